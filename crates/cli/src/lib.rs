@@ -1,0 +1,1 @@
+//! The command line: shadowline up, demo, train, apply, replay and the rest.

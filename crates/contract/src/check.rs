@@ -1,0 +1,418 @@
+//! The rules by which what a caller sends becomes a [`Batch`].
+
+use crate::{Batch, Column, DataType, Field, NamedTensor, Shape, Signature, Tensor, TensorData};
+
+/// Why records break the contract. Every message names the field, what was expected and what came.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ContractError {
+    /// A field the model reads was not sent.
+    #[error("field `{field}` is missing; expected {expected}")]
+    Missing {
+        /// The field's name.
+        field: String,
+        /// Its type and shape.
+        expected: String,
+    },
+    /// A field was sent that the model does not know.
+    #[error("field `{field}` is unknown; expected {expected}")]
+    Unknown {
+        /// The name as it came.
+        field: String,
+        /// The nearest known names, or all of them.
+        expected: String,
+    },
+    /// A field was sent twice.
+    #[error("field `{field}` came twice; expected once")]
+    Repeated {
+        /// The field's name.
+        field: String,
+    },
+    /// The elements are of another type.
+    #[error("field `{field}`: expected type {expected}, got {got}")]
+    Type {
+        /// The field's name.
+        field: String,
+        /// The contract's type.
+        expected: String,
+        /// The type that came.
+        got: String,
+    },
+    /// The tensor has another shape.
+    #[error("field `{field}`: expected shape {expected}, got {got}")]
+    Shape {
+        /// The field's name.
+        field: String,
+        /// The contract's shape, with the batch dimension.
+        expected: String,
+        /// The shape that came.
+        got: String,
+    },
+    /// Two fields of one request disagree on how many records there are.
+    #[error("field `{field}`: expected {expected} records as in field `{other}`, got {got}")]
+    Records {
+        /// The field's name.
+        field: String,
+        /// The field that was read first.
+        other: String,
+        /// Its number of records.
+        expected: usize,
+        /// This field's number of records.
+        got: usize,
+    },
+    /// A number is NaN or infinite.
+    #[error("field `{field}`: expected finite numbers, got {got} at element {element_idx}")]
+    NotFinite {
+        /// The field's name.
+        field: String,
+        /// Its place in row-major order.
+        element_idx: usize,
+        /// `NaN`, `inf` or `-inf`.
+        got: String,
+    },
+    /// A number does not fit the field's type.
+    #[error("field `{field}`: expected a value of type {expected}, got {got}")]
+    Range {
+        /// The field's name.
+        field: String,
+        /// The contract's type.
+        expected: String,
+        /// The value as it came.
+        got: String,
+    },
+}
+
+impl ContractError {
+    /// The field that is at fault.
+    pub fn field(&self) -> &str {
+        match self {
+            Self::Missing { field, .. }
+            | Self::Unknown { field, .. }
+            | Self::Repeated { field }
+            | Self::Type { field, .. }
+            | Self::Shape { field, .. }
+            | Self::Records { field, .. }
+            | Self::NotFinite { field, .. }
+            | Self::Range { field, .. } => field,
+        }
+    }
+}
+
+/// A value as people write it (JSON, named scalars), before a field's type is known.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Nothing, where something is needed.
+    Null,
+    /// A truth value.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A whole number beyond the signed range.
+    Uint(u64),
+    /// Any other number.
+    Float(f64),
+    /// Text.
+    String(String),
+    /// A list, nested for more dimensions.
+    List(Vec<Value>),
+    /// A tensor with a type of its own.
+    Tensor(Tensor),
+}
+
+impl Value {
+    fn kind(&self) -> String {
+        match self {
+            Self::Null => "null".to_owned(),
+            Self::Bool(it) => format!("the truth value {it}"),
+            Self::Int(it) => format!("the whole number {it}"),
+            Self::Uint(it) => format!("the whole number {it}"),
+            Self::Float(it) => format!("the number {it}"),
+            Self::String(it) => format!("the text {:?}", clip(it)),
+            Self::List(it) => format!("a list of {}", it.len()),
+            Self::Tensor(it) => format!("a tensor of {}", it.data_type()),
+        }
+    }
+}
+
+/// Enough of a caller's text to recognise it, so that an error cannot be as long as a request.
+fn clip(text: &str) -> String {
+    const MOST: usize = 60;
+    if text.chars().count() <= MOST {
+        text.to_owned()
+    } else {
+        text.chars().take(MOST).chain(['…']).collect()
+    }
+}
+
+impl Signature {
+    /// Checks tensors that a caller sent as the model's inputs.
+    ///
+    /// # Shapes
+    /// A field of shape `s` is sent as `(n_records, …s)`, or as `s` for a single record; a scalar also as
+    /// `(n_records, 1)`.
+    ///
+    /// # Errors
+    /// The first [`ContractError`] found, unknown and repeated names before missing ones.
+    pub fn check_inputs(&self, tensors: Vec<NamedTensor>) -> Result<Batch, ContractError> {
+        check(self.inputs(), tensors)
+    }
+
+    /// Checks what a model answered; the same rules as [`Signature::check_inputs`].
+    ///
+    /// # Errors
+    /// The first [`ContractError`] found.
+    pub fn check_outputs(&self, tensors: Vec<NamedTensor>) -> Result<Batch, ContractError> {
+        check(self.outputs(), tensors)
+    }
+
+    /// Checks values that a caller named, converting each to its field's type where nothing is lost by it.
+    ///
+    /// # Errors
+    /// The first [`ContractError`] found.
+    pub fn check_values(&self, values: Vec<(String, Value)>) -> Result<Batch, ContractError> {
+        let mut tensors = Vec::with_capacity(values.len());
+        for (name, value) in values {
+            let field = find(self.inputs(), &name)?;
+            let tensor = to_tensor(field, value)?;
+            tensors.push(NamedTensor { name, tensor });
+        }
+        check(self.inputs(), tensors)
+    }
+}
+
+fn find<'a>(fields: &'a [Field], name: &str) -> Result<&'a Field, ContractError> {
+    fields.iter().find(|it| it.name == name).ok_or_else(|| {
+        let names: Vec<&str> = fields.iter().map(|it| it.name.as_str()).collect();
+        ContractError::Unknown {
+            field: clip(name),
+            expected: format!("one of {}", names.join(", ")),
+        }
+    })
+}
+
+fn check(fields: &[Field], tensors: Vec<NamedTensor>) -> Result<Batch, ContractError> {
+    let mut given: Vec<Option<Tensor>> = vec![None; fields.len()];
+    for NamedTensor { name, tensor } in tensors {
+        let field = find(fields, &name)?;
+        let idx = fields.iter().position(|it| it.name == field.name).unwrap_or_default();
+        if given[idx].replace(tensor).is_some() {
+            return Err(ContractError::Repeated { field: name });
+        }
+    }
+    let mut columns: Vec<Column> = Vec::with_capacity(fields.len());
+    for (field, tensor) in fields.iter().zip(given) {
+        let Some(tensor) = tensor else {
+            return Err(ContractError::Missing {
+                field: field.name.clone(),
+                expected: format!("{} of shape {}", field.data_type, with_batch(&field.shape)),
+            });
+        };
+        let tensor = check_tensor(field, tensor)?;
+        if let Some(first) = columns.first()
+            && first.tensor.shape()[0] != tensor.shape()[0]
+        {
+            return Err(ContractError::Records {
+                field: field.name.clone(),
+                other: first.name.clone(),
+                expected: first.tensor.shape()[0],
+                got: tensor.shape()[0],
+            });
+        }
+        columns.push(Column { name: field.name.clone(), tensor });
+    }
+    let n_records = columns.first().map_or(0, |it| it.tensor.shape()[0]);
+    Ok(Batch::new(n_records, columns).expect("every column was compared with the first"))
+}
+
+/// Checks one tensor and gives it its batch dimension.
+fn check_tensor(field: &Field, tensor: Tensor) -> Result<Tensor, ContractError> {
+    if tensor.data_type() != field.data_type {
+        return Err(ContractError::Type {
+            field: field.name.clone(),
+            expected: spoken(field.data_type),
+            got: spoken(tensor.data_type()),
+        });
+    }
+    let shape = batched(&field.shape, tensor.shape()).ok_or_else(|| ContractError::Shape {
+        field: field.name.clone(),
+        expected: with_batch(&field.shape),
+        got: format!("{:?}", tensor.shape()),
+    })?;
+    if let Some((element_idx, got)) = tensor.data().first_non_finite() {
+        return Err(ContractError::NotFinite {
+            field: field.name.clone(),
+            element_idx,
+            got: got.to_string(),
+        });
+    }
+    let (_, data) = tensor.into_parts();
+    Ok(Tensor::new(shape, data).expect("only dimensions of length one were added or left out"))
+}
+
+/// The shape with its batch dimension, or none if it does not fit the field.
+fn batched(field: &Shape, got: &[usize]) -> Option<Vec<usize>> {
+    let (&n_records, rest) = match got.split_first() {
+        None => return field.is_scalar().then(|| vec![1]),
+        Some(parts) => parts,
+    };
+    if field.admits(rest) && n_records > 0 {
+        return Some(got.to_vec());
+    }
+    if field.is_scalar() && rest == [1] && n_records > 0 {
+        return Some(vec![n_records]);
+    }
+    if !field.is_scalar() && field.admits(got) && got.iter().all(|it| *it > 0) {
+        return Some([&[1], got].concat());
+    }
+    None
+}
+
+fn with_batch(shape: &Shape) -> String {
+    let dims: Vec<i64> = [-1].into_iter().chain(shape.to_dims()).collect();
+    if shape.is_scalar() { format!("{dims:?} (one value a record)") } else { format!("{dims:?}") }
+}
+
+fn spoken(data_type: DataType) -> String {
+    format!("{} ({})", data_type.name(), data_type.open_inference())
+}
+
+/// Converts a named value to a tensor of the field's type.
+fn to_tensor(field: &Field, value: Value) -> Result<Tensor, ContractError> {
+    let value = match value {
+        Value::Tensor(tensor) => return Ok(tensor),
+        other => other,
+    };
+    let shape = list_shape(field, &value)?;
+    let mut leaves = Vec::new();
+    flatten(value, &mut leaves);
+    let data = elements(field, leaves)?;
+    Tensor::new(shape.clone(), data).map_err(|_| ContractError::Shape {
+        field: field.name.clone(),
+        expected: with_batch(&field.shape),
+        got: "lists of different lengths".to_owned(),
+    })
+}
+
+/// The shape of nested lists, by following the first of each.
+fn list_shape(field: &Field, value: &Value) -> Result<Vec<usize>, ContractError> {
+    const DEEPEST: usize = 8;
+    let mut shape = Vec::new();
+    let mut at = value;
+    while let Value::List(items) = at {
+        shape.push(items.len());
+        let ragged = items.iter().any(|it| match (it, &items[0]) {
+            (Value::List(a), Value::List(b)) => a.len() != b.len(),
+            (Value::List(_), _) | (_, Value::List(_)) => true,
+            _ => false,
+        });
+        if ragged || shape.len() > DEEPEST {
+            return Err(ContractError::Shape {
+                field: field.name.clone(),
+                expected: with_batch(&field.shape),
+                got: if ragged {
+                    "lists of different lengths".to_owned()
+                } else {
+                    "lists nested too deeply".to_owned()
+                },
+            });
+        }
+        match items.first() {
+            Some(first) => at = first,
+            None => break,
+        }
+    }
+    Ok(shape)
+}
+
+fn flatten(value: Value, into: &mut Vec<Value>) {
+    match value {
+        Value::List(items) => items.into_iter().for_each(|it| flatten(it, into)),
+        leaf => into.push(leaf),
+    }
+}
+
+fn elements(field: &Field, leaves: Vec<Value>) -> Result<TensorData, ContractError> {
+    let wrong = |value: &Value| ContractError::Type {
+        field: field.name.clone(),
+        expected: spoken(field.data_type),
+        got: value.kind(),
+    };
+    let out_of_range = |value: &Value| ContractError::Range {
+        field: field.name.clone(),
+        expected: spoken(field.data_type),
+        got: value.kind(),
+    };
+    let whole = |value: &Value| match value {
+        Value::Int(it) => Ok(i128::from(*it)),
+        Value::Uint(it) => Ok(i128::from(*it)),
+        #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^63: exact")]
+        Value::Float(it) if it.fract() == 0.0 && it.abs() < 9.2e18 => Ok(*it as i128),
+        Value::Float(_) => Err(out_of_range(value)),
+        other => Err(wrong(other)),
+    };
+    let number = |value: &Value| match value {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a caller's whole number for a float field; rounding is usual"
+        )]
+        Value::Int(it) => Ok(*it as f64),
+        #[expect(clippy::cast_precision_loss, reason = "as above")]
+        Value::Uint(it) => Ok(*it as f64),
+        Value::Float(it) => Ok(*it),
+        other => Err(wrong(other)),
+    };
+    macro_rules! whole_numbers {
+        ($variant:ident, $type:ty) => {
+            leaves
+                .iter()
+                .map(|it| <$type>::try_from(whole(it)?).map_err(|_| out_of_range(it)))
+                .collect::<Result<Vec<$type>, _>>()
+                .map(TensorData::$variant)
+        };
+    }
+    match field.data_type {
+        DataType::Int8 => whole_numbers!(Int8, i8),
+        DataType::Int16 => whole_numbers!(Int16, i16),
+        DataType::Int32 => whole_numbers!(Int32, i32),
+        DataType::Int64 => whole_numbers!(Int64, i64),
+        DataType::Uint8 => whole_numbers!(Uint8, u8),
+        DataType::Uint16 => whole_numbers!(Uint16, u16),
+        DataType::Uint32 => whole_numbers!(Uint32, u32),
+        DataType::Uint64 => whole_numbers!(Uint64, u64),
+        DataType::Float64 => {
+            leaves.iter().map(number).collect::<Result<_, _>>().map(TensorData::Float64)
+        }
+        DataType::Float32 => leaves
+            .iter()
+            .map(|it| {
+                let wide = number(it)?;
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "overflow is looked for right below"
+                )]
+                let narrow = wide as f32;
+                if wide.is_finite() && !narrow.is_finite() {
+                    Err(out_of_range(it))
+                } else {
+                    Ok(narrow)
+                }
+            })
+            .collect::<Result<_, _>>()
+            .map(TensorData::Float32),
+        DataType::Bool => leaves
+            .iter()
+            .map(|it| match it {
+                Value::Bool(truth) => Ok(*truth),
+                other => Err(wrong(other)),
+            })
+            .collect::<Result<_, _>>()
+            .map(TensorData::Bool),
+        DataType::String => leaves
+            .into_iter()
+            .map(|it| match it {
+                Value::String(text) => Ok(text),
+                other => Err(wrong(&other)),
+            })
+            .collect::<Result<_, _>>()
+            .map(TensorData::String),
+    }
+}

@@ -1,0 +1,1 @@
+//! Isolation forest and KNN outlier: fit, score, threshold.

@@ -1,0 +1,1 @@
+//! Metric specs: conditions, windows and the alert state machine.

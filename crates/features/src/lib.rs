@@ -1,0 +1,1 @@
+//! Records turned into feature vectors: encodings and scaling fixed at training.

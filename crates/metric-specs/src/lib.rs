@@ -1,0 +1,1 @@
+//! The registry of metric specs: evaluation of scores and alerts.

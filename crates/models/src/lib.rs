@@ -1,0 +1,1 @@
+//! Native models that serving runs: trained by linfa, stored as artefacts.

@@ -1,0 +1,1 @@
+//! The isolation-forest monitor: scores shadowed inferences.

@@ -1,0 +1,1 @@
+//! The KNN-outlier monitor: scores shadowed inferences.

@@ -1,0 +1,1 @@
+//! What every monitor shares: subscribe, decode, score, emit, health.

@@ -1,0 +1,1 @@
+//! Append-only segment files with checksums, torn-tail recovery and retention.

@@ -1,0 +1,1 @@
+//! What every service shares: settings, telemetry, health, HTTP, graceful shutdown.

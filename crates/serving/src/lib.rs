@@ -1,0 +1,1 @@
+//! The model server: predict over gRPC and REST, every request shadowed.

@@ -1,0 +1,1 @@
+//! Starts logs and services for tests; builders, fixtures and wait_for.
