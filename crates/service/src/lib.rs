@@ -1,1 +1,15 @@
-//! What every service shares: settings, telemetry, health, HTTP, graceful shutdown.
+//! What every service shares: settings, telemetry, health, metrics, HTTP, graceful shutdown.
+//!
+//! This crate knows nothing of models, logs or databases: a service hands it a settings type, named
+//! health components, metrics and routes, and gets a program that behaves like every other one.
+//! Start reading at [`program`], which puts the parts together as a binary's `main` does.
+
+pub mod clock;
+pub mod health;
+pub mod http;
+pub mod metrics;
+mod process;
+pub mod program;
+pub mod settings;
+pub mod shutdown;
+pub mod telemetry;

@@ -1,0 +1,116 @@
+//! The `main` of every service: flags, settings, logging, run, exit status.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::{settings, shutdown, telemetry};
+
+/// Exit status for settings or flags that were refused, as sysexits.h counts.
+pub const EX_USAGE: u8 = 64;
+
+/// What a service's binary says about itself.
+#[derive(Debug)]
+pub struct Program<C> {
+    /// Name of the binary, for example `shadowline-monitor-knn`.
+    pub name: &'static str,
+    /// One sentence for `--help`.
+    pub about: &'static str,
+    /// Version of the package.
+    pub version: &'static str,
+    /// Default settings, as TOML.
+    pub defaults: &'static str,
+    /// Where the log output's settings are.
+    pub telemetry: fn(&C) -> &telemetry::Settings,
+}
+
+/// The flags every service has.
+#[derive(Debug, Parser)]
+struct Flags {
+    /// Settings file (TOML).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Sets one key over file and environment, for example `--set http.listen=127.0.0.1:8010`.
+    /// Not for secrets: other users can see a command line.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Prints the settings that would be used, as TOML with secrets masked, and exits.
+    #[arg(long)]
+    print_config: bool,
+}
+
+/// Runs a service until it ends or a signal stops it; the result is the exit status of the process.
+///
+/// Refused flags or settings exit with 64 and say why on standard error; a failure while running is
+/// logged and exits with 1.
+pub fn main<C, R, F>(program: Program<C>, run: R) -> ExitCode
+where
+    C: DeserializeOwned + Serialize,
+    R: FnOnce(C, CancellationToken) -> F,
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let command = Flags::command().name(program.name).about(program.about).version(program.version);
+    let flags = match command.try_get_matches().and_then(|it| Flags::from_arg_matches(&it)) {
+        Ok(flags) => flags,
+        Err(refused) => {
+            let status = if refused.use_stderr() { EX_USAGE } else { 0 };
+            return match refused.print() {
+                Ok(()) => ExitCode::from(status),
+                Err(_) => ExitCode::from(EX_USAGE),
+            };
+        }
+    };
+    let config: C = match settings::load(program.defaults, flags.config.as_deref(), &flags.set) {
+        Ok(config) => config,
+        Err(error) => {
+            // To standard error: logging is one of the things this would have set up.
+            eprintln!("{}: {:#}", program.name, anyhow::Error::new(error));
+            return ExitCode::from(EX_USAGE);
+        }
+    };
+    if flags.print_config {
+        return print_config(&config);
+    }
+    telemetry::init(program.name, (program.telemetry)(&config));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!(%error, "the async runtime cannot start");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        let stop = shutdown::signal()?;
+        info!(program = program.name, version = program.version, "starting");
+        run(config, stop).await
+    });
+    match result {
+        Ok(()) => {
+            info!(program = program.name, "stopped");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            error!(program = program.name, error = format!("{error:#}"), "stopped by a failure");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what --print-config was asked to print")]
+fn print_config<C: Serialize>(config: &C) -> ExitCode {
+    match settings::print(config) {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{:#}", anyhow::Error::new(error));
+            ExitCode::FAILURE
+        }
+    }
+}

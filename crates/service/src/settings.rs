@@ -1,0 +1,471 @@
+//! Typed settings from layers: defaults, then a TOML file, then the environment, then flags.
+//!
+//! A program's settings file *is* its `Config`: what `--print-config` shows is what the file may hold.
+//! A program that runs several services, such as `shadowline up`, has one table per service in its own
+//! `Config`, and takes each service's defaults by [`Layers::defaults_in`]. In the environment two
+//! underscores separate the levels: `SHADOWLINE__HTTP__LISTEN` is the key `http.listen`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use figment::error::Kind;
+use figment::providers::{Format, Serialized, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The environment variables a program reads begin with this. Two underscores, because Kubernetes
+/// injects `SHADOWLINE_SERVICE_HOST` and its like.
+pub const ENV_PREFIX: &str = "SHADOWLINE__";
+
+/// Why a program's settings were refused.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file that was named cannot be read.
+    #[error("read settings file `{}`", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    /// The file is not TOML.
+    #[error("parse settings file `{}`", path.display())]
+    Parse { path: PathBuf, source: Box<figment::Error> },
+    /// A key that no setting has.
+    #[error("{origin}: unknown key `{key}`{hint}")]
+    UnknownKey { origin: String, key: String, hint: String },
+    /// A value that its setting cannot have.
+    #[error("{origin}: key `{key}`: {message}")]
+    Value { origin: String, key: String, message: String },
+    /// A setting without a default that nobody gave.
+    #[error("missing key `{key}`: set it in the settings file or by {variable}")]
+    Missing { key: String, variable: String },
+    /// A flag that is not `KEY=VALUE`.
+    #[error("flag `--set {text}`: expected KEY=VALUE, for example `http.listen=127.0.0.1:8010`")]
+    Flag { text: String },
+    /// The settings a program was built with are broken, or cannot be shown.
+    #[error("built-in settings of {what}")]
+    BuiltIn { what: String, source: Box<dyn std::error::Error + Send + Sync> },
+}
+
+/// The layers of one program's settings, the later over the earlier.
+#[derive(Debug, Clone)]
+pub struct Layers {
+    figment: Figment,
+}
+
+impl Layers {
+    /// Starts from the defaults a program is built with.
+    ///
+    /// # Errors
+    /// [`SettingsError::BuiltIn`] if they are not TOML.
+    pub fn defaults(toml: &str) -> Result<Self, SettingsError> {
+        let figment = Figment::from(Serialized::defaults(built_in("the program", toml)?));
+        Ok(Layers { figment })
+    }
+
+    /// Puts a part's defaults into the table `table`; keys that are there already stay.
+    ///
+    /// # Errors
+    /// [`SettingsError::BuiltIn`] if they are not TOML.
+    pub fn defaults_in(mut self, table: &str, toml: &str) -> Result<Self, SettingsError> {
+        self.figment = self.figment.join(Serialized::default(table, built_in(table, toml)?));
+        Ok(self)
+    }
+
+    /// Adds a settings file; one that was named must be there.
+    ///
+    /// # Errors
+    /// `Read` if it cannot be read, `Parse` if it is not TOML.
+    pub fn file(mut self, path: Option<&Path>) -> Result<Self, SettingsError> {
+        let Some(path) = path else { return Ok(self) };
+        // Read here, because figment passes over a missing file.
+        std::fs::read_to_string(path)
+            .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+        let file = Toml::file_exact(path);
+        file.data().map_err(|error| SettingsError::Parse {
+            path: path.to_owned(),
+            source: Box::new(error),
+        })?;
+        self.figment = self.figment.merge(file);
+        Ok(self)
+    }
+
+    /// Adds variables of the environment, usually [`std::env::vars_os`]; those of others are passed over.
+    pub fn environment<N, V>(mut self, variables: impl IntoIterator<Item = (N, V)>) -> Self
+    where
+        N: AsRef<std::ffi::OsStr>,
+        V: AsRef<std::ffi::OsStr>,
+    {
+        for (name, value) in variables {
+            let name = name.as_ref().to_string_lossy();
+            let Some(key) = name.strip_prefix(ENV_PREFIX) else { continue };
+            let entry = Entry {
+                origin: format!("environment variable `{name}`"),
+                key: key.split("__").map(str::to_lowercase).collect(),
+                value: scalar(&value.as_ref().to_string_lossy()),
+            };
+            self.figment = self.figment.merge(entry);
+        }
+        self
+    }
+
+    /// Adds flags of the form `http.listen=127.0.0.1:8010`.
+    ///
+    /// # Errors
+    /// [`SettingsError::Flag`] for one without `=` or with an empty key.
+    pub fn flags<'a>(
+        mut self,
+        flags: impl IntoIterator<Item = &'a String>,
+    ) -> Result<Self, SettingsError> {
+        for flag in flags {
+            let (key, value) = flag
+                .split_once('=')
+                .filter(|(key, _)| !key.split('.').any(str::is_empty))
+                .ok_or_else(|| SettingsError::Flag { text: flag.clone() })?;
+            self = self.set(&format!("flag `--set {key}`"), key, value);
+        }
+        Ok(self)
+    }
+
+    /// Sets one key (levels separated by dots) as `origin`, which an error would name.
+    pub fn set(mut self, origin: &str, key: &str, value: &str) -> Self {
+        self.figment = self.figment.merge(Entry {
+            origin: origin.to_owned(),
+            key: key.split('.').map(str::to_owned).collect(),
+            value: scalar(value),
+        });
+        self
+    }
+
+    /// Checks the layers and makes the settings of them.
+    ///
+    /// # Errors
+    /// The first key that is unknown, missing or has a value it cannot have, with where it came from.
+    pub fn extract<C: DeserializeOwned>(&self) -> Result<C, SettingsError> {
+        self.figment.extract().map_err(|error| self.explain(&error))
+    }
+
+    fn explain(&self, error: &figment::Error) -> SettingsError {
+        let mut path = error.path.clone();
+        match &error.kind {
+            Kind::UnknownField(field, known) => {
+                if path.last() != Some(field) {
+                    path.push(field.clone());
+                }
+                let key = path.join(".");
+                SettingsError::UnknownKey {
+                    origin: self.origin(&key),
+                    key,
+                    hint: nearest(field, known),
+                }
+            }
+            Kind::MissingField(field) => {
+                path.push(field.to_string());
+                let variable = format!("`{ENV_PREFIX}{}`", path.join("__").to_uppercase());
+                SettingsError::Missing { key: path.join("."), variable }
+            }
+            Kind::UnknownVariant(found, known) => {
+                let key = path.join(".");
+                let message =
+                    format!("`{found}` is not one of {}{}", list(known), nearest(found, known));
+                SettingsError::Value { origin: self.origin(&key), key, message }
+            }
+            Kind::Message(_)
+            | Kind::InvalidType(..)
+            | Kind::InvalidValue(..)
+            | Kind::InvalidLength(..)
+            | Kind::DuplicateField(_)
+            | Kind::ISizeOutOfRange(_)
+            | Kind::USizeOutOfRange(_)
+            | Kind::Unsupported(_)
+            | Kind::UnsupportedKey(..) => {
+                let key = path.join(".");
+                SettingsError::Value {
+                    origin: self.origin(&key),
+                    key,
+                    message: error.kind.to_string(),
+                }
+            }
+        }
+    }
+
+    /// Where the value of a key came from, as an operator would look for it.
+    fn origin(&self, key: &str) -> String {
+        let Some(metadata) = self.figment.find_metadata(key) else { return "settings".into() };
+        match metadata.source.as_ref() {
+            Some(figment::Source::File(path)) => format!("settings file `{}`", path.display()),
+            Some(figment::Source::Custom(origin)) => origin.clone(),
+            _ => "built-in settings".into(),
+        }
+    }
+}
+
+/// Loads settings the usual way: defaults, file, this process's environment, flags.
+///
+/// # Errors
+/// As [`Layers`] says.
+pub fn load<C: DeserializeOwned>(
+    defaults: &str,
+    file: Option<&Path>,
+    flags: &[String],
+) -> Result<C, SettingsError> {
+    Layers::defaults(defaults)?.file(file)?.environment(std::env::vars_os()).flags(flags)?.extract()
+}
+
+/// Shows settings as the TOML file that would give them, with secrets masked.
+///
+/// # Errors
+/// [`SettingsError::BuiltIn`] if the settings type cannot be written as TOML.
+pub fn print<C: Serialize>(config: &C) -> Result<String, SettingsError> {
+    let failed = |source: toml::ser::Error| SettingsError::BuiltIn {
+        what: "the program, shown as TOML".into(),
+        source: Box::new(source),
+    };
+    let table = toml::Table::try_from(config).map_err(failed)?;
+    toml::to_string_pretty(&table).map_err(failed)
+}
+
+fn built_in(what: &str, toml: &str) -> Result<toml::Table, SettingsError> {
+    toml.parse().map_err(|source: toml::de::Error| SettingsError::BuiltIn {
+        what: what.to_owned(),
+        source: Box::new(source),
+    })
+}
+
+/// A number, a truth value, an array or a table if the text is one in TOML's notation, else a string.
+fn scalar(text: &str) -> Value {
+    text.parse().unwrap_or_else(|never: std::convert::Infallible| match never {})
+}
+
+fn list(known: &[&str]) -> String {
+    known.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn nearest(found: &str, known: &[&str]) -> String {
+    let close = known
+        .iter()
+        .map(|it| (strsim::normalized_damerau_levenshtein(found, it), it))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    match close {
+        Some((similarity, it)) if 0.5 <= similarity => format!("; did you mean `{it}`?"),
+        Some(_) => format!("; known here: {}", list(known)),
+        None => String::new(),
+    }
+}
+
+/// One key with its value, as a layer of its own, so that an error can name exactly where it stood.
+struct Entry {
+    origin: String,
+    key: Vec<String>,
+    value: Value,
+}
+
+impl Provider for Entry {
+    fn metadata(&self) -> Metadata {
+        Metadata::from("one key", figment::Source::Custom(self.origin.clone()))
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let nested =
+            self.key.iter().rev().fold(self.value.clone(), |inner, key| {
+                Value::from(Dict::from([(key.clone(), inner)]))
+            });
+        let dict = nested.into_dict().unwrap_or_default();
+        Ok(Map::from([(Profile::Default, dict)]))
+    }
+}
+
+/// A value that must not be shown: a password, a token.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// What `Debug` and `--print-config` show instead.
+    const MASK: &'static str = "********";
+
+    /// Keeps a text secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(text.into())
+    }
+
+    /// The secret itself, for the one who has to send it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::MASK)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(Self::MASK)
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl serde::de::Visitor<'_> for Text {
+            type Value = Secret;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text in quotes")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Secret, E> {
+                Ok(Secret::new(text))
+            }
+            // Not by serde's own message for a number or a truth value: that would print the secret.
+            fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Secret, E> {
+                Err(E::custom("expected a text in quotes, found a number"))
+            }
+            fn visit_u128<E: serde::de::Error>(self, _: u128) -> Result<Secret, E> {
+                Err(E::custom("expected a text in quotes, found a number"))
+            }
+            fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Secret, E> {
+                Err(E::custom("expected a text in quotes, found a number"))
+            }
+            fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Secret, E> {
+                Err(E::custom("expected a text in quotes, found a number"))
+            }
+            fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Secret, E> {
+                Err(E::custom("expected a text in quotes, found a truth value"))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const DEFAULTS: &str = "grace = '5s'\n[http]\nlisten = '127.0.0.1:8010'\nmax_body_bytes = 10\n";
+
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Config {
+        #[serde(with = "humantime_serde")]
+        grace: Duration,
+        password: Option<Secret>,
+        http: Http,
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Http {
+        listen: String,
+        max_body_bytes: u64,
+    }
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    fn refused(toml: &str, env: &[(&str, &str)], flags: &[&str]) -> String {
+        let file = file(toml);
+        let flags: Vec<String> = flags.iter().map(|it| (*it).to_owned()).collect();
+        let error = Layers::defaults(DEFAULTS)
+            .and_then(|it| it.file(Some(file.path())))
+            .and_then(|it| it.environment(env.iter().copied()).flags(&flags))
+            .and_then(|it| it.extract::<Config>())
+            .unwrap_err();
+        error.to_string().replace(&file.path().display().to_string(), "FILE")
+    }
+
+    #[test]
+    fn later_layers_win() {
+        let file = file("grace = '1s'\n[http]\nlisten = 'file:1'\nmax_body_bytes = 1\n");
+        let layers = Layers::defaults(DEFAULTS).unwrap().file(Some(file.path())).unwrap();
+        let layers = layers.environment([
+            ("SHADOWLINE__HTTP__MAX_BODY_BYTES", "2"),
+            ("SHADOWLINE__HTTP__LISTEN", "env:1"),
+            ("SHADOWLINE_SERVICE_HOST", "of others"),
+            ("PATH", "of others"),
+        ]);
+        let layers = layers.flags(&["http.listen=flag:1".to_owned()]).unwrap();
+        let config: Config = layers.extract().unwrap();
+        assert_eq!(config.grace, Duration::from_secs(1));
+        assert_eq!((config.http.listen.as_str(), config.http.max_body_bytes), ("flag:1", 2));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_origin_and_the_nearest_known_one() {
+        assert_eq!(
+            refused("[http]\nlistn = 'x'", &[], &[]),
+            "settings file `FILE`: unknown key `http.listn`; did you mean `listen`?"
+        );
+        assert_eq!(
+            refused("", &[("SHADOWLINE__HTPP__LISTEN", "x")], &[]),
+            "environment variable `SHADOWLINE__HTPP__LISTEN`: unknown key `htpp`; did you mean `http`?"
+        );
+        assert_eq!(
+            refused("", &[], &["http.colour=red"]),
+            "flag `--set http.colour`: unknown key `http.colour`; known here: `listen`, `max_body_bytes`"
+        );
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_its_origin() {
+        let error = refused("", &[("SHADOWLINE__HTTP__MAX_BODY_BYTES", "lots")], &[]);
+        assert!(
+            error.starts_with(
+                "environment variable `SHADOWLINE__HTTP__MAX_BODY_BYTES`: key `http.max_body_bytes`: invalid type: found string \"lots\""
+            ),
+            "{error}"
+        );
+        let error = refused("grace = 'soon'", &[], &[]);
+        assert!(error.starts_with("settings file `FILE`: key `grace`: "), "{error}");
+        assert!(refused("", &[], &["http.listen"]).contains("expected KEY=VALUE"));
+    }
+
+    #[test]
+    fn a_missing_key_says_where_to_set_it() {
+        let error =
+            Layers::defaults("grace = '1s'\n[http]\nlisten = 'x'").unwrap().extract::<Config>();
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "missing key `http.max_body_bytes`: set it in the settings file or by `SHADOWLINE__HTTP__MAX_BODY_BYTES`"
+        );
+    }
+
+    #[test]
+    fn a_file_that_was_named_must_be_there_and_be_toml() {
+        let missing = Layers::defaults(DEFAULTS).unwrap().file(Some(Path::new("no/such.toml")));
+        assert_eq!(missing.unwrap_err().to_string(), "read settings file `no/such.toml`");
+        let broken = file("grace = ");
+        let error = Layers::defaults(DEFAULTS).unwrap().file(Some(broken.path())).unwrap_err();
+        assert!(error.to_string().starts_with("parse settings file"), "{error}");
+    }
+
+    #[test]
+    fn a_part_has_its_defaults_in_its_own_table() {
+        #[derive(Deserialize)]
+        struct Up {
+            knn: Config,
+        }
+        let layers = Layers::defaults("[knn]\ngrace = '9s'").unwrap();
+        let up: Up = layers.defaults_in("knn", DEFAULTS).unwrap().extract().unwrap();
+        assert_eq!(up.knn.grace, Duration::from_secs(9));
+        assert_eq!(up.knn.http.max_body_bytes, 10);
+    }
+
+    #[test]
+    fn secrets_are_never_shown() {
+        let file = file("password = 'hunter2'");
+        let config: Config =
+            Layers::defaults(DEFAULTS).unwrap().file(Some(file.path())).unwrap().extract().unwrap();
+        assert_eq!(config.password.as_ref().unwrap().expose(), "hunter2");
+        let shown = print(&config).unwrap();
+        assert!(!format!("{config:?}{shown}").contains("hunter2"));
+        assert!(shown.contains("password = \"********\""), "{shown}");
+        assert!(!refused("password = 4711", &[], &[]).contains("4711"));
+        // What is printed is a settings file again.
+        let again: Config = Layers::defaults(&shown).unwrap().extract().unwrap();
+        assert_eq!(again.http.listen, "127.0.0.1:8010");
+    }
+}
