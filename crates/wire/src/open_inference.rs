@@ -1,0 +1,299 @@
+//! Tensors as the Open Inference Protocol carries them, typed and raw.
+//!
+//! Raw contents are row-major little-endian elements without padding; each element of `BYTES` has its length before it,
+//! in 4 bytes, as Triton's clients write it.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use shadowline_contract::{Batch, DataType, Field, NamedTensor, Shape, Tensor, TensorData};
+
+use crate::{
+    TensorDecodeError,
+    inference::{
+        InferTensorContents, ModelInferRequest, model_infer_request::InferInputTensor,
+        model_infer_response::InferOutputTensor, model_metadata_response::TensorMetadata,
+    },
+    tensor::{narrow, shape},
+};
+
+/// Takes the input tensors out of a request.
+///
+/// # Errors
+/// [`TensorDecodeError`] naming the first tensor that is not in order.
+pub fn decode_inputs(
+    request: &mut ModelInferRequest,
+) -> Result<Vec<NamedTensor>, TensorDecodeError> {
+    let inputs = std::mem::take(&mut request.inputs);
+    let raw = std::mem::take(&mut request.raw_input_contents);
+    if raw.is_empty() {
+        return inputs.into_iter().map(decode_typed).collect();
+    }
+    if raw.len() != inputs.len() {
+        return Err(TensorDecodeError::RawEntries { expected: inputs.len(), got: raw.len() });
+    }
+    inputs.into_iter().zip(raw).map(|(input, raw)| decode_raw(input, &raw)).collect()
+}
+
+/// A model's answer as typed tensors, or as raw ones with empty contents.
+pub fn encode_outputs(outputs: &Batch, raw: bool) -> (Vec<InferOutputTensor>, Vec<Bytes>) {
+    let mut tensors = Vec::with_capacity(outputs.columns().len());
+    let mut raws = Vec::new();
+    for column in outputs.columns() {
+        let tensor = &column.tensor;
+        if raw {
+            raws.push(encode_raw(tensor.data()));
+        }
+        tensors.push(InferOutputTensor {
+            name: column.name.clone(),
+            datatype: tensor.data_type().open_inference().to_owned(),
+            shape: tensor.shape().iter().map(|it| i64::try_from(*it).unwrap_or(i64::MAX)).collect(),
+            parameters: std::collections::BTreeMap::default(),
+            contents: (!raw).then(|| encode_typed(tensor.data())),
+        });
+    }
+    (tensors, raws)
+}
+
+/// Input tensors for a request, typed; what a client of ours sends.
+pub fn encode_inputs(inputs: &[NamedTensor]) -> Vec<InferInputTensor> {
+    inputs
+        .iter()
+        .map(|NamedTensor { name, tensor }| InferInputTensor {
+            name: name.clone(),
+            datatype: tensor.data_type().open_inference().to_owned(),
+            shape: tensor.shape().iter().map(|it| i64::try_from(*it).unwrap_or(i64::MAX)).collect(),
+            parameters: std::collections::BTreeMap::default(),
+            contents: Some(encode_typed(tensor.data())),
+        })
+        .collect()
+}
+
+/// Fields as a model's metadata names them; the first dimension is the batch.
+pub fn metadata(fields: &[Field]) -> Vec<TensorMetadata> {
+    fields
+        .iter()
+        .map(|field| TensorMetadata {
+            name: field.name.clone(),
+            datatype: field.data_type.open_inference().to_owned(),
+            shape: [-1].into_iter().chain(Shape::to_dims(&field.shape)).collect(),
+        })
+        .collect()
+}
+
+fn data_type(input: &InferInputTensor) -> Result<DataType, TensorDecodeError> {
+    DataType::from_open_inference(&input.datatype)
+        .map_err(|source| TensorDecodeError::DataType { field: input.name.clone(), source })
+}
+
+fn finish(
+    name: String,
+    shape: Vec<usize>,
+    data: TensorData,
+) -> Result<NamedTensor, TensorDecodeError> {
+    match Tensor::new(shape, data) {
+        Ok(tensor) => Ok(NamedTensor { name, tensor }),
+        Err(source) => Err(TensorDecodeError::Count { field: name, source }),
+    }
+}
+
+/// The places of [`InferTensorContents`] with the number of elements in each.
+fn places(contents: &InferTensorContents) -> [(&'static str, usize); 8] {
+    [
+        ("bool_contents", contents.bool_contents.len()),
+        ("int_contents", contents.int_contents.len()),
+        ("int64_contents", contents.int64_contents.len()),
+        ("uint_contents", contents.uint_contents.len()),
+        ("uint64_contents", contents.uint64_contents.len()),
+        ("fp32_contents", contents.fp32_contents.len()),
+        ("fp64_contents", contents.fp64_contents.len()),
+        ("bytes_contents", contents.bytes_contents.len()),
+    ]
+}
+
+fn place_of(data_type: DataType) -> &'static str {
+    match data_type {
+        DataType::Bool => "bool_contents",
+        DataType::Int8 | DataType::Int16 | DataType::Int32 => "int_contents",
+        DataType::Int64 => "int64_contents",
+        DataType::Uint8 | DataType::Uint16 | DataType::Uint32 => "uint_contents",
+        DataType::Uint64 => "uint64_contents",
+        DataType::Float32 => "fp32_contents",
+        DataType::Float64 => "fp64_contents",
+        DataType::String => "bytes_contents",
+    }
+}
+
+fn decode_typed(input: InferInputTensor) -> Result<NamedTensor, TensorDecodeError> {
+    let data_type = data_type(&input)?;
+    let shape = shape(&input.name, &input.shape)?;
+    let contents = input.contents.unwrap_or_default();
+    let field = input.name;
+    let place = place_of(data_type);
+    if let Some((other, n)) = places(&contents).into_iter().find(|(it, n)| *it != place && *n > 0) {
+        return Err(TensorDecodeError::Contents {
+            field,
+            expected: data_type.open_inference().to_owned(),
+            place,
+            got: format!("{n} elements in `{other}`"),
+        });
+    }
+    let data = match data_type {
+        DataType::Bool => TensorData::Bool(contents.bool_contents),
+        DataType::Int8 => TensorData::Int8(narrow(&field, data_type, &contents.int_contents)?),
+        DataType::Int16 => TensorData::Int16(narrow(&field, data_type, &contents.int_contents)?),
+        DataType::Int32 => TensorData::Int32(contents.int_contents),
+        DataType::Int64 => TensorData::Int64(contents.int64_contents),
+        DataType::Uint8 => TensorData::Uint8(narrow(&field, data_type, &contents.uint_contents)?),
+        DataType::Uint16 => TensorData::Uint16(narrow(&field, data_type, &contents.uint_contents)?),
+        DataType::Uint32 => TensorData::Uint32(contents.uint_contents),
+        DataType::Uint64 => TensorData::Uint64(contents.uint64_contents),
+        DataType::Float32 => TensorData::Float32(contents.fp32_contents),
+        DataType::Float64 => TensorData::Float64(contents.fp64_contents),
+        DataType::String => TensorData::String(
+            contents
+                .bytes_contents
+                .iter()
+                .enumerate()
+                .map(|(element_idx, it)| text(&field, element_idx, it))
+                .collect::<Result<_, _>>()?,
+        ),
+    };
+    finish(field, shape, data)
+}
+
+fn text(field: &str, element_idx: usize, bytes: &[u8]) -> Result<String, TensorDecodeError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(_) => Err(TensorDecodeError::Utf8 { field: field.to_owned(), element_idx }),
+    }
+}
+
+fn decode_raw(input: InferInputTensor, raw: &[u8]) -> Result<NamedTensor, TensorDecodeError> {
+    let data_type = data_type(&input)?;
+    let shape = shape(&input.name, &input.shape)?;
+    if input.contents.as_ref().is_some_and(|it| places(it).iter().any(|(_, n)| *n > 0)) {
+        return Err(TensorDecodeError::RawAndTyped { field: input.name });
+    }
+    let field = input.name;
+    // A shape can claim more elements than there is memory, so bytes are counted before anything is made.
+    let claimed = shape.iter().try_fold(1usize, |product, n| product.checked_mul(*n));
+    if let Some(size_bytes) = data_type.size_bytes() {
+        let expected = claimed.and_then(|n| n.checked_mul(size_bytes));
+        if expected != Some(raw.len()) {
+            let expected =
+                expected.map_or_else(|| "more than there can be".to_owned(), |it| it.to_string());
+            return Err(TensorDecodeError::RawLength { field, expected, got: raw.len() });
+        }
+    }
+    macro_rules! elements {
+        ($variant:ident, $type:ty) => {
+            TensorData::$variant(
+                raw.chunks_exact(size_of::<$type>())
+                    .map(|it| {
+                        <$type>::from_le_bytes(it.try_into().expect("chunks of exactly this size"))
+                    })
+                    .collect(),
+            )
+        };
+    }
+    let data = match data_type {
+        DataType::Bool => {
+            if let Some(element_idx) = raw.iter().position(|it| *it > 1) {
+                return Err(TensorDecodeError::Range {
+                    field,
+                    expected: "a truth value of 0 or 1".to_owned(),
+                    element_idx,
+                    got: raw[element_idx].to_string(),
+                });
+            }
+            TensorData::Bool(raw.iter().map(|it| *it == 1).collect())
+        }
+        DataType::Int8 => elements!(Int8, i8),
+        DataType::Int16 => elements!(Int16, i16),
+        DataType::Int32 => elements!(Int32, i32),
+        DataType::Int64 => elements!(Int64, i64),
+        DataType::Uint8 => elements!(Uint8, u8),
+        DataType::Uint16 => elements!(Uint16, u16),
+        DataType::Uint32 => elements!(Uint32, u32),
+        DataType::Uint64 => elements!(Uint64, u64),
+        DataType::Float32 => elements!(Float32, f32),
+        DataType::Float64 => elements!(Float64, f64),
+        DataType::String => TensorData::String(raw_texts(&field, raw)?),
+    };
+    finish(field, shape, data)
+}
+
+fn raw_texts(field: &str, mut raw: &[u8]) -> Result<Vec<String>, TensorDecodeError> {
+    let mut texts = Vec::new();
+    let total = raw.len();
+    let torn = |expected: String| TensorDecodeError::RawLength {
+        field: field.to_owned(),
+        expected,
+        got: total,
+    };
+    while !raw.is_empty() {
+        let Some((length, rest)) = raw.split_first_chunk::<4>() else {
+            return Err(torn(format!("a length of 4 bytes before element {}", texts.len())));
+        };
+        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        if rest.len() < length {
+            return Err(torn(format!("{length} bytes of element {}", texts.len())));
+        }
+        let (element, rest) = rest.split_at(length);
+        texts.push(text(field, texts.len(), element)?);
+        raw = rest;
+    }
+    Ok(texts)
+}
+
+fn encode_typed(data: &TensorData) -> InferTensorContents {
+    let mut contents = InferTensorContents::default();
+    match data {
+        TensorData::Bool(values) => contents.bool_contents.clone_from(values),
+        TensorData::Int8(values) => {
+            contents.int_contents = values.iter().map(|it| i32::from(*it)).collect()
+        }
+        TensorData::Int16(values) => {
+            contents.int_contents = values.iter().map(|it| i32::from(*it)).collect()
+        }
+        TensorData::Int32(values) => contents.int_contents.clone_from(values),
+        TensorData::Int64(values) => contents.int64_contents.clone_from(values),
+        TensorData::Uint8(values) => {
+            contents.uint_contents = values.iter().map(|it| u32::from(*it)).collect()
+        }
+        TensorData::Uint16(values) => {
+            contents.uint_contents = values.iter().map(|it| u32::from(*it)).collect()
+        }
+        TensorData::Uint32(values) => contents.uint_contents.clone_from(values),
+        TensorData::Uint64(values) => contents.uint64_contents.clone_from(values),
+        TensorData::Float32(values) => contents.fp32_contents.clone_from(values),
+        TensorData::Float64(values) => contents.fp64_contents.clone_from(values),
+        TensorData::String(values) => {
+            contents.bytes_contents =
+                values.iter().map(|it| Bytes::copy_from_slice(it.as_bytes())).collect();
+        }
+    }
+    contents
+}
+
+/// Elements as raw bytes.
+pub fn encode_raw(data: &TensorData) -> Bytes {
+    let mut raw = BytesMut::new();
+    match data {
+        TensorData::Bool(values) => values.iter().for_each(|it| raw.put_u8(u8::from(*it))),
+        TensorData::Int8(values) => values.iter().for_each(|it| raw.put_i8(*it)),
+        TensorData::Int16(values) => values.iter().for_each(|it| raw.put_i16_le(*it)),
+        TensorData::Int32(values) => values.iter().for_each(|it| raw.put_i32_le(*it)),
+        TensorData::Int64(values) => values.iter().for_each(|it| raw.put_i64_le(*it)),
+        TensorData::Uint8(values) => values.iter().for_each(|it| raw.put_u8(*it)),
+        TensorData::Uint16(values) => values.iter().for_each(|it| raw.put_u16_le(*it)),
+        TensorData::Uint32(values) => values.iter().for_each(|it| raw.put_u32_le(*it)),
+        TensorData::Uint64(values) => values.iter().for_each(|it| raw.put_u64_le(*it)),
+        TensorData::Float32(values) => values.iter().for_each(|it| raw.put_f32_le(*it)),
+        TensorData::Float64(values) => values.iter().for_each(|it| raw.put_f64_le(*it)),
+        TensorData::String(values) => values.iter().for_each(|it| {
+            raw.put_u32_le(u32::try_from(it.len()).unwrap_or(u32::MAX));
+            raw.put_slice(it.as_bytes());
+        }),
+    }
+    raw.freeze()
+}
