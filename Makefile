@@ -1,0 +1,55 @@
+# Shadowline. `make demo` shows it, `make test` tests it, `make help` lists the rest.
+
+CARGO ?= cargo
+# The public data, where a copy lies beside the checkout; otherwise it is fetched, see datasets/README.md.
+ifneq ($(wildcard $(CURDIR)/../shared/datasets),)
+export SHADOWLINE_DATASETS ?= $(CURDIR)/../shared/datasets
+endif
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BIN := $(TARGET)/release
+DEMO_FLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo demo-kafka test check fmt clippy doc deny bench needs clean
+
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+needs: ## Says what building still needs on this machine
+	@mk/needs.sh
+
+build: needs ## Builds every program
+	$(CARGO) build --release --locked --workspace --bins
+
+demo: build ## Runs the whole story in one process, on real data
+	$(BIN)/shadowline demo $(DEMO_FLAGS)
+
+demo-kafka: build kafka ## The same story on Apache Kafka, every service a process of its own
+	$(BIN)/shadowline demo --kafka $(KAFKA_ADDRESS) $(DEMO_FLAGS)
+
+test: build ## Runs every test
+	$(CARGO) test --release --locked --workspace
+
+check: fmt clippy doc deny ## Format, lints, documentation, dependency rules
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy: needs
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+
+doc: needs
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps
+
+# The edges between our own crates are a test (crates/testkit/tests/architecture.rs); this adds licences and sources.
+deny:
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check bans licenses sources; \
+	else echo "skipped: needs cargo-deny (cargo install --locked cargo-deny)"; fi
+
+bench: needs ## Measures, and prints ratios
+	$(CARGO) bench --locked --workspace
+
+clean: ## Removes what was built
+	$(CARGO) clean
+
+include mk/kafka.mk

@@ -1,0 +1,109 @@
+//! The layers of ARCHITECTURE.md, held against what the manifests say.
+
+use std::{collections::BTreeMap, path::Path, process::Command};
+
+use serde_json::Value;
+
+/// The layers from the bottom up. A crate may depend on crates of lower layers, and on those named before it in its own.
+const LAYERS: [(&str, &[&str]); 4] = [
+    ("pure", &["contract", "features", "detectors", "models", "evaluation"]),
+    ("adapters", &["service", "wire", "segment-log", "stream", "store", "packages", "datasets", "monitor"]),
+    ("services", &["serving", "monitor-iforest", "monitor-knn", "metric-specs"]),
+    ("tools", &["cli"]),
+];
+
+/// Dependencies that only some crates may have.
+const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
+    ("rdkafka", &["stream"]),
+    ("sqlx", &["store"]),
+    ("tonic", &["wire", "serving", "cli"]),
+    ("axum", &["service", "packages", "monitor", "serving", "metric-specs"]),
+    ("reqwest", &["datasets", "metric-specs", "cli"]),
+    ("clap", &["service", "monitor", "serving", "monitor-iforest", "monitor-knn", "metric-specs", "cli"]),
+    ("shadowline-segment-log", &["stream", "serving"]),
+    ("anyhow", &["service", "monitor", "serving", "monitor-iforest", "monitor-knn", "metric-specs", "cli", "testkit"]),
+];
+
+/// What a pure crate must not have: a way to Kafka, the network, threads of its own, the clock or the disk.
+const IMPURE: [&str; 9] =
+    ["tokio", "rdkafka", "sqlx", "tonic", "axum", "reqwest", "prost", "tempfile", "tracing-subscriber"];
+
+/// Each crate's ordinary dependencies (not those of its tests), by the crate's name without the prefix.
+fn manifests() -> BTreeMap<String, Vec<String>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(root)
+        .output()
+        .expect("cargo runs this test, so cargo is here");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    packages
+        .iter()
+        .map(|package| {
+            let name = package["name"].as_str().unwrap().trim_start_matches("shadowline-").to_owned();
+            let dependencies = package["dependencies"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|it| it["kind"].is_null())
+                .map(|it| it["name"].as_str().unwrap().to_owned())
+                .collect();
+            (name, dependencies)
+        })
+        .collect()
+}
+
+fn layer_and_place(name: &str) -> Option<(usize, usize)> {
+    LAYERS
+        .iter()
+        .enumerate()
+        .find_map(|(layer, (_, crates))| crates.iter().position(|it| *it == name).map(|place| (layer, place)))
+}
+
+#[test]
+fn every_crate_has_a_layer() {
+    let odd: Vec<_> =
+        manifests().into_keys().filter(|it| it != "testkit" && layer_and_place(it).is_none()).collect();
+    assert!(odd.is_empty(), "no layer is stated for {odd:?}");
+}
+
+#[test]
+fn arrows_only_point_down() {
+    for (name, dependencies) in manifests() {
+        let Some((layer, place)) = layer_and_place(&name) else { continue };
+        for dependency in dependencies.iter().filter_map(|it| it.strip_prefix("shadowline-")) {
+            let (its_layer, its_place) =
+                layer_and_place(dependency).unwrap_or_else(|| panic!("{name} depends on {dependency}, of no layer"));
+            let below = its_layer < layer || (its_layer == layer && its_place < place);
+            assert!(below, "{name} depends on {dependency}, which is not below it");
+            assert!(
+                LAYERS[layer].0 != "services" || its_layer < layer,
+                "{name} and {dependency} are services; they meet through wire, stream and store"
+            );
+        }
+    }
+}
+
+#[test]
+fn pure_crates_know_no_world() {
+    let manifests = manifests();
+    for name in LAYERS[0].1 {
+        let impure: Vec<_> = manifests[*name].iter().filter(|it| IMPURE.contains(&it.as_str())).collect();
+        assert!(impure.is_empty(), "{name} is pure and depends on {impure:?}");
+    }
+}
+
+#[test]
+fn each_outside_has_its_one_door() {
+    for (name, dependencies) in manifests() {
+        for (dependency, allowed) in KNOWN_ONLY_TO {
+            let allowed = allowed.contains(&name.as_str()) || (name == "testkit" && dependency != "rdkafka");
+            assert!(
+                allowed || !dependencies.iter().any(|it| it == dependency),
+                "{name} depends on {dependency}; only some crates may"
+            );
+        }
+    }
+}
