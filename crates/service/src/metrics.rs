@@ -47,6 +47,11 @@ impl Metrics {
         metric
     }
 
+    /// Lets a crate that declares its own metrics register them.
+    pub fn with_registry(&self, register: impl FnOnce(&mut Registry)) {
+        register(&mut self.registry.write());
+    }
+
     /// Adds metrics that are read at each scrape.
     pub fn register_collector(&self, collector: impl Collector) {
         self.registry.write().register_collector(Box::new(collector));

@@ -1,0 +1,305 @@
+//! The REST form of a registry: upload, list, read, remove.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
+use shadowline_service::http::ApiError;
+
+use crate::document::{ModelDocument, PackageName};
+use crate::registry::{Hosted, InstallOutcome, Registry, StoreError, chain};
+
+/// Size limit of an upload unless a service sets another: 256 MiB.
+pub const DEFAULT_MAX_UPLOAD_BYTES: usize = 256 * 1024 * 1024;
+
+/// Size limit of a document.
+const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
+
+/// Routes for a registry's packages.
+///
+/// `POST /v1/models` (multipart: `document`, YAML, and `artefact`, bytes), `GET /v1/models`, `GET` and
+/// `DELETE /v1/models/{name}` and `/v1/models/{name}/versions/{version}`. A service that adds methods to
+/// these paths must name the parameters the same.
+pub fn router<T: Send + Sync + 'static>(
+    registry: Arc<Registry<T>>,
+    max_upload_bytes: usize,
+) -> Router {
+    Router::new()
+        .route(
+            "/v1/models",
+            get(list::<T>).post(install::<T>).layer(DefaultBodyLimit::max(max_upload_bytes)),
+        )
+        .route("/v1/models/{name}", get(show::<T>).delete(remove_all::<T>))
+        .route(
+            "/v1/models/{name}/versions/{version}",
+            get(show_version::<T>).delete(remove_version::<T>),
+        )
+        .with_state(registry)
+}
+
+type Shared<T> = State<Arc<Registry<T>>>;
+
+async fn list<T: Send + Sync + 'static>(State(registry): Shared<T>) -> Response {
+    let snapshot = registry.snapshot();
+    let models: Vec<_> = snapshot.values().map(|it| &it.package).collect();
+    Json(json!({"models": models, "damaged": registry.damaged()})).into_response()
+}
+
+async fn show<T: Send + Sync + 'static>(
+    State(registry): Shared<T>,
+    Path(name): Path<String>,
+) -> Result<Response, ApiError> {
+    let name = parse_name(name)?;
+    let snapshot = registry.snapshot();
+    let versions: Vec<_> =
+        snapshot.values().map(|it| &it.package).filter(|it| it.key.name == name).collect();
+    let damaged: Vec<_> =
+        registry.damaged().into_iter().filter(|it| it.name == name.as_str()).collect();
+    if versions.is_empty() && damaged.is_empty() {
+        return Err(ApiError::not_found(format!("there is no model `{name}`")));
+    }
+    Ok(Json(json!({"name": name, "versions": versions, "damaged": damaged})).into_response())
+}
+
+async fn show_version<T: Send + Sync + 'static>(
+    State(registry): Shared<T>,
+    Path((name, version)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let (name, version) = (parse_name(name)?, parse_version(&version)?);
+    let hosted: Arc<Hosted<T>> = registry.get(name.as_str(), Some(version)).ok_or_else(|| {
+        ApiError::not_found(format!("there is no model `{name}` version {version}"))
+    })?;
+    Ok(Json(&hosted.package).into_response())
+}
+
+async fn install<T: Send + Sync + 'static>(
+    State(registry): Shared<T>,
+    mut parts: Multipart,
+) -> Result<Response, ApiError> {
+    let mut document = None;
+    let mut artefact = None;
+    while let Some(part) = parts.next_field().await.map_err(bad_upload)? {
+        match part.name() {
+            Some("document") if document.is_none() => document = Some(read_document(part).await?),
+            Some("artefact") if artefact.is_none() => {
+                artefact = Some(part.bytes().await.map_err(bad_upload)?)
+            }
+            Some(name) => {
+                let message =
+                    format!("part `{name}`: expected one part `document` and one part `artefact`");
+                return Err(ApiError::invalid(message));
+            }
+            None => {
+                return Err(ApiError::invalid(
+                    "a part has no name; expected `document` or `artefact`",
+                ));
+            }
+        }
+    }
+    let document = document.ok_or_else(|| missing("document", "the model document, YAML"))?;
+    let artefact = artefact.ok_or_else(|| missing("artefact", "the bytes the document names"))?;
+    let work = tokio::task::spawn_blocking(move || registry.install(document, &artefact));
+    let (package, outcome) =
+        work.await.map_err(|error| ApiError::internal(&error))?.map_err(to_api)?;
+    let status = match outcome {
+        InstallOutcome::Installed => StatusCode::CREATED,
+        InstallOutcome::Unchanged => StatusCode::OK,
+    };
+    Ok((status, Json(json!({"outcome": outcome, "model": package}))).into_response())
+}
+
+async fn remove_all<T: Send + Sync + 'static>(
+    State(registry): Shared<T>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    remove(registry, parse_name(name)?, None).await
+}
+
+async fn remove_version<T: Send + Sync + 'static>(
+    State(registry): Shared<T>,
+    Path((name, version)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    remove(registry, parse_name(name)?, Some(parse_version(&version)?)).await
+}
+
+async fn remove<T: Send + Sync + 'static>(
+    registry: Arc<Registry<T>>,
+    name: PackageName,
+    version: Option<NonZeroU64>,
+) -> Result<StatusCode, ApiError> {
+    let work = tokio::task::spawn_blocking(move || registry.remove(&name, version));
+    work.await.map_err(|error| ApiError::internal(&error))?.map_err(to_api)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn read_document(part: Field<'_>) -> Result<ModelDocument, ApiError> {
+    let bytes = part.bytes().await.map_err(bad_upload)?;
+    if MAX_DOCUMENT_BYTES < bytes.len() {
+        let message = format!(
+            "part `document` has {} bytes; at most {MAX_DOCUMENT_BYTES} expected",
+            bytes.len()
+        );
+        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
+    }
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|error| ApiError::invalid(format!("part `document` is not UTF-8: {error}")))?;
+    ModelDocument::parse(text).map_err(|error| ApiError::invalid(error.to_string()))
+}
+
+fn parse_name(name: String) -> Result<PackageName, ApiError> {
+    PackageName::try_from(name).map_err(|error| ApiError::invalid(error.to_string()))
+}
+
+fn parse_version(text: &str) -> Result<NonZeroU64, ApiError> {
+    text.parse()
+        .map_err(|_| ApiError::invalid(format!("version `{text}`: expected a whole number from 1")))
+}
+
+fn missing(part: &str, what: &str) -> ApiError {
+    ApiError::invalid(format!("part `{part}` is missing: {what}"))
+}
+
+fn bad_upload(error: MultipartError) -> ApiError {
+    let status = error.status();
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        return ApiError::new(status, "too_large", "the upload is larger than this service takes");
+    }
+    ApiError::new(status, "invalid_argument", format!("read upload: {}", error.body_text()))
+}
+
+/// Where these failures meet HTTP.
+fn to_api(error: StoreError) -> ApiError {
+    match &error {
+        StoreError::Conflict { .. } | StoreError::Damaged { .. } => {
+            ApiError::conflict(error.to_string())
+        }
+        StoreError::NotFound { .. } => ApiError::not_found(error.to_string()),
+        StoreError::Refused { .. } => {
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unusable_model", chain(&error))
+        }
+        StoreError::Document(_) => ApiError::invalid(chain(&error)),
+        StoreError::Io { .. } => ApiError::internal(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::Request;
+    use serde_json::Value;
+    use shadowline_service::{health::Health, http, metrics::Metrics};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    const DOCUMENT: &str = "kind: Model\nname: knn\nruntime: knn\nartefact: knn.sld\n\
+         contract: {inputs: {age: int64}, outputs: {score: float64}}\n";
+
+    fn app(dir: &tempfile::TempDir) -> Router {
+        let registry = Registry::open(dir.path(), |_, artefact| match artefact {
+            b"bad" => Err("not a detector".into()),
+            _ => Ok(()),
+        });
+        let api = router(Arc::new(registry.unwrap()), 4096);
+        http::router(&Health::new("test"), &Metrics::new("test", "0.0.0"), api)
+    }
+
+    async fn ask(app: &Router, request: Request<Body>) -> (u16, Value) {
+        let response = app.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let value =
+            if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+        (status, value)
+    }
+
+    async fn upload(app: &Router, parts: &[(&str, &[u8])]) -> (u16, Value) {
+        let mut body = Vec::new();
+        for (name, bytes) in parts {
+            let head = format!(
+                "--B\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n\r\n"
+            );
+            body.extend_from_slice(head.as_bytes());
+            body.extend_from_slice(bytes);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(b"--B--\r\n");
+        let request = Request::post("/v1/models")
+            .header("content-type", "multipart/form-data; boundary=B")
+            .body(Body::from(body));
+        ask(app, request.unwrap()).await
+    }
+
+    async fn get_json(app: &Router, path: &str) -> (u16, Value) {
+        ask(app, Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    async fn delete(app: &Router, path: &str) -> u16 {
+        ask(app, Request::delete(path).body(Body::empty()).unwrap()).await.0
+    }
+
+    #[tokio::test]
+    async fn a_package_comes_is_seen_and_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(&dir);
+        let parts = [("document", DOCUMENT.as_bytes()), ("artefact", b"one".as_slice())];
+        let (status, body) = upload(&app, &parts).await;
+        assert_eq!(
+            (status, &body["outcome"], &body["model"]["version"]),
+            (201, &json!("installed"), &json!(1))
+        );
+        let (status, body) = upload(&app, &parts).await;
+        assert_eq!((status, &body["outcome"]), (200, &json!("unchanged")));
+        // In the other order.
+        upload(&app, &[("artefact", b"two"), ("document", DOCUMENT.as_bytes())]).await;
+        let (_, body) = get_json(&app, "/v1/models").await;
+        assert_eq!(body["models"].as_array().unwrap().len(), 2);
+        assert_eq!(body["damaged"], json!([]));
+        let (_, body) = get_json(&app, "/v1/models/knn").await;
+        assert_eq!(body["versions"][1]["version"], 2);
+        let (_, body) = get_json(&app, "/v1/models/knn/versions/2").await;
+        assert_eq!(body["contract"]["inputs"]["age"]["type"], "int64");
+        assert_eq!(delete(&app, "/v1/models/knn/versions/1").await, 204);
+        assert_eq!(delete(&app, "/v1/models/knn/versions/1").await, 404);
+        assert_eq!(delete(&app, "/v1/models/knn").await, 204);
+        assert_eq!(get_json(&app, "/v1/models/knn").await.0, 404);
+        assert_eq!(get_json(&app, "/v1/models/knn/versions/x").await.0, 400);
+    }
+
+    #[tokio::test]
+    async fn a_bad_upload_says_what_is_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(&dir);
+        let document = DOCUMENT.as_bytes();
+        let versioned = [document, b"version: 1\n"].concat();
+        let misspelt = DOCUMENT.replace("runtime", "runtme");
+        assert_eq!(upload(&app, &[("document", document), ("artefact", b"one")]).await.0, 201);
+        let large = vec![0; 5000];
+        let check = async |parts: &[(&str, &[u8])], status: u16, code: &str, word: &str| {
+            let (found, body) = upload(&app, parts).await;
+            assert_eq!((found, body["error"]["code"].as_str()), (status, Some(code)), "{body}");
+            assert!(body["error"]["message"].as_str().unwrap().contains(word), "{body}");
+        };
+        check(&[("document", document)], 400, "invalid_argument", "`artefact` is missing").await;
+        check(&[("artefact", b"x")], 400, "invalid_argument", "`document` is missing").await;
+        check(&[("model", b"x")], 400, "invalid_argument", "part `model`").await;
+        check(&[("document", b"\xff")], 400, "invalid_argument", "not UTF-8").await;
+        check(&[("document", misspelt.as_bytes())], 400, "invalid_argument", "runtme").await;
+        check(
+            &[("document", document), ("artefact", b"bad")],
+            422,
+            "unusable_model",
+            "not a detector",
+        )
+        .await;
+        check(&[("document", &versioned), ("artefact", b"two")], 409, "conflict", "other content")
+            .await;
+        check(&[("document", document), ("artefact", &large)], 413, "too_large", "larger").await;
+    }
+}
