@@ -1,1 +1,45 @@
 //! The only crate that knows Kafka: topics, envelope, origin, consumer loop, and the two logs.
+//!
+//! Behind [`Log`] are two real, durable logs: Apache Kafka, and an embedded log on local disk for
+//! one process on one machine. Whoever is above sees topics, partitions, offsets and commits, and
+//! cannot tell which log it is on.
+//!
+//! It deliberately does not know what the values mean: they are bytes with an [`Envelope`].
+//! It promises delivery at least once, in order within a partition; effects that count once are
+//! made of the [`Origin`] of a record by whoever has the effects.
+//!
+//! Start reading at [`Log`], then [`Producer`] for writing, [`consume`] with its [`Handler`] for a
+//! consumer group, [`Reader`] and [`TableReader`] for reading a topic without a group.
+
+mod config;
+mod consumer;
+mod dead_letters;
+mod embedded;
+mod envelope;
+mod error;
+mod kafka;
+mod log;
+pub mod metrics;
+mod partitioner;
+mod producer;
+mod reader;
+mod record;
+mod topics;
+
+pub use bytes::Bytes;
+pub use config::LogConfig;
+pub use consumer::{ConsumeError, ConsumerOptions, Handler, HandlerError, consume};
+pub use dead_letters::DeadLetters;
+pub use embedded::EmbeddedLog;
+pub use envelope::{Envelope, EnvelopeError, Origin};
+pub use error::{BoxError, LogError, ProduceError, TopicError};
+pub use kafka::KafkaLog;
+pub use log::Log;
+pub use metrics::Metrics;
+pub use opentelemetry::trace::SpanContext;
+pub use partitioner::partition_for;
+pub use producer::{Delivery, Producer, ProducerOptions};
+pub use reader::{ReadEvent, Reader, TableEvent, TableReader};
+pub use record::{Committed, OutRecord, Received, Sent, StartAt, TopicPartition, Watermarks};
+pub use tokio_util::sync::CancellationToken;
+pub use topics::{Cleanup, PartitionCount, TopicDescription, TopicNameError, TopicSpec, Topics};

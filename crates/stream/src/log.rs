@@ -1,0 +1,167 @@
+//! The log: either of the two behind one set of calls.
+
+use std::time::Duration;
+
+use tracing::info;
+
+use crate::producer::ProducerInner;
+use crate::reader::ReaderInner;
+use crate::{
+    Committed, EmbeddedLog, KafkaLog, LogConfig, LogError, Metrics, PartitionCount, Producer,
+    ProducerOptions, Reader, StartAt, TopicDescription, TopicError, TopicSpec, Watermarks,
+};
+
+/// An open log; cheap to clone.
+#[derive(Debug, Clone)]
+pub enum Log {
+    Kafka(KafkaLog),
+    Embedded(EmbeddedLog),
+}
+
+impl Log {
+    /// Opens the embedded log, or makes a client for Kafka.
+    ///
+    /// A cluster that cannot be reached is no error here: it may come back, and the spool does not
+    /// wait for it. [`Log::reachable`] asks.
+    ///
+    /// # Errors
+    /// If a setting is not understood or the directory cannot be used.
+    pub async fn open(config: &LogConfig) -> Result<Self, LogError> {
+        let metrics = Metrics::default();
+        match config {
+            LogConfig::Kafka { bootstrap_servers, properties } => {
+                Ok(Self::Kafka(KafkaLog::open(bootstrap_servers, properties, metrics)?))
+            }
+            LogConfig::Embedded { dir } => {
+                Ok(Self::Embedded(EmbeddedLog::open(dir, metrics).await?))
+            }
+        }
+    }
+
+    /// The metrics of this log and of everything made from it.
+    pub fn metrics(&self) -> &Metrics {
+        match self {
+            Self::Kafka(log) => log.metrics(),
+            Self::Embedded(log) => log.metrics(),
+        }
+    }
+
+    /// Asks whether the log answers within a time.
+    pub async fn reachable(&self, within: Duration) -> Result<(), LogError> {
+        match self {
+            Self::Kafka(log) => log.reachable(within).await,
+            Self::Embedded(_) => Ok(()),
+        }
+    }
+
+    /// Creates the topics that are missing and checks those that exist, in the order given.
+    ///
+    /// # Errors
+    /// The first topic that is not as it must be, and what is wrong with it.
+    pub async fn ensure_topics(&self, specs: &[TopicSpec]) -> Result<(), TopicError> {
+        for spec in specs {
+            self.ensure_topic(spec).await?;
+        }
+        Ok(())
+    }
+
+    async fn ensure_topic(&self, spec: &TopicSpec) -> Result<(), TopicError> {
+        let check_error = |source| TopicError::Check { topic: spec.name.to_string(), source };
+        let partitions = match &spec.partitions {
+            PartitionCount::Exactly(partitions) => *partitions,
+            PartitionCount::SameAs(other) => {
+                let Some(other) = self.describe(other).await.map_err(check_error)? else {
+                    return Err(TopicError::NothingToMatch {
+                        topic: spec.name.to_string(),
+                        same_as: other.to_string(),
+                    });
+                };
+                other.partitions
+            }
+        };
+        if partitions == 0 || spec.replication == 0 {
+            return Err(TopicError::Empty { topic: spec.name.to_string() });
+        }
+        if let Some(actual) = self.describe(&spec.name).await.map_err(check_error)? {
+            return spec.check(partitions, &actual);
+        }
+        let create_error = |source| TopicError::Create {
+            topic: spec.name.to_string(),
+            partitions,
+            replication: spec.replication,
+            source,
+        };
+        let created = match self {
+            Self::Kafka(log) => log.create_topic(spec, partitions).await,
+            Self::Embedded(log) => log.create_topic(spec, partitions).await,
+        };
+        if created.map_err(create_error)? {
+            info!(topic = %spec.name, partitions, "topic created");
+            return Ok(());
+        }
+        // Another process was faster; what it made is checked like any other.
+        match self.describe(&spec.name).await.map_err(check_error)? {
+            Some(actual) => spec.check(partitions, &actual),
+            None => Ok(()),
+        }
+    }
+
+    /// A topic as it is, or `None` if there is none.
+    pub async fn describe(&self, topic: &str) -> Result<Option<TopicDescription>, LogError> {
+        match self {
+            Self::Kafka(log) => log.describe(topic).await,
+            Self::Embedded(log) => log.describe(topic).await,
+        }
+    }
+
+    /// How many partitions a topic has.
+    ///
+    /// # Errors
+    /// If there is no such topic, or the log does not answer.
+    pub async fn partitions(&self, topic: &str) -> Result<u32, LogError> {
+        match self {
+            Self::Kafka(log) => log.partitions(topic).await,
+            Self::Embedded(log) => log.partitions(topic).await,
+        }
+    }
+
+    /// Between which offsets a partition has records.
+    pub async fn watermarks(&self, topic: &str, partition: u32) -> Result<Watermarks, LogError> {
+        match self {
+            Self::Kafka(log) => log.watermarks(topic, partition).await,
+            Self::Embedded(log) => log.watermarks(topic, partition).await,
+        }
+    }
+
+    /// What a group has committed of each partition of a topic.
+    pub async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Committed>, LogError> {
+        match self {
+            Self::Kafka(log) => log.committed(group, topic).await,
+            Self::Embedded(log) => log.committed(group, topic).await,
+        }
+    }
+
+    /// A producer; those who share one share its order, too.
+    ///
+    /// # Errors
+    /// If the client does not take its settings.
+    pub fn producer(&self, options: ProducerOptions) -> Result<Producer, LogError> {
+        let inner = match self {
+            Self::Kafka(log) => ProducerInner::Kafka(log.producer(options)?),
+            Self::Embedded(log) => ProducerInner::Embedded(log.producer(options)?),
+        };
+        Ok(Producer::new(self.clone(), inner))
+    }
+
+    /// Reads all partitions of a topic without a group, and never commits.
+    ///
+    /// # Errors
+    /// If there is no such topic, or the log does not answer.
+    pub async fn reader(&self, topic: &str, from: StartAt) -> Result<Reader, LogError> {
+        let inner = match self {
+            Self::Kafka(log) => ReaderInner::Kafka(log.reader(topic, from).await?),
+            Self::Embedded(log) => ReaderInner::Embedded(log.reader(topic, from).await?),
+        };
+        Ok(Reader::new(inner))
+    }
+}

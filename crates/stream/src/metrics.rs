@@ -1,0 +1,170 @@
+//! The metrics of a log and of everything made from it.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::TopicPartition;
+
+/// Cheap to clone; all clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    sent: Family<TopicLabels, Counter>,
+    send_errors: Family<ErrorLabels, Counter>,
+    received: Family<GroupTopicLabels, Counter>,
+    lag: Family<PartitionLabels, Gauge>,
+    rebalances: Family<GroupLabels, Counter>,
+    retries: Family<GroupLabels, Counter>,
+    commit_errors: Family<GroupLabels, Counter>,
+    dead_letters: Family<TopicLabels, Counter>,
+    unreachable: Family<ClientLabels, Gauge>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TopicLabels {
+    topic: String,
+}
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ErrorLabels {
+    topic: String,
+    reason: &'static str,
+}
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GroupTopicLabels {
+    group: String,
+    topic: String,
+}
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PartitionLabels {
+    group: String,
+    topic: String,
+    partition: u32,
+}
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GroupLabels {
+    group: String,
+}
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClientLabels {
+    client: String,
+}
+
+impl Metrics {
+    /// Puts all of them into a registry, under names that begin with `shadowline_`.
+    pub fn register(&self, registry: &mut Registry) {
+        let mut put = |name: &str, help: &str, metric: &dyn Fn(&mut Registry, String, String)| {
+            metric(registry, format!("shadowline_{name}"), help.to_owned());
+        };
+        put("log_records_sent", "Records the log acknowledged", &|r, name, help| {
+            r.register(name, help, self.sent.clone());
+        });
+        put("log_send_errors", "Records the log did not take, by reason", &|r, name, help| {
+            r.register(name, help, self.send_errors.clone());
+        });
+        put("consumer_records", "Records handled and committed", &|r, name, help| {
+            r.register(name, help, self.received.clone());
+        });
+        put(
+            "consumer_lag_records",
+            "Records of a partition that the group has not committed yet",
+            &|r, name, help| r.register(name, help, self.lag.clone()),
+        );
+        put(
+            "consumer_rebalances",
+            "Times that partitions came to this process or left it",
+            &|r, name, help| r.register(name, help, self.rebalances.clone()),
+        );
+        put("consumer_retries", "Batches that had to be handled again", &|r, name, help| {
+            r.register(name, help, self.retries.clone());
+        });
+        put("consumer_commit_errors", "Commits that the log refused", &|r, name, help| {
+            r.register(name, help, self.commit_errors.clone());
+        });
+        put("dead_letters", "Records nobody could read, by their topic", &|r, name, help| {
+            r.register(name, help, self.dead_letters.clone());
+        });
+        put(
+            "log_unreachable",
+            "1 while no broker answers this client, else 0",
+            &|r, name, help| r.register(name, help, self.unreachable.clone()),
+        );
+    }
+
+    /// Sets how many records a group is behind; whoever knows the log calls it.
+    pub(crate) fn set_lag(&self, group: &str, at: &TopicPartition, n_records: u64) {
+        let n_records = i64::try_from(n_records).unwrap_or(i64::MAX);
+        self.lag.get_or_create(&partition_labels(group, at)).set(n_records);
+    }
+
+    /// Forgets the lag of a partition that this process no longer reads.
+    pub(crate) fn forget_lag(&self, group: &str, at: &TopicPartition) {
+        self.lag.remove(&partition_labels(group, at));
+    }
+
+    pub(crate) fn sent(&self, topic: &str) {
+        self.sent.get_or_create(&TopicLabels { topic: topic.to_owned() }).inc();
+    }
+
+    pub(crate) fn send_error(&self, topic: &str, reason: &'static str) {
+        self.send_errors.get_or_create(&ErrorLabels { topic: topic.to_owned(), reason }).inc();
+    }
+
+    pub(crate) fn received(&self, group: &str, topic: &str, n_records: u64) {
+        let labels = GroupTopicLabels { group: group.to_owned(), topic: topic.to_owned() };
+        self.received.get_or_create(&labels).inc_by(n_records);
+    }
+
+    pub(crate) fn rebalance(&self, group: &str) {
+        self.rebalances.get_or_create(&GroupLabels { group: group.to_owned() }).inc();
+    }
+
+    pub(crate) fn retry(&self, group: &str) {
+        self.retries.get_or_create(&GroupLabels { group: group.to_owned() }).inc();
+    }
+
+    pub(crate) fn commit_error(&self, group: &str) {
+        self.commit_errors.get_or_create(&GroupLabels { group: group.to_owned() }).inc();
+    }
+
+    pub(crate) fn dead_letter(&self, topic: &str) {
+        self.dead_letters.get_or_create(&TopicLabels { topic: topic.to_owned() }).inc();
+    }
+
+    pub(crate) fn set_unreachable(&self, client: &str, unreachable: bool) {
+        let labels = ClientLabels { client: client.to_owned() };
+        self.unreachable.get_or_create(&labels).set(i64::from(unreachable));
+    }
+}
+
+fn partition_labels(group: &str, at: &TopicPartition) -> PartitionLabels {
+    PartitionLabels {
+        group: group.to_owned(),
+        topic: at.topic.to_string(),
+        partition: at.partition,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_labels_are_as_documented() {
+        let (metrics, mut registry) = (Metrics::default(), Registry::default());
+        metrics.register(&mut registry);
+        let at = TopicPartition::new("t", 3);
+        metrics.set_lag("g", &at, 7);
+        metrics.sent("t");
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let has = |line: &str| assert!(text.lines().any(|it| it == line), "{line}\n{text}");
+        has(r#"shadowline_consumer_lag_records{group="g",topic="t",partition="3"} 7"#);
+        has(r#"shadowline_log_records_sent_total{topic="t"} 1"#);
+        metrics.forget_lag("g", &at);
+        text.clear();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        assert!(!text.contains(r#"partition="3""#));
+    }
+}
