@@ -71,6 +71,21 @@ pub enum TransitionReason {
 }
 
 impl TransitionReason {
+    /// Every reason.
+    pub const ALL: [Self; 6] = [
+        Self::ConditionHolds,
+        Self::ConditionEnded,
+        Self::Recovered,
+        Self::SpecChanged,
+        Self::SpecDisabled,
+        Self::SpecDeleted,
+    ];
+
+    /// Returns the reason of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.name() == name)
+    }
+
     /// Returns the name used in answers and in the database.
     pub const fn name(self) -> &'static str {
         match self {

@@ -76,9 +76,9 @@ impl MetricSpec {
     pub fn judges(
         &self,
         model: &str,
-        model_version: u64,
+        model_version: &str,
         monitor: &str,
-        monitor_version: u64,
+        monitor_version: &str,
     ) -> bool {
         self.enabled
             && self.model.matches(model, model_version)
@@ -275,10 +275,10 @@ pub enum VersionSelector {
 
 impl VersionSelector {
     /// Returns whether `version` is selected.
-    pub fn matches(self, version: u64) -> bool {
+    pub fn matches(self, version: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::Exactly(exactly) => exactly == version,
+            Self::Exactly(exactly) => version.parse() == Ok(exactly),
         }
     }
 
@@ -324,7 +324,7 @@ pub struct ModelSelector {
 
 impl ModelSelector {
     /// Returns whether traffic of this model version is judged.
-    pub fn matches(&self, model: &str, version: u64) -> bool {
+    pub fn matches(&self, model: &str, version: &str) -> bool {
         self.name == model && self.version.matches(version)
     }
 }

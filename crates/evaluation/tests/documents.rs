@@ -1,4 +1,5 @@
 //! Documents: what is accepted, what is refused, and what the refusal says.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use shadowline_evaluation::{MetricSpec, Operator, Outcome, RawMetricSpec, VersionSelector};
 
@@ -26,6 +27,9 @@ fn a_document_reads_as_written_and_a_round_trip_through_json_is_exact() {
     let spec = read(CENSUS).unwrap();
     assert_eq!(spec.name().as_str(), "census_outliers");
     assert_eq!(spec.model().version, VersionSelector::Exactly(1));
+    assert!(spec.judges("census", "1", "census_iforest", "1"));
+    assert!(!spec.judges("census", "2", "census_iforest", "1"));
+    assert!(!spec.judges("census", "", "census_iforest", "1"));
     assert_eq!(
         spec.sentence(),
         "alerts when > 0.62; healthy while <= 0.62; more than 50 % of the last 20 checks must breach, \
@@ -49,9 +53,9 @@ fn what_is_left_out_has_its_default() {
             && spec.labels().is_empty()
     );
     assert_eq!(spec.severity().name(), "warning");
-    assert!(spec.judges("m", 7, "d", 3));
-    assert!(!spec.judges("m", 7, "other", 3) && !spec.judges("other", 7, "d", 3));
-    assert!(!spec.with(None, Some(false)).unwrap().judges("m", 7, "d", 3));
+    assert!(spec.judges("m", "7", "d", "3"));
+    assert!(!spec.judges("m", "7", "other", "3") && !spec.judges("other", "7", "d", "3"));
+    assert!(!spec.with(None, Some(false)).unwrap().judges("m", "7", "d", "3"));
 }
 
 #[test]

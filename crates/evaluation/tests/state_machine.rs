@@ -1,4 +1,5 @@
 //! The alert state machine: known stories, and properties over arbitrary ones.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;

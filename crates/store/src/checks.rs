@@ -1,0 +1,256 @@
+//! Reading checks, and dropping old ones.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use shadowline_evaluation::{Operator, Outcome, SpecId, SpecVersion};
+use sqlx::QueryBuilder;
+use sqlx::Sqlite;
+use uuid::Uuid;
+
+use crate::columns::{Columns, micros};
+use crate::{Store, StoreError};
+
+/// One score judged by one metric spec, as it was kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// Which spec.
+    pub spec_id: SpecId,
+    /// What the spec is called now, or was when it was deleted.
+    pub spec_name: String,
+    /// Which version of it judged.
+    pub spec_version: SpecVersion,
+    /// The judged request.
+    pub inference_id: String,
+    /// The model that answered it, and its version.
+    pub model: (String, String),
+    /// The monitor that scored it, and its version.
+    pub monitor: (String, String),
+    /// The score; present unless the outcome is unscored.
+    pub value: Option<f64>,
+    /// What the judgement was.
+    pub outcome: Outcome,
+    /// Why there is no score.
+    pub reason: Option<String>,
+    /// The relation that alerted then.
+    pub operator: Operator,
+    /// What the score was compared with.
+    pub threshold: f64,
+    /// When the request arrived.
+    pub event_at: Timestamp,
+    /// Which partition the score was in.
+    pub partition: u32,
+    /// Which spool the request came through, and its place in it.
+    pub origin: (Uuid, u64),
+}
+
+/// Which checks are asked for; an empty filter asks for all.
+#[derive(Debug, Clone, Default)]
+pub struct CheckFilter {
+    /// Of this spec, deleted or not.
+    pub spec: Option<SpecId>,
+    /// Of this request.
+    pub inference_id: Option<String>,
+    /// With this outcome.
+    pub outcome: Option<Outcome>,
+    /// Of requests that arrived at this time or later.
+    pub since: Option<Timestamp>,
+    /// Of requests that arrived before this time.
+    pub until: Option<Timestamp>,
+}
+
+/// A place in the list of checks, which is in order of event time, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    event_at: i64,
+    check_no: i64,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.event_at, self.check_no)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.rsplit_once('-').and_then(|(event_at, check_no)| {
+            Some(Self { event_at: event_at.parse().ok()?, check_no: check_no.parse().ok()? })
+        });
+        parts.ok_or_else(|| format!("`{text}` is no cursor that an answer has given"))
+    }
+}
+
+/// Some checks, and where the next ones are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckPage {
+    /// Newest first.
+    pub checks: Vec<Check>,
+    /// Where to go on, unless these were the last.
+    pub next: Option<Cursor>,
+}
+
+/// How many checks there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CheckCounts {
+    /// Healthy ones.
+    pub healthy: u64,
+    /// Breaches.
+    pub breach: u64,
+    /// Those without a score.
+    pub unscored: u64,
+}
+
+impl CheckCounts {
+    /// Returns the sum.
+    pub const fn total(&self) -> u64 {
+        self.healthy + self.breach + self.unscored
+    }
+}
+
+impl Store {
+    /// Returns checks, newest first, at most `limit` of them, from a place on.
+    pub async fn checks(
+        &self,
+        filter: &CheckFilter,
+        limit: u32,
+        after: Option<Cursor>,
+    ) -> Result<CheckPage, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT c.check_no, s.id AS spec_id, s.name AS spec_name, c.spec_version, c.inference_id, c.model, \
+             c.model_version, c.monitor, c.monitor_version, c.value, c.outcome, c.reason, c.operator, c.threshold, \
+             c.event_at, c.log_partition, c.origin_instance, c.origin_sequence \
+             FROM checks c JOIN metric_specs s ON s.spec_no = c.spec_no WHERE 1 = 1",
+        );
+        push_filter(&mut query, filter);
+        if let Some(cursor) = after {
+            query.push(" AND (c.event_at, c.check_no) < (").push_bind(cursor.event_at);
+            query.push(", ").push_bind(cursor.check_no).push(")");
+        }
+        query
+            .push(" ORDER BY c.event_at DESC, c.check_no DESC LIMIT ")
+            .push_bind(i64::from(limit) + 1);
+        let mut rows = query
+            .build()
+            .fetch_all(&self.readers)
+            .await
+            .map_err(StoreError::query("read checks"))?;
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let next = match rows.last() {
+            Some(row) if more => {
+                let columns = Columns(row);
+                Some(Cursor {
+                    event_at: columns.get("event_at")?,
+                    check_no: columns.get("check_no")?,
+                })
+            }
+            Some(_) | None => None,
+        };
+        let checks = rows.iter().map(|row| read_check(&Columns(row))).collect::<Result<_, _>>()?;
+        Ok(CheckPage { checks, next })
+    }
+
+    /// Counts checks by outcome.
+    pub async fn count_checks(&self, filter: &CheckFilter) -> Result<CheckCounts, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT c.outcome, COUNT(*) AS n FROM checks c JOIN metric_specs s ON s.spec_no = c.spec_no WHERE 1 = 1",
+        );
+        push_filter(&mut query, filter);
+        query.push(" GROUP BY c.outcome");
+        let rows = query
+            .build()
+            .fetch_all(&self.readers)
+            .await
+            .map_err(StoreError::query("count checks"))?;
+        let mut counts = CheckCounts::default();
+        for row in &rows {
+            let columns = Columns(row);
+            let n = columns.unsigned("n")?;
+            match columns.named("outcome", Outcome::from_name)? {
+                Outcome::Healthy => counts.healthy = n,
+                Outcome::Breach => counts.breach = n,
+                Outcome::Unscored => counts.unscored = n,
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Counts the different requests among checks.
+    pub async fn count_inferences(&self, filter: &CheckFilter) -> Result<u64, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT COUNT(DISTINCT c.inference_id) AS n FROM checks c JOIN metric_specs s ON s.spec_no = c.spec_no \
+             WHERE 1 = 1",
+        );
+        push_filter(&mut query, filter);
+        let row = query
+            .build()
+            .fetch_one(&self.readers)
+            .await
+            .map_err(StoreError::query("count inferences"))?;
+        Columns(&row).unsigned("n")
+    }
+
+    /// Drops checks of requests that arrived before a time, at most `limit` of them, and returns how many.
+    ///
+    /// A small limit keeps each deletion short: the writer of checks waits for it.
+    pub async fn delete_checks_before(
+        &self,
+        cutoff: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "DELETE FROM checks WHERE check_no IN \
+             (SELECT check_no FROM checks WHERE event_at < $1 ORDER BY event_at, check_no LIMIT $2)",
+        )
+        .bind(micros(cutoff))
+        .bind(i64::from(limit))
+        .execute(&self.writer)
+        .await
+        .map_err(StoreError::query("drop old checks"))?;
+        Ok(done.rows_affected())
+    }
+}
+
+fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &CheckFilter) {
+    if let Some(spec) = filter.spec {
+        query
+            .push(" AND c.spec_no = (SELECT spec_no FROM metric_specs WHERE id = ")
+            .push_bind(spec.to_string());
+        query.push(")");
+    }
+    if let Some(inference_id) = &filter.inference_id {
+        query.push(" AND c.inference_id = ").push_bind(inference_id.clone());
+    }
+    if let Some(outcome) = filter.outcome {
+        query.push(" AND c.outcome = ").push_bind(outcome.name());
+    }
+    if let Some(since) = filter.since {
+        query.push(" AND c.event_at >= ").push_bind(micros(since));
+    }
+    if let Some(until) = filter.until {
+        query.push(" AND c.event_at < ").push_bind(micros(until));
+    }
+}
+
+fn read_check(columns: &Columns<'_>) -> Result<Check, StoreError> {
+    Ok(Check {
+        spec_id: SpecId(columns.uuid("spec_id")?),
+        spec_name: columns.get("spec_name")?,
+        spec_version: SpecVersion(columns.u32("spec_version")?),
+        inference_id: columns.get("inference_id")?,
+        model: (columns.get("model")?, columns.get("model_version")?),
+        monitor: (columns.get("monitor")?, columns.get("monitor_version")?),
+        value: columns.get("value")?,
+        outcome: columns.named("outcome", Outcome::from_name)?,
+        reason: columns.get("reason")?,
+        operator: columns.named("operator", |name| name.parse().ok())?,
+        threshold: columns.get("threshold")?,
+        event_at: columns.time("event_at")?,
+        partition: columns.u32("log_partition")?,
+        origin: (columns.uuid("origin_instance")?, columns.unsigned("origin_sequence")?),
+    })
+}

@@ -1,0 +1,82 @@
+//! A process that applies batches is killed at any moment, again and again: what is there is whole.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod fixtures;
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use fixtures::{READER, TOPIC, batch, id, open, spec};
+use shadowline_evaluation::{Evaluation, SpecVersion};
+use shadowline_store::{CheckFilter, SpecKey};
+
+const DIR: &str = "SHADOWLINE_STORE_KILL_TEST_DIR";
+const PER_BATCH: u64 = 100;
+
+/// Not a test by itself: the process that the other test starts and kills.
+#[tokio::test]
+async fn apply_until_killed() {
+    let Some(dir) = std::env::var_os(DIR) else { return };
+    let store = open(&PathBuf::from(dir)).await;
+    let spec = store.spec(&SpecKey::parse("outliers")).await.unwrap().unwrap();
+    let mut next = store.offsets(READER, TOPIC).await.unwrap().get(&3).copied().unwrap_or(0);
+    let mut evaluation = match store.states().await.unwrap().pop().and_then(|it| it.evaluation) {
+        Some((SpecVersion(1), evaluation)) => evaluation,
+        Some(_) | None => Evaluation::new(&spec.spec),
+    };
+    loop {
+        store.apply(&batch(&spec, &mut evaluation, next, next + PER_BATCH)).await.unwrap();
+        next += PER_BATCH;
+        println!("applied {next}");
+    }
+}
+
+#[tokio::test]
+async fn a_killed_process_leaves_whole_batches_and_everything_it_said_it_had_applied() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await;
+    let stored = store.create_spec(id(1), &spec("outliers"), fixtures::at(0)).await.unwrap();
+    store.close().await;
+
+    let mut reference = Evaluation::new(&stored.spec);
+    let mut n_reference = 0;
+    for round in 0..12_u32 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "apply_until_killed", "--nocapture"])
+            .env(DIR, dir.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Killed after some batches, wherever the next one is by then.
+        let mut said = 0;
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for _ in 0..=(round * 7 % 30) {
+            let line =
+                lines.by_ref().map(Result::unwrap).find(|it| it.contains("applied ")).unwrap();
+            said = line.rsplit(' ').next().unwrap().parse().unwrap();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let store = open(dir.path()).await;
+        let next = store.offsets(READER, TOPIC).await.unwrap()[&3];
+        assert!(next >= said, "it said {said} and {next} are there");
+        assert_eq!(next % PER_BATCH, 0, "a batch is there in part");
+        assert_eq!(store.count_checks(&CheckFilter::default()).await.unwrap().total(), next);
+        assert_eq!(store.count_inferences(&CheckFilter::default()).await.unwrap(), next);
+        assert_eq!(store.applied(READER).await.unwrap()[0].sequence, next - 1);
+        // The state is that of a process which was never killed.
+        while n_reference < next {
+            drop(batch(&stored, &mut reference, n_reference, n_reference + PER_BATCH));
+            n_reference += PER_BATCH;
+        }
+        let state = store.states().await.unwrap().pop().unwrap();
+        assert_eq!(
+            (state.incident, state.evaluation),
+            (next, Some((SpecVersion(1), reference.clone())))
+        );
+        store.close().await;
+    }
+}
