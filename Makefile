@@ -8,6 +8,7 @@ endif
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET)/release
 DEMO_FLAGS ?=
+KAFKA_ADDRESS ?= 127.0.0.1:$(KAFKA_PORT)
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo demo-kafka test check fmt clippy doc deny bench needs clean
