@@ -1,1 +1,69 @@
-//! The KNN-outlier monitor: scores shadowed inferences.
+//! The KNN-outlier monitor: scores shadowed inferences with the detectors installed in it.
+//!
+//! All it adds to `shadowline-monitor` is which detectors it hosts, and its default settings.
+
+use shadowline_detectors::DetectorKind;
+use shadowline_monitor::Kind;
+pub use shadowline_monitor::{Config, MonitorError};
+use shadowline_stream::Log;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Default settings, as TOML.
+pub const DEFAULTS: &str = include_str!("../default.toml");
+
+/// Which monitor this is.
+pub const KIND: Kind = Kind {
+    service: "monitor-knn",
+    detector: DetectorKind::Knn,
+    version: env!("CARGO_PKG_VERSION"),
+};
+
+/// Runs the monitor as its own program, on the log and the port that its settings name.
+///
+/// # Errors
+/// As [`shadowline_monitor::run`].
+pub async fn run(config: Config, stop: CancellationToken) -> Result<(), MonitorError> {
+    shadowline_monitor::run(&KIND, config, stop).await
+}
+
+/// Runs the monitor in this process, on an open log.
+///
+/// # Errors
+/// As [`shadowline_monitor::serve`].
+pub async fn serve(
+    config: Config,
+    log: Log,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<(), MonitorError> {
+    shadowline_monitor::serve(&KIND, config, log, listener, stop).await
+}
+
+#[cfg(test)]
+mod tests {
+    use shadowline_service::settings::{self, Layers};
+
+    use super::*;
+
+    #[test]
+    fn the_default_settings_are_whole_and_print_as_settings() {
+        let config: Config = Layers::defaults(DEFAULTS).unwrap().extract().unwrap();
+        assert_eq!(config.group, "shadowline.monitor-knn");
+        assert_eq!(config.http.listen, "127.0.0.1:8011");
+        let shown = settings::print(&config).unwrap();
+        let again: Config = Layers::defaults(&shown).unwrap().extract().unwrap();
+        assert_eq!(again.packages_dir, config.packages_dir);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_refused() {
+        let layers =
+            Layers::defaults(DEFAULTS).unwrap().environment([("SHADOWLINE__MAX_BATCHES", "3")]);
+        let error = layers.extract::<Config>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "environment variable `SHADOWLINE__MAX_BATCHES`: unknown key `max_batches`; did you mean `max_batch`?"
+        );
+    }
+}

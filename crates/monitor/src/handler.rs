@@ -1,0 +1,164 @@
+//! One batch of inferences: judge, write, wait for every acknowledgement.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use shadowline_service::clock;
+use shadowline_service::health::Component;
+use shadowline_stream::{
+    Bytes, DeadLetters, Delivery, Envelope, Handler, HandlerError, OutRecord, ProduceError,
+    Producer, Received, TopicPartition,
+};
+use shadowline_wire::{Origin, SCORE_TYPE, Score, Unscored};
+use tracing::{debug, warn};
+
+use crate::metrics::MonitorMetrics;
+use crate::scoring::{Judged, Readable, Verdict, judge};
+use crate::watch::Watching;
+
+/// What a monitor does with the records of its group.
+#[derive(Debug)]
+pub(crate) struct Scorer {
+    pub(crate) watching: Arc<Watching>,
+    pub(crate) producer: Producer,
+    pub(crate) dead_letters: DeadLetters,
+    pub(crate) scores: Arc<str>,
+    /// What the scores' envelopes name as their source.
+    pub(crate) source: String,
+    pub(crate) metrics: MonitorMetrics,
+    pub(crate) health: Component,
+}
+
+impl Handler for Scorer {
+    async fn handle(&mut self, records: &[Received]) -> Result<(), HandlerError> {
+        let result = self.score(records).await;
+        match &result {
+            Ok(()) => self.health.ok(),
+            Err(error) => {
+                self.health.degraded(format!("scores cannot be written: {}", cause(error)))
+            }
+        }
+        result
+    }
+
+    async fn revoked(&mut self, partitions: &[TopicPartition]) {
+        debug!(n_partitions = partitions.len(), "partitions left");
+    }
+}
+
+impl Scorer {
+    async fn score(&self, records: &[Received]) -> Result<(), HandlerError> {
+        let plan = self.watching.plan();
+        let metrics = self.metrics.clone();
+        let batch = records.to_vec();
+        // Off the async threads: a detector can take milliseconds for one record.
+        let work = tokio::task::spawn_blocking(move || judge(&batch, &plan, &metrics));
+        let Judged { records: read, verdicts } = work.await.map_err(HandlerError::retry)?;
+
+        let now = clock::now();
+        let mut sent = Vec::with_capacity(verdicts.len());
+        for Verdict { record_idx, monitor, result } in verdicts {
+            let Ok(readable) = &read[record_idx] else { continue };
+            let score = to_score(readable, monitor, result, now);
+            sent.push(self.enqueue(&records[record_idx], score).await?);
+        }
+        for (record, readable) in records.iter().zip(&read) {
+            if let Err(reason) = readable {
+                let at = record.topic_partition();
+                warn!(%at, offset = record.offset, reason, "record cannot be read; put aside");
+                self.dead_letters.send(record, reason, now).await.map_err(to_handler_error)?;
+            }
+        }
+        for (delivery, score) in sent {
+            delivery.await.map_err(to_handler_error)?;
+            let delay_seconds = now.duration_since(score.received_at).as_secs_f64();
+            self.metrics.written(&score.monitor, &score.result, delay_seconds);
+        }
+        Ok(())
+    }
+
+    async fn enqueue(
+        &self,
+        of: &Received,
+        mut score: Score,
+    ) -> Result<(Delivery, Score), HandlerError> {
+        match self.producer.enqueue(self.to_record(of, &score)).await {
+            Ok(delivery) => Ok((delivery, score)),
+            // A batch of very many records: the reason fits where their scores do not.
+            Err(error @ ProduceError::TooLarge { .. }) => {
+                score.result =
+                    Err(Unscored { code: "score_too_large".into(), message: error.to_string() });
+                let record = self.to_record(of, &score);
+                let delivery = self.producer.enqueue(record).await.map_err(to_handler_error)?;
+                Ok((delivery, score))
+            }
+            Err(
+                error @ (ProduceError::NoPartition { .. }
+                | ProduceError::NoTopic { .. }
+                | ProduceError::Halted { .. }
+                | ProduceError::Failed { .. }
+                | ProduceError::Closed { .. }
+                | ProduceError::FlushTimeout { .. }),
+            ) => Err(to_handler_error(error)),
+        }
+    }
+
+    fn to_record(&self, of: &Received, score: &Score) -> OutRecord {
+        let id = format!("{}/{}/{}", score.inference_id, score.monitor.name, score.monitor.version);
+        let mut envelope = Envelope::new(id, SCORE_TYPE, self.source.as_str(), score.scored_at);
+        envelope.subject = Some(score.model.name.clone()).filter(|it| !it.is_empty());
+        if let Ok(original) = &of.envelope {
+            envelope.trace.clone_from(&original.trace);
+        }
+        envelope.origin = Some(shadowline_stream::Origin {
+            instance: score.origin.instance,
+            sequence: score.origin.sequence,
+        });
+        OutRecord {
+            topic: Arc::clone(&self.scores),
+            partition: Some(of.partition),
+            key: Some(Bytes::from(score.inference_id.clone())),
+            value: Some(Bytes::from(score.encode())),
+            envelope,
+        }
+    }
+}
+
+fn to_score(
+    readable: &Readable,
+    monitor: shadowline_wire::MonitorRef,
+    result: Result<shadowline_wire::ScoreValue, Unscored>,
+    now: Timestamp,
+) -> Score {
+    let Readable { inference, origin } = readable;
+    Score {
+        inference_id: inference.id.clone(),
+        model: inference.model.clone(),
+        monitor,
+        result,
+        origin: Origin { instance: origin.instance, sequence: origin.sequence },
+        received_at: inference.received_at,
+        scored_at: now,
+    }
+}
+
+/// A scores topic with too few partitions is for somebody to mend; everything else may pass.
+fn to_handler_error(error: ProduceError) -> HandlerError {
+    match error {
+        ProduceError::NoPartition { .. } => HandlerError::fatal(error),
+        ProduceError::TooLarge { .. }
+        | ProduceError::NoTopic { .. }
+        | ProduceError::Halted { .. }
+        | ProduceError::Failed { .. }
+        | ProduceError::Closed { .. }
+        | ProduceError::FlushTimeout { .. } => HandlerError::retry(error),
+    }
+}
+
+fn cause(error: &HandlerError) -> String {
+    match error {
+        HandlerError::Retry(cause) | HandlerError::Fatal(cause) => {
+            crate::scoring::chain(cause.as_ref())
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The metrics of a monitor. Lag, dead letters and records sent are those of `stream`.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use shadowline_detectors::DetectorKind;
+use shadowline_service::metrics::Metrics;
+use shadowline_wire::{MonitorRef, ScoreValue, Unscored};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    detector: String,
+    version: String,
+    /// `scored`, or the code of the reason why not.
+    outcome: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DetectorLabels {
+    detector: String,
+    version: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
+}
+
+type HistogramMaker = fn() -> Histogram;
+
+/// Cheap to clone; all clones count together.
+#[derive(Debug, Clone)]
+pub(crate) struct MonitorMetrics {
+    scores: Family<OutcomeLabels, Counter>,
+    score: Family<DetectorLabels, Histogram, HistogramMaker>,
+    scoring_duration: Family<DetectorLabels, Histogram, HistogramMaker>,
+    delay: Histogram,
+    unwatched: Counter,
+    specs: Family<StateLabels, Gauge>,
+}
+
+impl MonitorMetrics {
+    pub(crate) fn register(metrics: &Metrics, kind: DetectorKind) -> Self {
+        let score_buckets: HistogramMaker = match kind {
+            DetectorKind::IsolationForest => unit_interval,
+            DetectorKind::Knn => distances,
+        };
+        MonitorMetrics {
+            scores: metrics.register(
+                "shadowline_monitor_scores_total",
+                "Scores written, by detector and outcome: scored, or why not",
+                Family::default(),
+            ),
+            score: metrics.register(
+                "shadowline_monitor_score",
+                "Scores of inferences; higher is more anomalous",
+                Family::new_with_constructor(score_buckets),
+            ),
+            scoring_duration: metrics.register(
+                "shadowline_monitor_scoring_duration_seconds",
+                "Time a detector took for one batch of inferences",
+                Family::new_with_constructor(durations as HistogramMaker),
+            ),
+            delay: metrics.register(
+                "shadowline_monitor_delay_seconds",
+                "From the arrival of a request to its score",
+                Histogram::new([
+                    0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0,
+                ]),
+            ),
+            unwatched: metrics.register(
+                "shadowline_monitor_unwatched_total",
+                "Inferences read that no detector here watches",
+                Counter::default(),
+            ),
+            specs: metrics.register(
+                "shadowline_monitor_specs",
+                "Metric specs known, by whether a detector here serves them",
+                Family::default(),
+            ),
+        }
+    }
+
+    /// Counts one score that was acknowledged.
+    pub(crate) fn written(
+        &self,
+        monitor: &MonitorRef,
+        result: &Result<ScoreValue, Unscored>,
+        delay_seconds: f64,
+    ) {
+        let outcome = match result {
+            Ok(score) => {
+                self.score.get_or_create(&labels(monitor)).observe(score.value);
+                "scored".to_owned()
+            }
+            Err(unscored) => unscored.code.clone(),
+        };
+        let MonitorRef { name, version } = monitor.clone();
+        self.scores.get_or_create(&OutcomeLabels { detector: name, version, outcome }).inc();
+        // Clocks of two machines can differ, and a delay is never negative.
+        self.delay.observe(delay_seconds.max(0.0));
+    }
+
+    pub(crate) fn scoring_took(&self, monitor: &MonitorRef, seconds: f64) {
+        self.scoring_duration.get_or_create(&labels(monitor)).observe(seconds);
+    }
+
+    pub(crate) fn unwatched(&self) {
+        self.unwatched.inc();
+    }
+
+    pub(crate) fn specs(&self, watched: usize, ignored: usize) {
+        for (state, n_specs) in [("watched", watched), ("ignored", ignored)] {
+            let n_specs = i64::try_from(n_specs).unwrap_or(i64::MAX);
+            self.specs.get_or_create(&StateLabels { state }).set(n_specs);
+        }
+    }
+}
+
+fn labels(monitor: &MonitorRef) -> DetectorLabels {
+    DetectorLabels { detector: monitor.name.clone(), version: monitor.version.clone() }
+}
+
+fn unit_interval() -> Histogram {
+    Histogram::new([0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95])
+}
+
+fn distances() -> Histogram {
+    Histogram::new([0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1e3, 1e4, 1e5])
+}
+
+fn durations() -> Histogram {
+    Histogram::new([
+        0.00005, 0.0002, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+    ])
+}

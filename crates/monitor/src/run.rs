@@ -1,0 +1,344 @@
+//! The life of a monitor: open, catch up with the metric specs, consume, stop in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shadowline_detectors::DetectorArtefact;
+use shadowline_packages::{LoadError, Package, Registry, StoreError};
+use shadowline_service::health::{Component, Health};
+use shadowline_service::http;
+use shadowline_service::metrics::Metrics;
+use shadowline_stream::{
+    Bytes, ConsumeError, ConsumerOptions, DeadLetters, Log, LogError, ProducerOptions, TableEvent,
+    TableReader, TopicError, consume,
+};
+use shadowline_wire::WatchedSpec;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::config::{Config, Kind};
+use crate::handler::Scorer;
+use crate::metrics::MonitorMetrics;
+use crate::scoring::chain;
+use crate::watch::{Detectors, Specs, Watching};
+
+/// The wait before something that failed for now is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// Why a monitor stopped without being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum MonitorError {
+    /// The log cannot be used as it is set.
+    #[error("open the log")]
+    Log(#[source] LogError),
+    /// The topics are not as they must be.
+    #[error("prepare the topics")]
+    Topics(#[source] TopicError),
+    /// The detectors cannot be read.
+    #[error("open the installed detectors")]
+    Packages(#[source] StoreError),
+    /// Inferences can no longer be read or scored.
+    #[error("score inferences")]
+    Consume(#[source] ConsumeError),
+    /// The HTTP port cannot be opened or served.
+    #[error("serve HTTP")]
+    Http(#[source] std::io::Error),
+    /// A task of ours ended by a panic.
+    #[error("a task failed")]
+    Task(#[source] tokio::task::JoinError),
+}
+
+/// Opens the log and the port that the settings name, then [`serve`]s.
+///
+/// # Errors
+/// As `serve`; also if the log or the port cannot be opened.
+pub async fn run(kind: &Kind, config: Config, stop: CancellationToken) -> Result<(), MonitorError> {
+    let listener = config.http.bind().await.map_err(MonitorError::Http)?;
+    let log = Log::open(&config.log).await.map_err(MonitorError::Log)?;
+    serve(kind, config, log, listener, stop).await
+}
+
+/// Runs a monitor on a log until `stop`: REST at once, scoring when the topics and specs are there.
+///
+/// # Errors
+/// What no waiting cures: topics of the wrong form, a directory that cannot be read, a log that refuses.
+pub async fn serve(
+    kind: &Kind,
+    config: Config,
+    log: Log,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<(), MonitorError> {
+    let health = Health::new(kind.service);
+    let metrics = Metrics::new(kind.service, kind.version);
+    metrics.with_registry(|it| log.metrics().register(it));
+    let own_metrics = MonitorMetrics::register(&metrics, kind.detector);
+    let packages = health.component("packages");
+    let detectors = open_detectors(kind, &config).await?;
+    let watching = Arc::new(Watching::new(Arc::clone(&detectors), own_metrics.clone()));
+
+    // Ends when this function does, however it does; HTTP goes last, so that health can be asked until then.
+    let ending = CancellationToken::new();
+    let _ending = ending.clone().drop_guard();
+    tokio::spawn(watch_packages(Arc::clone(&detectors), packages, ending.clone()));
+    tokio::spawn(announce_stop(health.clone(), stop.clone(), ending.clone()));
+    let api = shadowline_packages::router(detectors, config.max_upload_bytes)
+        .merge(crate::rest::router(Arc::clone(&watching)));
+    let app = http::router(&health, &metrics, api);
+    let http = http::serve(listener, app, ending.clone());
+    tokio::pin!(http);
+
+    let monitor = Monitor {
+        kind,
+        config: &config,
+        log: &log,
+        topics: health.component("topics"),
+        specs: health.component("metric-specs"),
+        scoring: health.component("scoring"),
+        watching,
+        metrics: own_metrics,
+        stop,
+        ending: ending.clone(),
+    };
+    let result = tokio::select! {
+        result = monitor.run() => result,
+        result = &mut http => return result.map_err(MonitorError::Http),
+    };
+    ending.cancel();
+    http.await.map_err(MonitorError::Http)?;
+    result
+}
+
+/// The scoring side of a monitor, while it runs.
+struct Monitor<'a> {
+    kind: &'a Kind,
+    config: &'a Config,
+    log: &'a Log,
+    topics: Component,
+    specs: Component,
+    scoring: Component,
+    watching: Arc<Watching>,
+    metrics: MonitorMetrics,
+    stop: CancellationToken,
+    ending: CancellationToken,
+}
+
+impl Monitor<'_> {
+    async fn run(self) -> Result<(), MonitorError> {
+        if !self.prepare_topics().await? {
+            return Ok(());
+        }
+        let names = &self.config.topics.prefix;
+        let (caught_up, specs_known) = oneshot::channel();
+        tokio::spawn(follow_specs(
+            self.log.clone(),
+            names.metric_specs(),
+            Arc::clone(&self.watching),
+            self.specs.clone(),
+            caught_up,
+            self.ending.clone(),
+        ));
+        // Without the specs, inferences would pass unscored because nobody seems to watch them.
+        tokio::select! {
+            Ok(()) = specs_known => {}
+            () = self.stop.cancelled() => return Ok(()),
+        }
+        let producer = self
+            .log
+            .producer(ProducerOptions::new(format!("shadowline-{}", self.kind.service)))
+            .map_err(MonitorError::Log)?;
+        let source = format!("/{}", self.kind.service);
+        let mut scorer = Scorer {
+            watching: self.watching,
+            dead_letters: DeadLetters::new(producer.clone(), names, source.as_str()),
+            producer,
+            scores: names.scores(),
+            source,
+            metrics: self.metrics,
+            health: self.scoring.clone(),
+        };
+        let mut options = ConsumerOptions::new(self.config.group.as_str(), [names.inferences()]);
+        options.max_batch = self.config.max_batch;
+        self.scoring.ok();
+        info!(group = options.group, "scoring");
+        consume(self.log, options, &mut scorer, self.stop).await.map_err(MonitorError::Consume)
+    }
+
+    /// Creates and checks the topics, waiting for the log where that helps; false if a stop came first.
+    async fn prepare_topics(&self) -> Result<bool, MonitorError> {
+        let topics = &self.config.topics;
+        let specs = topics.prefix.specs(topics.partitions, topics.replication);
+        loop {
+            let error = tokio::select! {
+                result = self.log.ensure_topics(&specs) => match result {
+                    Ok(()) => {
+                        self.topics.ok();
+                        return Ok(true);
+                    }
+                    Err(error) => error,
+                },
+                () = self.stop.cancelled() => return Ok(false),
+            };
+            match error {
+                TopicError::Create { .. } | TopicError::Check { .. } => {
+                    self.topics.failing(chain(&error))
+                }
+                TopicError::PartitionsDiffer { .. }
+                | TopicError::NothingToMatch { .. }
+                | TopicError::CleanupDiffers { .. }
+                | TopicError::MessagesTooSmall { .. }
+                | TopicError::Empty { .. } => return Err(MonitorError::Topics(error)),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(RETRY_AFTER) => {}
+                () = self.stop.cancelled() => return Ok(false),
+            }
+        }
+    }
+}
+
+async fn open_detectors(kind: &Kind, config: &Config) -> Result<Arc<Detectors>, MonitorError> {
+    let expected = kind.detector;
+    let dir = config.packages_dir.clone();
+    // Off the async threads: it reads and checks every artefact.
+    let work = tokio::task::spawn_blocking(move || {
+        Registry::open(dir, move |package: &Package, artefact: &[u8]| {
+            if package.runtime != expected.name() {
+                let message = format!(
+                    "its runtime is `{}`; this monitor hosts `{}`",
+                    package.runtime,
+                    expected.name()
+                );
+                return Err(LoadError::from(message));
+            }
+            let detector = DetectorArtefact::from_bytes(artefact)?;
+            let found = detector.detector().kind();
+            if found != expected {
+                let message =
+                    format!("its artefact is a `{}`, not a `{}`", found.name(), expected.name());
+                return Err(LoadError::from(message));
+            }
+            Ok(detector)
+        })
+    });
+    work.await.map_err(MonitorError::Task)?.map(Arc::new).map_err(MonitorError::Packages)
+}
+
+/// Keeps the health of the packages: damaged ones degrade it.
+async fn watch_packages(detectors: Arc<Detectors>, health: Component, ending: CancellationToken) {
+    let mut changes = detectors.changes();
+    loop {
+        changes.mark_unchanged();
+        let damaged: Vec<String> = detectors
+            .damaged()
+            .iter()
+            .map(|it| format!("`{}` version {} cannot be used: {}", it.name, it.version, it.reason))
+            .collect();
+        if damaged.is_empty() {
+            health.ok()
+        } else {
+            health.degraded(damaged.join("; "))
+        }
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = ending.cancelled() => return,
+        }
+    }
+}
+
+async fn announce_stop(health: Health, stop: CancellationToken, ending: CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => health.stopping(),
+        () = ending.cancelled() => {}
+    }
+}
+
+/// Follows the table of metric specs, from its beginning again whenever reading fails.
+async fn follow_specs(
+    log: Log,
+    topic: Arc<str>,
+    watching: Arc<Watching>,
+    health: Component,
+    caught_up: oneshot::Sender<()>,
+    ending: CancellationToken,
+) {
+    let mut caught_up = Some(caught_up);
+    let follow = async {
+        loop {
+            let error = read_table(&log, &topic, &watching, &health, &mut caught_up).await;
+            let reason = chain(&error);
+            if caught_up.is_some() {
+                health.failing(reason);
+            } else {
+                // The specs known so far still hold.
+                health.degraded(reason);
+            }
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
+    };
+    tokio::select! {
+        () = follow => {}
+        () = ending.cancelled() => {}
+    }
+}
+
+/// Reads the table and follows it; comes back only with an error.
+async fn read_table(
+    log: &Log,
+    topic: &str,
+    watching: &Watching,
+    health: &Component,
+    caught_up: &mut Option<oneshot::Sender<()>>,
+) -> LogError {
+    let mut table = match TableReader::open(log, topic).await {
+        Ok(table) => table,
+        Err(error) => return error,
+    };
+    // Until the end is reached the old specs stay, so that none is missing for a moment.
+    let mut fresh = Some(Specs::new());
+    loop {
+        let event = match table.next().await {
+            Ok(event) => event,
+            Err(error) => return error,
+        };
+        match event {
+            TableEvent::CaughtUp => {
+                let specs = fresh.take().unwrap_or_default();
+                info!(n_specs = specs.len(), "metric specs known");
+                watching.edit(|it| *it = specs);
+                health.ok();
+                if let Some(waiting) = caught_up.take()
+                    && waiting.send(()).is_err()
+                {
+                    tracing::debug!("nobody waits for the metric specs any more");
+                }
+            }
+            TableEvent::Upsert { key, value } => {
+                let spec = read_spec(&key, &value);
+                change(&mut fresh, watching, |specs| {
+                    specs.insert(key, spec);
+                });
+            }
+            TableEvent::Delete { key } => change(&mut fresh, watching, |specs| {
+                specs.remove(&key);
+            }),
+        }
+    }
+}
+
+fn change(fresh: &mut Option<Specs>, watching: &Watching, edit: impl FnOnce(&mut Specs)) {
+    match fresh {
+        Some(specs) => edit(specs),
+        None => watching.edit(edit),
+    }
+}
+
+fn read_spec(key: &Bytes, value: &Bytes) -> Result<WatchedSpec, String> {
+    WatchedSpec::decode(value).map_err(|error| {
+        let reason = chain(&error);
+        warn!(key = %String::from_utf8_lossy(key), reason, "metric spec cannot be read; it is ignored");
+        reason
+    })
+}
