@@ -51,6 +51,12 @@ missing() {
 
 fetch_jars() {
     has_jars && return 0
+    # One at a time, because several test programs may start at once.
+    if command -v flock >/dev/null; then
+        exec 9>"$home/lock"
+        flock 9
+        has_jars && return 0
+    fi
     if ! command -v mvn >/dev/null; then
         missing
         return 1

@@ -1,1 +1,53 @@
-//! Starts logs and services for tests; builders, fixtures and wait_for.
+//! Starts logs for tests, and waits for what they are about.
+//!
+//! A test of anything above the log runs on both logs: [`on_both_logs!`] makes two tests of one
+//! body. The one on Apache Kafka needs a node: the address in `SHADOWLINE_TEST_KAFKA`, or else Java
+//! and the jars of `deploy/kafka/pom.xml`, from which a node is started for the test process and
+//! killed with it. Without either the test says that it was skipped; in CI (`CI=true`) it fails.
+//!
+//! Tests that stop or kill Kafka start a [`KafkaNode`] of their own.
+
+mod kafka_node;
+mod test_log;
+mod wait;
+
+pub use kafka_node::KafkaNode;
+pub use test_log::TestLog;
+pub use wait::{wait_for, wait_for_some};
+
+/// Makes two tests of each function, one on the embedded log and one on Apache Kafka.
+///
+/// ```ignore
+/// testkit::on_both_logs! {
+///     async fn a_record_comes_back(log: TestLog) {
+///         // ...
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! on_both_logs {
+    ($($(#[$meta:meta])* async fn $name:ident($log:ident: TestLog) $body:block)+) => {
+        $(
+            mod $name {
+                #[allow(unused_imports, reason = "a body need not use anything from around it")]
+                use super::*;
+
+                $(#[$meta])*
+                #[allow(unused_mut, reason = "only some bodies reopen the log")]
+                async fn check(mut $log: $crate::TestLog) $body
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn on_the_embedded_log() {
+                    check($crate::TestLog::embedded().await).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn on_kafka() {
+                    if let Some(log) = $crate::TestLog::kafka().await {
+                        check(log).await;
+                    }
+                }
+            }
+        )+
+    };
+}
