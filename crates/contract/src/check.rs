@@ -153,7 +153,15 @@ impl Signature {
     /// # Errors
     /// The first [`ContractError`] found, unknown and repeated names before missing ones.
     pub fn check_inputs(&self, tensors: Vec<NamedTensor>) -> Result<Batch, ContractError> {
-        check(self.inputs(), tensors)
+        self.accept_inputs(tensors).map_err(|it| it.error)
+    }
+
+    /// As [`Signature::check_inputs`], for a caller that writes down what it refuses.
+    ///
+    /// # Errors
+    /// [`Rejected`], with the tensors as they came.
+    pub fn accept_inputs(&self, tensors: Vec<NamedTensor>) -> Result<Batch, Rejected> {
+        accept(self.inputs(), tensors)
     }
 
     /// Checks what a model answered; the same rules as [`Signature::check_inputs`].
@@ -161,7 +169,7 @@ impl Signature {
     /// # Errors
     /// The first [`ContractError`] found.
     pub fn check_outputs(&self, tensors: Vec<NamedTensor>) -> Result<Batch, ContractError> {
-        check(self.outputs(), tensors)
+        accept(self.outputs(), tensors).map_err(|it| it.error)
     }
 
     /// Checks values that a caller named, converting each to its field's type where nothing is lost by it.
@@ -169,18 +177,67 @@ impl Signature {
     /// # Errors
     /// The first [`ContractError`] found.
     pub fn check_values(&self, values: Vec<(String, Value)>) -> Result<Batch, ContractError> {
+        self.accept_values(values).map_err(|it| it.error)
+    }
+
+    /// As [`Signature::check_values`], for a caller that writes down what it refuses.
+    ///
+    /// # Errors
+    /// [`Rejected`], with those values that could be made tensors of.
+    pub fn accept_values(&self, values: Vec<(String, Value)>) -> Result<Batch, Rejected> {
         let mut tensors = Vec::with_capacity(values.len());
+        let mut first_error = None;
         for (name, value) in values {
-            let field = find(self.inputs(), &name)?;
-            let tensor = to_tensor(field, value)?;
-            tensors.push(NamedTensor { name, tensor });
+            match find(self.inputs(), &name).and_then(|field| to_tensor(field, value)) {
+                Ok(tensor) => tensors.push(NamedTensor { name, tensor }),
+                Err(error) => {
+                    first_error.get_or_insert(error);
+                }
+            }
         }
-        check(self.inputs(), tensors)
+        match first_error {
+            None => accept(self.inputs(), tensors),
+            Some(error) => Err(Rejected { error, tensors }),
+        }
     }
 }
 
+impl Tensor {
+    /// Makes a tensor of plain values in row-major order, converting each where nothing is lost by it.
+    ///
+    /// # Errors
+    /// [`ContractError`] naming `field`, for the first value of another type or out of its range, and for a
+    /// number of values that does not fit the shape.
+    pub fn from_values(
+        field: &str,
+        data_type: DataType,
+        shape: Vec<usize>,
+        values: Vec<Value>,
+    ) -> Result<Self, ContractError> {
+        let data = elements(field, data_type, values)?;
+        Self::new(shape, data).map_err(|error| ContractError::Shape {
+            field: clip(field),
+            expected: format!("{:?}, which holds {} elements", error.shape, error.expected),
+            got: format!("{} elements", error.got),
+        })
+    }
+}
+
+/// Records that break the contract, and what of them could be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rejected {
+    /// How the contract is broken.
+    pub error: ContractError,
+    /// What came; of named values, those that fit their fields' types.
+    pub tensors: Vec<NamedTensor>,
+}
+
 fn find<'a>(fields: &'a [Field], name: &str) -> Result<&'a Field, ContractError> {
-    fields.iter().find(|it| it.name == name).ok_or_else(|| {
+    position(fields, name).map(|idx| &fields[idx])
+}
+
+fn position(fields: &[Field], name: &str) -> Result<usize, ContractError> {
+    fields.iter().position(|it| it.name == name).ok_or_else(|| {
         let names: Vec<&str> = fields.iter().map(|it| it.name.as_str()).collect();
         ContractError::Unknown {
             field: clip(name),
@@ -189,42 +246,75 @@ fn find<'a>(fields: &'a [Field], name: &str) -> Result<&'a Field, ContractError>
     })
 }
 
-fn check(fields: &[Field], tensors: Vec<NamedTensor>) -> Result<Batch, ContractError> {
-    let mut given: Vec<Option<Tensor>> = vec![None; fields.len()];
-    for NamedTensor { name, tensor } in tensors {
-        let field = find(fields, &name)?;
-        let idx = fields.iter().position(|it| it.name == field.name).unwrap_or_default();
-        if given[idx].replace(tensor).is_some() {
-            return Err(ContractError::Repeated { field: name });
-        }
-    }
-    let mut columns: Vec<Column> = Vec::with_capacity(fields.len());
-    for (field, tensor) in fields.iter().zip(given) {
-        let Some(tensor) = tensor else {
-            return Err(ContractError::Missing {
-                field: field.name.clone(),
-                expected: format!("{} of shape {}", field.data_type, with_batch(&field.shape)),
-            });
-        };
-        let tensor = check_tensor(field, tensor)?;
-        if let Some(first) = columns.first()
-            && first.tensor.shape()[0] != tensor.shape()[0]
-        {
-            return Err(ContractError::Records {
-                field: field.name.clone(),
-                other: first.name.clone(),
-                expected: first.tensor.shape()[0],
-                got: tensor.shape()[0],
-            });
-        }
-        columns.push(Column { name: field.name.clone(), tensor });
-    }
-    let n_records = columns.first().map_or(0, |it| it.tensor.shape()[0]);
+fn accept(fields: &[Field], tensors: Vec<NamedTensor>) -> Result<Batch, Rejected> {
+    let columns = match inspect(fields, &tensors) {
+        Ok(columns) => columns,
+        Err(error) => return Err(Rejected { error, tensors }),
+    };
+    let n_records = columns.first().map_or(0, |it| it.shape[0]);
+    let mut tensors: Vec<Option<NamedTensor>> = tensors.into_iter().map(Some).collect();
+    let columns = columns
+        .into_iter()
+        .map(|InspectedColumn { tensor_idx, shape }| {
+            let NamedTensor { name, tensor } =
+                tensors[tensor_idx].take().expect("no two fields share a tensor");
+            let (_, data) = tensor.into_parts();
+            let tensor = Tensor::new(shape, data)
+                .expect("only dimensions of length one were added or left out");
+            Column { name, tensor }
+        })
+        .collect();
     Ok(Batch::new(n_records, columns).expect("every column was compared with the first"))
 }
 
-/// Checks one tensor and gives it its batch dimension.
-fn check_tensor(field: &Field, tensor: Tensor) -> Result<Tensor, ContractError> {
+/// Where a field's tensor is, and the shape it has in the batch.
+struct InspectedColumn {
+    tensor_idx: usize,
+    shape: Vec<usize>,
+}
+
+/// Checks all the rules without taking anything; the columns are in the fields' order.
+fn inspect(
+    fields: &[Field],
+    tensors: &[NamedTensor],
+) -> Result<Vec<InspectedColumn>, ContractError> {
+    let mut given: Vec<Option<usize>> = vec![None; fields.len()];
+    for (tensor_idx, NamedTensor { name, .. }) in tensors.iter().enumerate() {
+        let field_idx = position(fields, name)?;
+        if given[field_idx].replace(tensor_idx).is_some() {
+            return Err(ContractError::Repeated { field: name.clone() });
+        }
+    }
+    let mut columns: Vec<InspectedColumn> = Vec::with_capacity(fields.len());
+    for (field, tensor_idx) in fields.iter().zip(given) {
+        let Some(tensor_idx) = tensor_idx else {
+            return Err(ContractError::Missing {
+                field: field.name.clone(),
+                expected: format!(
+                    "{} of shape {}",
+                    spoken(field.data_type),
+                    with_batch(&field.shape)
+                ),
+            });
+        };
+        let shape = check_tensor(field, &tensors[tensor_idx].tensor)?;
+        if let Some(first) = columns.first()
+            && first.shape[0] != shape[0]
+        {
+            return Err(ContractError::Records {
+                field: field.name.clone(),
+                other: fields[0].name.clone(),
+                expected: first.shape[0],
+                got: shape[0],
+            });
+        }
+        columns.push(InspectedColumn { tensor_idx, shape });
+    }
+    Ok(columns)
+}
+
+/// Checks one tensor; the result is its shape with the batch dimension.
+fn check_tensor(field: &Field, tensor: &Tensor) -> Result<Vec<usize>, ContractError> {
     if tensor.data_type() != field.data_type {
         return Err(ContractError::Type {
             field: field.name.clone(),
@@ -244,8 +334,7 @@ fn check_tensor(field: &Field, tensor: Tensor) -> Result<Tensor, ContractError> 
             got: got.to_string(),
         });
     }
-    let (_, data) = tensor.into_parts();
-    Ok(Tensor::new(shape, data).expect("only dimensions of length one were added or left out"))
+    Ok(shape)
 }
 
 /// The shape with its batch dimension, or none if it does not fit the field.
@@ -284,8 +373,8 @@ fn to_tensor(field: &Field, value: Value) -> Result<Tensor, ContractError> {
     let shape = list_shape(field, &value)?;
     let mut leaves = Vec::new();
     flatten(value, &mut leaves);
-    let data = elements(field, leaves)?;
-    Tensor::new(shape.clone(), data).map_err(|_| ContractError::Shape {
+    let data = elements(&field.name, field.data_type, leaves)?;
+    Tensor::new(shape, data).map_err(|_| ContractError::Shape {
         field: field.name.clone(),
         expected: with_batch(&field.shape),
         got: "lists of different lengths".to_owned(),
@@ -330,15 +419,19 @@ fn flatten(value: Value, into: &mut Vec<Value>) {
     }
 }
 
-fn elements(field: &Field, leaves: Vec<Value>) -> Result<TensorData, ContractError> {
+fn elements(
+    field: &str,
+    data_type: DataType,
+    leaves: Vec<Value>,
+) -> Result<TensorData, ContractError> {
     let wrong = |value: &Value| ContractError::Type {
-        field: field.name.clone(),
-        expected: spoken(field.data_type),
+        field: clip(field),
+        expected: spoken(data_type),
         got: value.kind(),
     };
     let out_of_range = |value: &Value| ContractError::Range {
-        field: field.name.clone(),
-        expected: spoken(field.data_type),
+        field: clip(field),
+        expected: spoken(data_type),
         got: value.kind(),
     };
     let whole = |value: &Value| match value {
@@ -369,7 +462,7 @@ fn elements(field: &Field, leaves: Vec<Value>) -> Result<TensorData, ContractErr
                 .map(TensorData::$variant)
         };
     }
-    match field.data_type {
+    match data_type {
         DataType::Int8 => whole_numbers!(Int8, i8),
         DataType::Int16 => whole_numbers!(Int16, i16),
         DataType::Int32 => whole_numbers!(Int32, i32),

@@ -14,7 +14,7 @@ mod data_type;
 mod field;
 mod tensor;
 
-pub use check::{ContractError, Value};
+pub use check::{ContractError, Rejected, Value};
 pub use data_type::{DataType, UnknownDataType};
 pub use field::{Dim, Field, Profile, Shape, ShapeError, Signature, SignatureError};
 pub use tensor::{Batch, Column, NamedTensor, Tensor, TensorData, TensorError};

@@ -22,15 +22,39 @@ use crate::{
 pub fn decode_inputs(
     request: &mut ModelInferRequest,
 ) -> Result<Vec<NamedTensor>, TensorDecodeError> {
+    match decode_inputs_partly(request) {
+        (tensors, None) => Ok(tensors),
+        (_, Some(error)) => Err(error),
+    }
+}
+
+/// As [`decode_inputs`], for a caller that writes down what it refuses: the tensors that are in order, and the first
+/// error.
+pub fn decode_inputs_partly(
+    request: &mut ModelInferRequest,
+) -> (Vec<NamedTensor>, Option<TensorDecodeError>) {
     let inputs = std::mem::take(&mut request.inputs);
     let raw = std::mem::take(&mut request.raw_input_contents);
-    if raw.is_empty() {
-        return inputs.into_iter().map(decode_typed).collect();
+    if !raw.is_empty() && raw.len() != inputs.len() {
+        let error = TensorDecodeError::RawEntries { expected: inputs.len(), got: raw.len() };
+        return (Vec::new(), Some(error));
     }
-    if raw.len() != inputs.len() {
-        return Err(TensorDecodeError::RawEntries { expected: inputs.len(), got: raw.len() });
+    let mut tensors = Vec::with_capacity(inputs.len());
+    let mut first_error = None;
+    let mut raw = raw.into_iter();
+    for input in inputs {
+        let decoded = match raw.next() {
+            Some(raw) => decode_raw(input, &raw),
+            None => decode_typed(input),
+        };
+        match decoded {
+            Ok(tensor) => tensors.push(tensor),
+            Err(error) => {
+                first_error.get_or_insert(error);
+            }
+        }
     }
-    inputs.into_iter().zip(raw).map(|(input, raw)| decode_raw(input, &raw)).collect()
+    (tensors, first_error)
 }
 
 /// A model's answer as typed tensors, or as raw ones with empty contents.
