@@ -306,6 +306,37 @@ impl<T: Send + Sync + 'static> Registry<T> {
         Ok(versions.len())
     }
 
+    /// Loads versions of a package that came into the directory by another way than [`Registry::install`], and
+    /// tries damaged ones again. Returns how many were taken in. Blocks on the disk and on loading.
+    ///
+    /// # Errors
+    /// `Io` if the directory cannot be read.
+    pub fn rescan(&self, name: &PackageName) -> Result<usize, StoreError> {
+        let _changing = self.changing.lock();
+        let mut n_loaded = 0;
+        for (found, version, path) in disk::versions(&self.dir)? {
+            let key = PackageKey { name: name.clone(), version };
+            if found != name.as_str() || self.snapshot().contains_key(&key) {
+                continue;
+            }
+            let opened = open_one(&self.loader, &found, version, &path);
+            self.damaged.write().retain(|it| !same(it, &key));
+            match opened {
+                Ok(one) => {
+                    n_loaded += 1;
+                    self.change(|hosted| {
+                        hosted.insert(key, Arc::new(one));
+                    });
+                }
+                Err(reason) => {
+                    tracing::error!(%name, version, reason, "package cannot be used; it is passed over");
+                    self.damaged.write().push(Damaged { name: found, version, reason });
+                }
+            }
+        }
+        Ok(n_loaded)
+    }
+
     fn same_content(&self, name: &PackageName, digest: &str) -> Option<Package> {
         let snapshot = self.snapshot();
         let mut same = snapshot
