@@ -176,14 +176,17 @@ fn invalid(header: &'static str, value: &str, expected: &'static str) -> Envelop
     EnvelopeError::Invalid { header, value, expected }
 }
 
-fn format_traceparent(trace: &SpanContext) -> String {
+/// A span as the header `traceparent` has it.
+pub fn format_traceparent(trace: &SpanContext) -> String {
     let (trace_id, span_id) = (trace.trace_id(), trace.span_id());
     format!("00-{trace_id}-{span_id}-{:02x}", trace.trace_flags().to_u8())
 }
 
+/// Reads a `traceparent` and its `tracestate`; none if they have no meaning.
+///
 /// Source: W3C Trace Context, section 3.2; a version we do not know is read as far as version 00
 /// goes.
-fn parse_traceparent(traceparent: &str, state: Option<&str>) -> Option<SpanContext> {
+pub fn parse_traceparent(traceparent: &str, state: Option<&str>) -> Option<SpanContext> {
     let mut parts = traceparent.split('-');
     let (version, trace, span, flags) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
