@@ -1,1 +1,23 @@
-//! The registry of metric specs: evaluation of scores and alerts.
+//! The registry of metric specs: it keeps them, judges every score by them, and raises and resolves alerts.
+//!
+//! What a batch of scores causes is one transaction of the [store](shadowline_store); whatever must be sent goes
+//! through an outbox there. So a process may end at any moment: nothing is lost, and nothing counts twice.
+//! It deliberately does not know how scores are made.
+//!
+//! Start reading at [`serve`], then `engine`, the one task that owns the state of all specs.
+
+mod alertmanager;
+mod api;
+mod config;
+mod engine;
+mod ingest;
+mod metrics;
+mod publish;
+mod run;
+
+pub use api::openapi_json;
+pub use config::{AlertmanagerSettings, Config, PeerUrl, TopicSettings};
+pub use run::{MetricSpecsError, run, serve};
+
+/// Default settings, as TOML.
+pub const DEFAULTS: &str = include_str!("../default.toml");

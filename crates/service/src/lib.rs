@@ -5,6 +5,7 @@
 //! Start reading at [`program`], which puts the parts together as a binary's `main` does.
 
 pub mod clock;
+pub mod docs;
 pub mod health;
 pub mod http;
 pub mod metrics;

@@ -1,0 +1,211 @@
+//! Delivery to Alertmanager's v2 API.
+//!
+//! Each Alertmanager gets, at every change and every so often, all alerts that fire and all that were resolved lately.
+//! Nothing is remembered between deliveries but the database, so a restart on either side changes nothing: an
+//! Alertmanager that was away has the whole picture after one delivery.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use shadowline_evaluation::AlertState;
+use shadowline_service::clock;
+use shadowline_store::{AlertHistoryQuery, RecordedAlertEvent, Store, StoreError};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::config::{AlertmanagerSettings, PeerUrl};
+use crate::metrics::MetricSpecsMetrics;
+use crate::run::chain;
+
+/// The wait before a failed delivery is repeated: it doubles from the first to the second.
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// How many changes are looked at for those that resolved an alert.
+const HISTORY: u32 = 1000;
+
+/// One alert as Alertmanager reads it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PostedAlert {
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+    starts_at: Timestamp,
+    ends_at: Timestamp,
+    #[serde(rename = "generatorURL")]
+    generator_url: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum DeliveryError {
+    #[error("read alerts")]
+    Store(#[from] StoreError),
+    #[error("send alerts to `{peer}`")]
+    Send { peer: String, source: reqwest::Error },
+    #[error("`{peer}` answered {status}: {body}")]
+    Refused { peer: String, status: u16, body: String },
+}
+
+/// Delivers to one Alertmanager.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    pub(crate) url: PeerUrl,
+    pub(crate) client: reqwest::Client,
+    pub(crate) settings: AlertmanagerSettings,
+    /// Where people reach this service.
+    pub(crate) external_url: String,
+    pub(crate) store: Store,
+    pub(crate) metrics: MetricSpecsMetrics,
+}
+
+impl Peer {
+    /// Delivers at every wake-up, while alerts fire at least every `resend_every`, and until `ending`.
+    pub(crate) async fn run(self, mut wake: watch::Receiver<()>, ending: CancellationToken) {
+        let work = async {
+            let (first, longest) = RETRY_AFTER;
+            let mut wait = first;
+            loop {
+                wake.mark_unchanged();
+                let next = match self.deliver().await {
+                    Ok(n_alerts) => {
+                        wait = first;
+                        (n_alerts > 0).then_some(self.settings.resend_every)
+                    }
+                    Err(error) => {
+                        warn!(error = chain(&error), retry_after = ?wait, "alerts were not delivered");
+                        let this_time = wait;
+                        wait = (wait * 2).min(longest);
+                        Some(this_time)
+                    }
+                };
+                let again = async {
+                    match next {
+                        Some(wait) => tokio::time::sleep(wait).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    changed = wake.changed() => if changed.is_err() { return },
+                    () = again => {}
+                }
+            }
+        };
+        tokio::select! {
+            () = work => {}
+            () = ending.cancelled() => {}
+        }
+    }
+
+    async fn deliver(&self) -> Result<usize, DeliveryError> {
+        let alerts = self.alerts(clock::now()).await?;
+        if alerts.is_empty() {
+            return Ok(0);
+        }
+        let sent = self.post(&alerts).await;
+        self.metrics.delivery(&format!("alertmanager {}", self.url.label()), sent.is_ok());
+        sent?;
+        debug!(peer = self.url.label(), n_alerts = alerts.len(), "alerts delivered");
+        Ok(alerts.len())
+    }
+
+    async fn post(&self, alerts: &[PostedAlert]) -> Result<(), DeliveryError> {
+        let peer = self.url.label();
+        // The error would name the whole address, and a password may be in it.
+        let failed = |source: reqwest::Error| DeliveryError::Send {
+            peer: peer.clone(),
+            source: source.without_url(),
+        };
+        let request =
+            self.client.post(self.url.alerts()).timeout(self.settings.timeout).json(alerts);
+        let response = request.send().await.map_err(failed)?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let body = response.text().await.unwrap_or_default();
+        let body = body.chars().take(300).collect();
+        Err(DeliveryError::Refused { peer, status: status.as_u16(), body })
+    }
+
+    /// Returns what fires, and what was resolved lately and does not fire again.
+    async fn alerts(&self, now: Timestamp) -> Result<Vec<PostedAlert>, StoreError> {
+        let mut alerts = BTreeMap::new();
+        // Long enough that a few lost deliveries resolve nothing; if this service is gone for good, its alerts end.
+        let until = later(now, self.settings.resend_every * 4);
+        for recorded in self.store.firing_events().await? {
+            let alert = self.posted(&recorded, until);
+            alerts.insert(alert.labels.clone(), alert);
+        }
+        let lately = AlertHistoryQuery {
+            recorded_since: Some(earlier(now, self.settings.resolved_for)),
+            limit: HISTORY,
+            ..AlertHistoryQuery::default()
+        };
+        // Newest first: an older resolution of the same labels is history already.
+        for recorded in self.store.alert_history(&lately).await? {
+            let transition = &recorded.event.transition;
+            if transition.from == AlertState::Firing {
+                let alert = self.posted(&recorded, transition.at.min(now));
+                alerts.entry(alert.labels.clone()).or_insert(alert);
+            }
+        }
+        Ok(alerts.into_values().collect())
+    }
+
+    fn posted(&self, recorded: &RecordedAlertEvent, ends_at: Timestamp) -> PostedAlert {
+        let (spec, transition) = (&recorded.spec.spec, &recorded.event.transition);
+        let mut labels = spec.labels().clone();
+        // A name per spec, so that routes can tell them apart; requests are never labels.
+        labels.extend([
+            ("alertname".to_owned(), spec.name().to_string()),
+            ("severity".to_owned(), spec.severity().name().to_owned()),
+            ("model".to_owned(), spec.model().name.clone()),
+            ("version".to_owned(), spec.model().version.to_string()),
+            ("spec".to_owned(), spec.name().to_string()),
+        ]);
+        let metric = spec.metric();
+        let summary = format!(
+            "{} of {}: {}",
+            metric.name(),
+            spec.model().name,
+            spec.condition().alerts_when()
+        );
+        let mut annotations = BTreeMap::from([
+            ("summary".to_owned(), summary),
+            ("description".to_owned(), spec.sentence()),
+            ("examples".to_owned(), transition.examples.join(", ")),
+        ]);
+        if let Some(value) = transition.value {
+            annotations.insert("value".to_owned(), value.to_string());
+        }
+        if let Some(window) = &transition.window {
+            let text = format!("{} of {} scored checks breached", window.n_breach, window.n_scored);
+            annotations.insert("window".to_owned(), text);
+        }
+        annotations.retain(|_, text| !text.is_empty());
+        let starts_at = transition.fired_at.unwrap_or(transition.at);
+        PostedAlert {
+            labels,
+            annotations,
+            starts_at,
+            // Alertmanager refuses an alert that ends before it starts.
+            ends_at: ends_at.max(starts_at),
+            generator_url: format!("{}/v1/metric-specs/{}", self.external_url, recorded.spec.id),
+        }
+    }
+}
+
+fn later(at: Timestamp, span: Duration) -> Timestamp {
+    SignedDuration::try_from(span)
+        .ok()
+        .and_then(|it| at.checked_add(it).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+fn earlier(at: Timestamp, span: Duration) -> Timestamp {
+    SignedDuration::try_from(span)
+        .ok()
+        .and_then(|it| at.checked_sub(it).ok())
+        .unwrap_or(Timestamp::MIN)
+}

@@ -1,0 +1,152 @@
+//! `/v1/metric-specs`
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::IntoResponse;
+use shadowline_evaluation::{MetricSpec, RawMetricSpec};
+use shadowline_service::http::ApiError;
+use shadowline_store::{SpecKey, StoredSpec};
+
+use super::query::{Parameters, json};
+use super::views::{ErrorAnswer, MetricSpecDocument, SpecAnswer, SpecPatch, SpecsAnswer};
+use super::{Api, refused, store_failed};
+use crate::engine::{Change, Patch};
+
+fn document(body: &Bytes) -> Result<MetricSpec, ApiError> {
+    let raw: RawMetricSpec = json(body)?;
+    MetricSpec::try_from(raw).map_err(|error| ApiError::invalid(error.to_string()))
+}
+
+fn location(stored: &StoredSpec) -> [(axum::http::HeaderName, String); 1] {
+    [(LOCATION, format!("/v1/metric-specs/{}", stored.id))]
+}
+
+fn answer(stored: &StoredSpec, change: Change) -> impl IntoResponse + use<> {
+    let (status, word) = match change {
+        Change::Created => (StatusCode::CREATED, "created"),
+        Change::Updated => (StatusCode::OK, "updated"),
+        Change::Unchanged => (StatusCode::OK, "unchanged"),
+    };
+    (status, location(stored), Json(SpecAnswer::new(stored, Some(word))))
+}
+
+/// Registers a new metric spec.
+#[utoipa::path(post, path = "/v1/metric-specs", tag = "metric specs", request_body = MetricSpecDocument, responses(
+    (status = 201, body = SpecAnswer),
+    (status = 400, description = "A field is missing or not as it must be; the message names it", body = ErrorAnswer),
+    (status = 409, description = "Another spec has the name", body = ErrorAnswer),
+    (status = 422, description = "A kind of metric that is not available yet", body = ErrorAnswer),
+))]
+pub(super) async fn create(
+    State(api): State<Api>,
+    body: Bytes,
+) -> Result<impl IntoResponse, ApiError> {
+    let stored = api.engine.create(document(&body)?).await.map_err(refused)?;
+    Ok(answer(&stored, Change::Created))
+}
+
+/// Lists metric specs by name; all, or those of one model.
+#[utoipa::path(get, path = "/v1/metric-specs", tag = "metric specs", params(
+    ("model" = Option<String>, Query, description = "Only specs of this model"),
+), responses((status = 200, body = SpecsAnswer)))]
+pub(super) async fn list(
+    State(api): State<Api>,
+    query: Parameters,
+) -> Result<Json<SpecsAnswer>, ApiError> {
+    let query = query.only(&["model"])?;
+    let specs = api.store.specs(query.text("model")).await.map_err(|it| store_failed(&it))?;
+    Ok(Json(SpecsAnswer {
+        metric_specs: specs.iter().map(|it| SpecAnswer::new(it, None)).collect(),
+    }))
+}
+
+async fn find(api: &Api, key: &str) -> Result<StoredSpec, ApiError> {
+    let found = api.store.spec(&SpecKey::parse(key)).await.map_err(|it| store_failed(&it))?;
+    found.ok_or_else(|| ApiError::not_found(format!("there is no metric spec `{key}`")))
+}
+
+/// Shows a metric spec, by its id or its name.
+#[utoipa::path(get, path = "/v1/metric-specs/{key}", tag = "metric specs", params(
+    ("key" = String, Path, description = "Id or name"),
+), responses((status = 200, body = SpecAnswer), (status = 404, body = ErrorAnswer)))]
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(key): Path<String>,
+) -> Result<Json<SpecAnswer>, ApiError> {
+    Ok(Json(SpecAnswer::new(&find(&api, &key).await?, None)))
+}
+
+/// Replaces a metric spec, which makes its next version; under a name that is free, registers it.
+///
+/// A version starts its evaluation afresh: an active alert of the version before is resolved. A document that
+/// says what is registered already changes nothing.
+#[utoipa::path(put, path = "/v1/metric-specs/{key}", tag = "metric specs", request_body = MetricSpecDocument, params(
+    ("key" = String, Path, description = "Id or name"),
+), responses(
+    (status = 200, body = SpecAnswer), (status = 201, body = SpecAnswer), (status = 400, body = ErrorAnswer),
+    (status = 404, body = ErrorAnswer), (status = 409, body = ErrorAnswer), (status = 422, body = ErrorAnswer),
+))]
+pub(super) async fn put(
+    State(api): State<Api>,
+    Path(key): Path<String>,
+    body: Bytes,
+) -> Result<impl IntoResponse, ApiError> {
+    let (stored, change) = api.engine.put(key, document(&body)?).await.map_err(refused)?;
+    Ok(answer(&stored, change))
+}
+
+/// Changes the threshold of a metric spec, or switches it on or off.
+#[utoipa::path(patch, path = "/v1/metric-specs/{key}", tag = "metric specs", request_body = SpecPatch, params(
+    ("key" = String, Path, description = "Id or name"),
+), responses((status = 200, body = SpecAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
+pub(super) async fn patch(
+    State(api): State<Api>,
+    Path(key): Path<String>,
+    body: Bytes,
+) -> Result<impl IntoResponse, ApiError> {
+    let SpecPatch { enabled, threshold } = json(&body)?;
+    if enabled.is_none() && threshold.is_none() {
+        return Err(ApiError::invalid(
+            "the body names nothing to change; expected `enabled` or `threshold`",
+        ));
+    }
+    let (stored, change) =
+        api.engine.patch(key, Patch { threshold, enabled }).await.map_err(refused)?;
+    Ok(answer(&stored, change))
+}
+
+/// Deletes a metric spec. Its checks and the history of its alerts stay, under its id.
+#[utoipa::path(delete, path = "/v1/metric-specs/{key}", tag = "metric specs", params(
+    ("key" = String, Path, description = "Id or name"),
+), responses((status = 200, description = "What was deleted", body = SpecAnswer), (status = 404, body = ErrorAnswer)))]
+pub(super) async fn delete(
+    State(api): State<Api>,
+    Path(key): Path<String>,
+) -> Result<Json<SpecAnswer>, ApiError> {
+    let deleted = api.engine.delete(key).await.map_err(refused)?;
+    Ok(Json(SpecAnswer::new(&deleted, Some("deleted"))))
+}
+
+/// Lists every version of a metric spec, oldest first; also of a deleted one, by its id.
+#[utoipa::path(get, path = "/v1/metric-specs/{key}/versions", tag = "metric specs", params(
+    ("key" = String, Path, description = "Id or name"),
+), responses((status = 200, body = SpecsAnswer), (status = 404, body = ErrorAnswer)))]
+pub(super) async fn versions(
+    State(api): State<Api>,
+    Path(key): Path<String>,
+) -> Result<Json<SpecsAnswer>, ApiError> {
+    let id = match SpecKey::parse(&key) {
+        SpecKey::Id(id) => id,
+        SpecKey::Name(_) => find(&api, &key).await?.id,
+    };
+    let versions = api.store.spec_versions(id).await.map_err(|it| store_failed(&it))?;
+    if versions.is_empty() {
+        return Err(ApiError::not_found(format!("there is no metric spec `{key}`")));
+    }
+    Ok(Json(SpecsAnswer {
+        metric_specs: versions.iter().map(|it| SpecAnswer::new(it, None)).collect(),
+    }))
+}

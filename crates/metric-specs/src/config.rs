@@ -1,0 +1,149 @@
+//! Settings of the metric-spec service.
+
+use std::time::Duration;
+
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+use shadowline_service::{http::HttpSettings, telemetry};
+use shadowline_store::StoreUrl;
+use shadowline_stream::{LogConfig, Topics};
+
+/// Settings of the metric-spec service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The database.
+    pub store: StoreUrl,
+    /// The consumer group, and the name under which the database keeps how far it has read.
+    pub group: String,
+    /// The most scores applied in one transaction.
+    pub max_batch: usize,
+    /// How long checks are kept.
+    #[serde(with = "humantime_serde")]
+    pub checks_retention: Duration,
+    /// Where alerts go besides the topic.
+    pub alertmanager: AlertmanagerSettings,
+    /// Where REST, metrics and health are.
+    pub http: HttpSettings,
+    /// The topics' names, and what they are made with.
+    pub topics: TopicSettings,
+    /// Which log; left out, Kafka on this machine. Not a layered default, because the keys of one kind of
+    /// log are unknown to the other.
+    #[serde(default = "local_kafka")]
+    pub log: LogConfig,
+    /// The log output.
+    #[serde(default)]
+    pub telemetry: telemetry::Settings,
+}
+
+/// How alerts are delivered to Alertmanager.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertmanagerSettings {
+    /// Every Alertmanager of the cluster; each gets every alert.
+    pub urls: Vec<PeerUrl>,
+    /// How often a firing alert is sent again.
+    #[serde(with = "humantime_serde")]
+    pub resend_every: Duration,
+    /// How long a resolution is sent again.
+    #[serde(with = "humantime_serde")]
+    pub resolved_for: Duration,
+    /// How long one delivery may take.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    /// Where people reach this service; made of the HTTP address when empty.
+    pub external_url: String,
+}
+
+/// The topics of an installation; the same in every service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TopicSettings {
+    /// What the topics' names begin with.
+    pub prefix: Topics,
+    /// Partitions of topics that are made; those that exist keep theirs.
+    pub partitions: u32,
+    /// Replicas of topics that are made.
+    pub replication: u16,
+}
+
+/// The checked address of an Alertmanager, such as `http://am-1:9093`; a path before `/api` may be part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PeerUrl(Url);
+
+impl PeerUrl {
+    /// Returns where alerts are posted to.
+    pub(crate) fn alerts(&self) -> Url {
+        let mut url = self.0.clone();
+        let path = format!("{}/api/v2/alerts", self.0.path().trim_end_matches('/'));
+        url.set_path(&path);
+        url
+    }
+
+    /// Returns what logs and metrics show: never a password.
+    pub(crate) fn label(&self) -> String {
+        let port = self.0.port().map_or_else(String::new, |it| format!(":{it}"));
+        format!("{}{port}", self.0.host_str().unwrap_or_default())
+    }
+}
+
+impl TryFrom<String> for PeerUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let expected = "the http or https address of an Alertmanager, such as http://am-1:9093";
+        match Url::parse(&text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Self(url)),
+            Ok(url) => Err(format!(
+                "an address of the kind `{}:` was given; expected {expected}",
+                url.scheme()
+            )),
+            // Not the address itself: a password may be in it.
+            Err(error) => {
+                Err(format!("the address given cannot be read ({error}); expected {expected}"))
+            }
+        }
+    }
+}
+
+impl From<PeerUrl> for String {
+    fn from(url: PeerUrl) -> Self {
+        url.0.into()
+    }
+}
+
+fn local_kafka() -> LogConfig {
+    LogConfig::kafka("127.0.0.1:9092")
+}
+
+#[cfg(test)]
+mod tests {
+    use shadowline_service::settings::{self, Layers};
+
+    use super::*;
+
+    #[test]
+    fn the_default_settings_are_whole_and_print_as_settings() {
+        let config: Config = Layers::defaults(crate::DEFAULTS).unwrap().extract().unwrap();
+        assert_eq!((config.http.listen.as_str(), config.max_batch), ("127.0.0.1:8020", 2000));
+        let shown = settings::print(&config).unwrap();
+        let again: Config = Layers::defaults(&shown).unwrap().extract().unwrap();
+        assert_eq!(again.store, config.store);
+        let refused =
+            Layers::defaults(crate::DEFAULTS).unwrap().flags(&["alertmanager.url=x".to_owned()]);
+        let error = refused.unwrap().extract::<Config>().unwrap_err().to_string();
+        assert!(error.contains("did you mean `urls`"), "{error}");
+    }
+
+    #[test]
+    fn addresses_of_alertmanagers_are_checked_and_never_show_a_password() {
+        let read = |text: &str| PeerUrl::try_from(text.to_owned());
+        let peer = read("http://me:hunter2@am-1:9093/am/").unwrap();
+        assert_eq!(peer.alerts().as_str(), "http://me:hunter2@am-1:9093/am/api/v2/alerts");
+        assert_eq!(peer.label(), "am-1:9093");
+        for wrong in ["am-1:9093", "ftp://am-1", "", "/api"] {
+            assert!(read(wrong).unwrap_err().contains("http://am-1:9093"), "{wrong}");
+        }
+    }
+}

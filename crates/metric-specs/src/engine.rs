@@ -1,0 +1,683 @@
+//! The one task that owns the state of all specs: it judges scores, changes specs and watches timers, one after the
+//! other.
+//!
+//! Nothing of its state changes before the transaction that says so is committed. A command that fails leaves
+//! everything as it was.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use shadowline_evaluation::{
+    AlertState, Evaluation, MetricSelector, MetricSpec, Observation, Outcome, SpecError, SpecId,
+    Transition, TransitionReason,
+};
+use shadowline_service::clock;
+use shadowline_service::health::Component;
+use shadowline_store::{
+    AlertEvent, AppliedMark, Batch, NewCheck, NewState, OffsetStep, SpecKey, SpecNo, Store,
+    StoreError, StoredSpec,
+};
+use shadowline_wire::Score;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::metrics::MetricSpecsMetrics;
+
+/// The wait before a timer's step that could not be kept is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// A score and the partition that it was read from.
+#[derive(Debug, Clone)]
+pub(crate) struct PartitionedScore {
+    pub(crate) partition: u32,
+    pub(crate) score: Score,
+}
+
+/// Scores to apply, and where reading goes on after them.
+#[derive(Debug, Default)]
+pub(crate) struct Scores {
+    pub(crate) scores: Vec<PartitionedScore>,
+    pub(crate) next_offsets: BTreeMap<u32, u64>,
+}
+
+/// What happened to a spec that was put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Created,
+    Updated,
+    Unchanged,
+}
+
+/// Where one spec stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Standing {
+    pub(crate) spec: StoredSpec,
+    pub(crate) evaluation: Evaluation,
+    pub(crate) incident: u64,
+}
+
+/// Why a spec was not changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeError {
+    #[error("there is no metric spec `{key}`")]
+    NotFound { key: String },
+    #[error("a metric spec named `{name}` exists already")]
+    NameTaken { name: String },
+    #[error(
+        "`name` is `{name}`, but the address names `{key}`, which does not exist; expected the same name"
+    )]
+    OtherName { key: String, name: String },
+    #[error(
+        "`metric.{kind}` is not yet available; expected `metric.monitor`, the name of a detector"
+    )]
+    NotAvailable { kind: &'static str },
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    #[error("keep the change")]
+    Store(#[source] StoreError),
+    #[error("the service is stopping")]
+    Stopped,
+}
+
+/// Why scores were not applied.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApplyError {
+    #[error("keep the effects of scores")]
+    Store(#[source] StoreError),
+    #[error("the service is stopping")]
+    Stopped,
+}
+
+type Reply<T> = oneshot::Sender<T>;
+
+enum Command {
+    Assigned(Reply<Result<BTreeMap<u32, u64>, ApplyError>>),
+    Apply(Scores, Reply<Result<(), ApplyError>>),
+    Create(MetricSpec, Reply<Result<StoredSpec, ChangeError>>),
+    Put(String, MetricSpec, Reply<Result<(StoredSpec, Change), ChangeError>>),
+    Patch(String, Patch, Reply<Result<(StoredSpec, Change), ChangeError>>),
+    Delete(String, Reply<Result<StoredSpec, ChangeError>>),
+    Standings(Reply<Vec<Standing>>),
+}
+
+/// What can be changed of a spec without writing the whole of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Patch {
+    pub(crate) threshold: Option<f64>,
+    pub(crate) enabled: Option<bool>,
+}
+
+/// How everybody else reaches the engine.
+#[derive(Debug, Clone)]
+pub(crate) struct Handle(mpsc::Sender<Command>);
+
+impl std::fmt::Debug for Command {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Command")
+    }
+}
+
+impl Handle {
+    async fn call<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(command(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Reads from the store again how far each partition was applied, and returns where to begin.
+    pub(crate) async fn assigned(&self) -> Result<BTreeMap<u32, u64>, ApplyError> {
+        self.call(Command::Assigned).await.unwrap_or(Err(ApplyError::Stopped))
+    }
+
+    /// Judges scores and keeps everything that follows, in one transaction.
+    pub(crate) async fn apply(&self, scores: Scores) -> Result<(), ApplyError> {
+        self.call(|it| Command::Apply(scores, it)).await.unwrap_or(Err(ApplyError::Stopped))
+    }
+
+    pub(crate) async fn create(&self, spec: MetricSpec) -> Result<StoredSpec, ChangeError> {
+        self.call(|it| Command::Create(spec, it)).await.unwrap_or(Err(ChangeError::Stopped))
+    }
+
+    pub(crate) async fn put(
+        &self,
+        key: String,
+        spec: MetricSpec,
+    ) -> Result<(StoredSpec, Change), ChangeError> {
+        self.call(|it| Command::Put(key, spec, it)).await.unwrap_or(Err(ChangeError::Stopped))
+    }
+
+    pub(crate) async fn patch(
+        &self,
+        key: String,
+        patch: Patch,
+    ) -> Result<(StoredSpec, Change), ChangeError> {
+        self.call(|it| Command::Patch(key, patch, it)).await.unwrap_or(Err(ChangeError::Stopped))
+    }
+
+    pub(crate) async fn delete(&self, key: String) -> Result<StoredSpec, ChangeError> {
+        self.call(|it| Command::Delete(key, it)).await.unwrap_or(Err(ChangeError::Stopped))
+    }
+
+    /// Returns where every spec stands, by name; `None` when the service is stopping.
+    pub(crate) async fn standings(&self) -> Option<Vec<Standing>> {
+        self.call(Command::Standings).await
+    }
+}
+
+/// What the engine tells those who send things: that there is something new in an outbox.
+#[derive(Debug, Clone)]
+pub(crate) struct Wakers {
+    pub(crate) specs: watch::Sender<()>,
+    pub(crate) alerts: watch::Sender<()>,
+}
+
+#[derive(Debug, Clone)]
+struct Tracked {
+    stored: StoredSpec,
+    evaluation: Evaluation,
+    incident: u64,
+    /// When a check last moved the spec's clock: event time passes on from there, however late the events are.
+    observed: Instant,
+}
+
+impl Tracked {
+    fn new(stored: StoredSpec, incident: u64) -> Self {
+        let evaluation = Evaluation::new(&stored.spec);
+        Self { stored, evaluation, incident, observed: Instant::now() }
+    }
+
+    /// Turns a step of the state machine into what is kept and sent.
+    fn event(&mut self, transition: Transition, now: Timestamp) -> AlertEvent {
+        if transition.from == AlertState::Inactive {
+            self.incident += 1;
+        }
+        AlertEvent {
+            // Within an incident every state is entered once.
+            id: format!("{}/{}/{}", self.stored.id, self.incident, transition.to),
+            spec_no: self.stored.no,
+            spec_version: self.stored.version,
+            incident: self.incident,
+            transition,
+            recorded_at: now,
+        }
+    }
+
+    fn new_state(&self, now: Timestamp) -> NewState {
+        NewState {
+            spec_no: self.stored.no,
+            spec_version: self.stored.version,
+            incident: self.incident,
+            evaluation: self.evaluation.clone(),
+            updated_at: now,
+        }
+    }
+
+    /// When the spec's running timer is due: by the spec's clock, and by ours.
+    fn timer(&self) -> Option<(Timestamp, Instant)> {
+        let due = self.evaluation.next_timer(&self.stored.spec)?;
+        let clock = self.evaluation.clock()?;
+        let wait = Duration::try_from(due.duration_since(clock).max(SignedDuration::ZERO)).ok()?;
+        Some((due, self.observed.checked_add(wait)?))
+    }
+}
+
+type MarkKey = (u32, String, Uuid);
+
+/// The owner of the state of all specs.
+pub(crate) struct Engine {
+    store: Store,
+    reader: String,
+    topic: String,
+    specs: BTreeMap<SpecNo, Tracked>,
+    marks: HashMap<MarkKey, u64>,
+    offsets: BTreeMap<u32, u64>,
+    retry_timers_at: Option<Instant>,
+    wakers: Wakers,
+    metrics: MetricSpecsMetrics,
+    health: Component,
+}
+
+impl Engine {
+    /// Reads everything from the store.
+    pub(crate) async fn open(
+        store: Store,
+        reader: String,
+        topic: String,
+        wakers: Wakers,
+        metrics: MetricSpecsMetrics,
+        health: Component,
+    ) -> Result<Self, StoreError> {
+        let mut specs: BTreeMap<_, _> =
+            store.specs(None).await?.into_iter().map(|it| (it.no, Tracked::new(it, 0))).collect();
+        for state in store.states().await? {
+            let Some(tracked) = specs.get_mut(&state.spec_no) else { continue };
+            tracked.incident = state.incident;
+            if let Some((version, evaluation)) = state.evaluation
+                && version == tracked.stored.version
+            {
+                tracked.evaluation = evaluation;
+            }
+        }
+        for tracked in specs.values() {
+            metrics.spec(&tracked.stored.spec, &tracked.evaluation);
+        }
+        metrics.specs(specs.len());
+        info!(n_specs = specs.len(), "metric specs loaded");
+        let mut engine = Self {
+            store,
+            reader,
+            topic,
+            specs,
+            marks: HashMap::new(),
+            offsets: BTreeMap::new(),
+            retry_timers_at: None,
+            wakers,
+            metrics,
+            health,
+        };
+        engine.reload_progress().await?;
+        engine.health.ok();
+        Ok(engine)
+    }
+
+    /// Starts the task. It ends when `ending` is cancelled.
+    pub(crate) fn start(mut self, ending: CancellationToken) -> Handle {
+        let (sender, mut commands) = mpsc::channel(64);
+        tokio::spawn(async move {
+            loop {
+                let timer = self.next_timer();
+                tokio::select! {
+                    () = ending.cancelled() => return,
+                    command = commands.recv() => match command {
+                        Some(command) => self.obey(command).await,
+                        None => return,
+                    },
+                    () = sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => self.run_timers().await,
+                }
+            }
+        });
+        Handle(sender)
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Assigned(reply) => {
+                let result = self.reload_progress().await;
+                let result = self.noted(result).map(|()| self.offsets.clone());
+                answer(reply, result.map_err(ApplyError::Store));
+            }
+            Command::Apply(scores, reply) => {
+                let result = self.apply(scores).await;
+                answer(reply, self.noted(result).map_err(ApplyError::Store));
+            }
+            Command::Create(spec, reply) => answer(reply, self.create(spec).await),
+            Command::Put(key, spec, reply) => answer(reply, self.put(key, spec).await),
+            Command::Patch(key, patch, reply) => answer(reply, self.patch(key, patch).await),
+            Command::Delete(key, reply) => answer(reply, self.delete(key).await),
+            Command::Standings(reply) => answer(reply, self.standings()),
+        }
+    }
+
+    /// Keeps the health of the store: consumption waits while it fails.
+    fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        match &result {
+            Ok(_) => self.health.ok(),
+            Err(error) => self.health.failing(crate::run::chain(error)),
+        }
+        result
+    }
+
+    async fn reload_progress(&mut self) -> Result<(), StoreError> {
+        let marks = self.store.applied(&self.reader).await?;
+        let offsets = self.store.offsets(&self.reader, &self.topic).await?;
+        self.marks = marks
+            .into_iter()
+            .map(|it| ((it.partition, it.producer, it.instance), it.sequence))
+            .collect();
+        self.offsets = offsets;
+        Ok(())
+    }
+
+    async fn apply(&mut self, batch: Scores) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let now = clock::now();
+        let mut effects = Effects::default();
+        for scored in &batch.scores {
+            self.judge(scored, now, &mut effects);
+        }
+        let step = |(partition, to): (&u32, &u64)| OffsetStep {
+            partition: *partition,
+            from: self.offsets.get(partition).copied(),
+            to: *to,
+        };
+        let transaction = Batch {
+            reader: self.reader.clone(),
+            topic: self.topic.clone(),
+            states: effects.touched.values().map(|it| it.new_state(now)).collect(),
+            checks: effects.checks,
+            events: effects.events,
+            applied: effects
+                .marks
+                .iter()
+                .map(|((partition, producer, instance), sequence)| AppliedMark {
+                    partition: *partition,
+                    producer: producer.clone(),
+                    instance: *instance,
+                    sequence: *sequence,
+                })
+                .collect(),
+            offsets: batch.next_offsets.iter().map(step).collect(),
+        };
+        if let Err(error) = self.store.apply(&transaction).await {
+            if matches!(error, StoreError::Fenced { .. }) {
+                self.reload_progress().await?;
+            }
+            return Err(error);
+        }
+        self.marks.extend(effects.marks);
+        self.offsets.extend(batch.next_offsets);
+        for ((spec_no, outcome), n_checks) in effects.counts {
+            if let Some(tracked) = effects.touched.get(&spec_no) {
+                self.metrics.checks(&tracked.stored.spec, outcome, n_checks);
+            }
+        }
+        self.keep(effects.touched, &transaction.events);
+        self.metrics.applied(started.elapsed().as_secs_f64(), effects.n_repeated);
+        Ok(())
+    }
+
+    /// Judges one score by every spec that asks for it, on copies of their states.
+    fn judge(&self, scored: &PartitionedScore, now: Timestamp, effects: &mut Effects) {
+        let PartitionedScore { partition, score } = scored;
+        let monitor = &score.monitor;
+        let key =
+            (*partition, format!("{}/{}", monitor.name, monitor.version), score.origin.instance);
+        let applied =
+            effects.marks.get(&key).or_else(|| self.marks.get(&key)).copied().unwrap_or(0);
+        if score.origin.sequence <= applied {
+            effects.n_repeated += 1;
+            return;
+        }
+        effects.marks.insert(key, score.origin.sequence);
+        let (value, reason) = match &score.result {
+            Ok(score) => (Some(score.value), None),
+            Err(unscored) => (None, Some(format!("{}: {}", unscored.code, unscored.message))),
+        };
+        for (spec_no, tracked) in &self.specs {
+            let spec = &tracked.stored.spec;
+            if !spec.judges(
+                &score.model.name,
+                &score.model.version,
+                &monitor.name,
+                &monitor.version,
+            ) {
+                continue;
+            }
+            let tracked = effects.touched.entry(*spec_no).or_insert_with(|| tracked.clone());
+            tracked.observed = Instant::now();
+            // A clock that runs ahead must not pull the spec's clock with it.
+            let at = score.received_at.min(now);
+            let observation = Observation { at, value, inference_id: &score.inference_id };
+            let (outcome, transitions) = tracked.evaluation.observe(spec, observation);
+            for transition in transitions {
+                let event = tracked.event(transition, now);
+                effects.events.push(event);
+            }
+            *effects.counts.entry((*spec_no, outcome)).or_default() += 1;
+            let not_compared = outcome == Outcome::Unscored;
+            effects.checks.push(NewCheck {
+                spec_no: *spec_no,
+                spec_version: tracked.stored.version,
+                condition: *spec.condition(),
+                inference_id: score.inference_id.clone(),
+                model: (score.model.name.clone(), score.model.version.clone()),
+                monitor: (monitor.name.clone(), monitor.version.clone()),
+                value: value.filter(|_| !not_compared),
+                outcome,
+                reason: reason.clone(),
+                event_at: score.received_at,
+                partition: *partition,
+                origin: (score.origin.instance, score.origin.sequence),
+            });
+        }
+    }
+
+    /// Takes over what was committed, shows it, and wakes those who send it.
+    fn keep(&mut self, touched: BTreeMap<SpecNo, Tracked>, events: &[AlertEvent]) {
+        for (spec_no, tracked) in touched {
+            self.metrics.spec(&tracked.stored.spec, &tracked.evaluation);
+            self.specs.insert(spec_no, tracked);
+        }
+        for event in events {
+            if let Some(tracked) = self.specs.get(&event.spec_no) {
+                self.tell(&tracked.stored.spec, event);
+            }
+        }
+        if !events.is_empty() {
+            self.wakers.alerts.send_replace(());
+        }
+    }
+
+    fn tell(&self, spec: &MetricSpec, event: &AlertEvent) {
+        let transition = &event.transition;
+        let delay = event.recorded_at.duration_since(transition.at).as_secs_f64();
+        self.metrics.transition(spec, transition.to, delay);
+        let (from, to, reason) = (transition.from, transition.to, transition.reason.name());
+        info!(spec = %spec.name(), incident = event.incident, %from, %to, reason, value = transition.value, "alert");
+    }
+
+    fn next_timer(&self) -> Option<Instant> {
+        let first = self.specs.values().filter_map(|it| it.timer().map(|(_, at)| at)).min()?;
+        Some(self.retry_timers_at.map_or(first, |it| it.max(first)))
+    }
+
+    async fn run_timers(&mut self) {
+        let (now, instant) = (clock::now(), Instant::now());
+        let mut touched = BTreeMap::new();
+        let mut batch =
+            Batch { reader: self.reader.clone(), topic: self.topic.clone(), ..Batch::default() };
+        for (spec_no, tracked) in &self.specs {
+            let Some((due, _)) = tracked.timer().filter(|(_, at)| *at <= instant) else { continue };
+            let mut tracked = tracked.clone();
+            if let Some(transition) = tracked.evaluation.tick(&tracked.stored.spec, due) {
+                let event = tracked.event(transition, now);
+                batch.events.push(event);
+                batch.states.push(tracked.new_state(now));
+                touched.insert(*spec_no, tracked);
+            }
+        }
+        if touched.is_empty() {
+            return;
+        }
+        let result = self.store.apply(&batch).await;
+        match self.noted(result) {
+            Ok(()) => {
+                self.retry_timers_at = None;
+                self.keep(touched, &batch.events);
+            }
+            Err(error) => {
+                warn!(
+                    error = crate::run::chain(&error),
+                    "a timer's step was not kept, it is tried again"
+                );
+                self.retry_timers_at = Some(Instant::now() + RETRY_AFTER);
+            }
+        }
+    }
+
+    async fn create(&mut self, spec: MetricSpec) -> Result<StoredSpec, ChangeError> {
+        available(&spec)?;
+        let id = SpecId(Uuid::now_v7());
+        let stored = self.store.create_spec(id, &spec, clock::now()).await;
+        let stored = stored.map_err(|it| self.change_error(it))?;
+        info!(spec = %spec.name(), %id, "metric spec created");
+        self.replace(Tracked::new(stored.clone(), 0));
+        Ok(stored)
+    }
+
+    async fn put(
+        &mut self,
+        key: String,
+        spec: MetricSpec,
+    ) -> Result<(StoredSpec, Change), ChangeError> {
+        available(&spec)?;
+        let found = match (self.find(&key), SpecKey::parse(&key)) {
+            (Some(found), _) => found.clone(),
+            (None, SpecKey::Id(_)) => return Err(ChangeError::NotFound { key }),
+            (None, SpecKey::Name(name)) if name == spec.name().as_str() => {
+                return Ok((self.create(spec).await?, Change::Created));
+            }
+            (None, SpecKey::Name(_)) => {
+                return Err(ChangeError::OtherName { key, name: spec.name().to_string() });
+            }
+        };
+        self.update(found, spec).await
+    }
+
+    async fn patch(
+        &mut self,
+        key: String,
+        patch: Patch,
+    ) -> Result<(StoredSpec, Change), ChangeError> {
+        let Some(found) = self.find(&key).cloned() else {
+            return Err(ChangeError::NotFound { key });
+        };
+        let spec = found.stored.spec.with(patch.threshold, patch.enabled)?;
+        self.update(found, spec).await
+    }
+
+    async fn update(
+        &mut self,
+        mut found: Tracked,
+        spec: MetricSpec,
+    ) -> Result<(StoredSpec, Change), ChangeError> {
+        if found.stored.spec == spec {
+            return Ok((found.stored, Change::Unchanged));
+        }
+        let now = clock::now();
+        let reason = if spec.enabled() {
+            TransitionReason::SpecChanged
+        } else {
+            TransitionReason::SpecDisabled
+        };
+        let closing = self.close(&mut found, now, reason);
+        let stored = self.store.replace_spec(&found.stored, &spec, now, closing.as_ref()).await;
+        let stored = stored.map_err(|it| self.change_error(it))?;
+        info!(spec = %spec.name(), id = %stored.id, version = %stored.version, "metric spec changed");
+        self.ended(&found.stored.spec, closing.as_ref());
+        if found.stored.spec.name() != spec.name()
+            || found.stored.spec.model().name != spec.model().name
+        {
+            self.metrics.forget(&found.stored.spec);
+        }
+        self.replace(Tracked::new(stored.clone(), found.incident));
+        Ok((stored, Change::Updated))
+    }
+
+    async fn delete(&mut self, key: String) -> Result<StoredSpec, ChangeError> {
+        let Some(mut found) = self.find(&key).cloned() else {
+            return Err(ChangeError::NotFound { key });
+        };
+        let now = clock::now();
+        let closing = self.close(&mut found, now, TransitionReason::SpecDeleted);
+        let deleted = self.store.delete_spec(&found.stored, now, closing.as_ref()).await;
+        deleted.map_err(|it| self.change_error(it))?;
+        info!(spec = %found.stored.spec.name(), id = %found.stored.id, "metric spec deleted");
+        self.ended(&found.stored.spec, closing.as_ref());
+        self.metrics.forget(&found.stored.spec);
+        self.specs.remove(&found.stored.no);
+        self.metrics.specs(self.specs.len());
+        self.wakers.specs.send_replace(());
+        Ok(StoredSpec { deleted_at: Some(now), ..found.stored })
+    }
+
+    fn close(
+        &self,
+        tracked: &mut Tracked,
+        now: Timestamp,
+        reason: TransitionReason,
+    ) -> Option<AlertEvent> {
+        let transition = tracked.evaluation.close(&tracked.stored.spec, now, reason)?;
+        Some(tracked.event(transition, now))
+    }
+
+    fn ended(&self, spec: &MetricSpec, closing: Option<&AlertEvent>) {
+        if let Some(event) = closing {
+            self.tell(spec, event);
+            self.wakers.alerts.send_replace(());
+        }
+    }
+
+    fn replace(&mut self, tracked: Tracked) {
+        self.metrics.spec(&tracked.stored.spec, &tracked.evaluation);
+        self.specs.insert(tracked.stored.no, tracked);
+        self.metrics.specs(self.specs.len());
+        self.wakers.specs.send_replace(());
+    }
+
+    fn find(&self, key: &str) -> Option<&Tracked> {
+        let key = SpecKey::parse(key);
+        self.specs.values().find(|it| match &key {
+            SpecKey::Id(id) => it.stored.id == *id,
+            SpecKey::Name(name) => it.stored.spec.name().as_str() == name,
+        })
+    }
+
+    fn standings(&self) -> Vec<Standing> {
+        let mut standings: Vec<_> = self
+            .specs
+            .values()
+            .map(|it| Standing {
+                spec: it.stored.clone(),
+                evaluation: it.evaluation.clone(),
+                incident: it.incident,
+            })
+            .collect();
+        standings.sort_by(|a, b| a.spec.spec.name().cmp(b.spec.spec.name()));
+        standings
+    }
+
+    fn change_error(&self, error: StoreError) -> ChangeError {
+        match error {
+            StoreError::NameTaken { name } => ChangeError::NameTaken { name },
+            other => {
+                self.health.failing(crate::run::chain(&other));
+                ChangeError::Store(other)
+            }
+        }
+    }
+}
+
+/// What a batch causes, before it is kept.
+#[derive(Default)]
+struct Effects {
+    touched: BTreeMap<SpecNo, Tracked>,
+    marks: HashMap<MarkKey, u64>,
+    checks: Vec<NewCheck>,
+    events: Vec<AlertEvent>,
+    counts: BTreeMap<(SpecNo, Outcome), u64>,
+    n_repeated: u64,
+}
+
+fn available(spec: &MetricSpec) -> Result<(), ChangeError> {
+    match spec.metric() {
+        MetricSelector::Monitor { .. } => Ok(()),
+        other @ (MetricSelector::Drift { .. }
+        | MetricSelector::Quality { .. }
+        | MetricSelector::Service { .. }
+        | MetricSelector::Performance { .. }) => {
+            Err(ChangeError::NotAvailable { kind: other.kind() })
+        }
+    }
+}
+
+fn answer<T>(reply: Reply<T>, result: T) {
+    if reply.send(result).is_err() {
+        // What was done is done; whoever asked does not want to know any more.
+        tracing::debug!("nobody waits for the answer any more");
+    }
+}

@@ -1,0 +1,94 @@
+//! From the topic of scores to the engine.
+
+use std::sync::Arc;
+
+use shadowline_service::clock;
+use shadowline_stream::{
+    DeadLetters, Handler, HandlerError, Log, Received, StartAt, TopicPartition,
+};
+use shadowline_wire::Score;
+use tracing::warn;
+
+use crate::engine::{Handle, PartitionedScore, Scores};
+use crate::metrics::MetricSpecsMetrics;
+use crate::run::chain;
+
+/// Hands what is read to the engine, and what cannot be read to the dead letters.
+#[derive(Debug)]
+pub(crate) struct Ingest {
+    pub(crate) engine: Handle,
+    pub(crate) log: Log,
+    pub(crate) topic: Arc<str>,
+    pub(crate) dead_letters: DeadLetters,
+    pub(crate) metrics: MetricSpecsMetrics,
+}
+
+impl Handler for Ingest {
+    /// Begins where the store says: its offsets are as old as its effects, those of the log need not be.
+    async fn assigned(
+        &mut self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<(TopicPartition, StartAt)>, HandlerError> {
+        let stored = self.engine.assigned().await.map_err(HandlerError::retry)?;
+        let mut from = Vec::with_capacity(partitions.len());
+        for partition in partitions {
+            let start = match stored.get(&partition.partition) {
+                // Not where the group has committed: without effects here, nothing was applied.
+                None => StartAt::Earliest,
+                Some(next) => self.start_at(partition, *next).await?,
+            };
+            from.push((partition.clone(), start));
+        }
+        Ok(from)
+    }
+
+    async fn handle(&mut self, records: &[Received]) -> Result<(), HandlerError> {
+        let mut batch = Scores::default();
+        for record in records {
+            batch.next_offsets.insert(record.partition, record.offset + 1);
+            match read(record) {
+                Ok(score) => {
+                    batch.scores.push(PartitionedScore { partition: record.partition, score })
+                }
+                Err(reason) => self.put_aside(record, &reason).await?,
+            }
+        }
+        self.engine.apply(batch).await.map_err(HandlerError::retry)
+    }
+}
+
+impl Ingest {
+    /// Keeps to what the log has. A log that was made anew has less than the store knows of.
+    async fn start_at(
+        &self,
+        partition: &TopicPartition,
+        next: u64,
+    ) -> Result<StartAt, HandlerError> {
+        let there = self
+            .log
+            .watermarks(&self.topic, partition.partition)
+            .await
+            .map_err(HandlerError::retry)?;
+        if next < there.low {
+            warn!(%partition, next, low = there.low, "scores were dropped by the log before they were applied");
+            return Ok(StartAt::Offset(there.low));
+        }
+        if next > there.high {
+            warn!(%partition, next, high = there.high, "the log has fewer scores than were applied; was it made anew?");
+            return Ok(StartAt::Earliest);
+        }
+        Ok(StartAt::Offset(next))
+    }
+
+    async fn put_aside(&self, record: &Received, reason: &str) -> Result<(), HandlerError> {
+        let (partition, offset) = (record.partition, record.offset);
+        warn!(topic = %record.topic, partition, offset, reason, "record is no score, it goes to the dead letters");
+        self.metrics.unreadable();
+        self.dead_letters.send(record, reason, clock::now()).await.map_err(HandlerError::retry)
+    }
+}
+
+fn read(record: &Received) -> Result<Score, String> {
+    let value = record.value.as_ref().ok_or("the record has no value; expected a Score")?;
+    Score::decode(value).map_err(|error| chain(&error))
+}
