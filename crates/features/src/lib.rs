@@ -1,1 +1,26 @@
-//! Records turned into feature vectors: encodings and scaling fixed at training.
+//! Records turned into feature vectors, by encodings and scaling that were fixed at training.
+//!
+//! [`Preprocessing`] is fitted once on a [`Table`] of training data, travels inside the trained artefact and
+//! turns every later record into the same numbers, one record alone or among others. What it reads fields
+//! from is a [`FieldSource`]: a checked [`Batch`](shadowline_contract::Batch), an inference's inputs and
+//! outputs together ([`InputsAndOutputs`]), or the table itself. The file format that carries trained things
+//! is in [`artefact`].
+//!
+//! This crate reads no file and knows no algorithm that learns from the features. Start at
+//! [`Preprocessing::fit`].
+
+#![warn(missing_docs)]
+
+pub mod artefact;
+mod percentile;
+mod preprocessing;
+mod source;
+mod table;
+
+pub use percentile::{percentile, percentile_of_sorted};
+pub use preprocessing::{
+    CategoryEncoding, Encoding, Feature, FeatureError, FeatureRows, Preprocessing,
+    PreprocessingError, Scale,
+};
+pub use source::{FieldSource, InputsAndOutputs, Values};
+pub use table::{Table, TableBuilder, TableColumn, TableError, is_missing};
