@@ -1,1 +1,31 @@
-//! Isolation forest and KNN outlier: fit, score, threshold.
+//! Isolation forest and KNN outlier: detectors that say how unlike its reference data a record is.
+//!
+//! Arrays in, arrays out: this crate reads no file, knows no clock and no service. Parameters are linfa's
+//! kind, `X::params()` then `fit`; every [`Detector`] scores, and a higher score is more anomalous. A fitted
+//! detector travels with its preprocessing and its training scores as a [`DetectorArtefact`].
+//!
+//! Start at [`IsolationForest`] or [`KnnOutlier`], then [`DetectorArtefact::train`].
+
+#![warn(missing_docs)]
+
+mod artefact;
+mod detector;
+mod error;
+pub mod isolation_forest;
+pub mod knn;
+mod parallel;
+mod training_scores;
+
+pub use artefact::{
+    DetectorArtefact, DetectorKind, DetectorParams, FittedDetector, RecordScoreError, RecordScores,
+    TrainError,
+};
+pub use detector::{Detector, ScoreError};
+pub use error::FitError;
+pub use isolation_forest::{IsolationForest, IsolationForestParams, IsolationForestValidParams};
+pub use knn::{KnnOutlier, KnnParams, KnnValidParams};
+pub use training_scores::{Histogram, TrainingScores};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

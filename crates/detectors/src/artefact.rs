@@ -1,0 +1,285 @@
+use linfa::{DatasetBase, ParamGuard, traits::Fit};
+use ndarray::{Array1, ArrayView2};
+use serde::{Deserialize, Serialize};
+use shadowline_features::{
+    CategoryEncoding, FeatureError, FieldSource, Preprocessing, PreprocessingError, Scale, Table,
+    artefact::{ArtefactError, ArtefactReader, ArtefactWriter, SectionData},
+};
+
+use crate::{
+    Detector, FitError, Histogram, IsolationForest, IsolationForestParams, KnnOutlier, KnnParams,
+    ScoreError, TrainingScores, knn::StoredKnnParams,
+};
+
+/// The bins of the histogram of training scores.
+const N_BINS: usize = 50;
+
+/// The algorithms there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DetectorKind {
+    /// [`IsolationForest`].
+    IsolationForest,
+    /// [`KnnOutlier`].
+    Knn,
+}
+
+impl DetectorKind {
+    /// The name in artefacts and documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::IsolationForest => "isolation-forest",
+            Self::Knn => "knn",
+        }
+    }
+}
+
+/// Parameters of either algorithm.
+#[derive(Debug, Clone)]
+pub enum DetectorParams {
+    /// Those of an isolation forest.
+    IsolationForest(IsolationForestParams),
+    /// Those of a KNN outlier detector.
+    Knn(KnnParams),
+}
+
+/// A fitted detector of either algorithm.
+#[derive(Debug, Clone)]
+pub enum FittedDetector {
+    /// An isolation forest.
+    IsolationForest(IsolationForest),
+    /// A KNN outlier detector.
+    Knn(KnnOutlier),
+}
+
+impl FittedDetector {
+    /// Which algorithm it is.
+    pub fn kind(&self) -> DetectorKind {
+        match self {
+            Self::IsolationForest(_) => DetectorKind::IsolationForest,
+            Self::Knn(_) => DetectorKind::Knn,
+        }
+    }
+}
+
+impl Detector for FittedDetector {
+    fn n_features(&self) -> usize {
+        match self {
+            Self::IsolationForest(forest) => forest.n_features(),
+            Self::Knn(knn) => knn.n_features(),
+        }
+    }
+
+    fn threshold(&self) -> f64 {
+        match self {
+            Self::IsolationForest(forest) => forest.threshold(),
+            Self::Knn(knn) => knn.threshold(),
+        }
+    }
+
+    fn score(&self, records: ArrayView2<'_, f64>) -> Result<Array1<f64>, ScoreError> {
+        match self {
+            Self::IsolationForest(forest) => forest.score(records),
+            Self::Knn(knn) => knn.score(records),
+        }
+    }
+}
+
+/// Why a detector cannot be trained on a table.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The table cannot be encoded.
+    #[error("encode the training data")]
+    Preprocessing(#[from] PreprocessingError),
+    /// The algorithm refuses the parameters or the data.
+    #[error("fit the detector")]
+    Fit(#[from] FitError),
+    /// The training data cannot be scored.
+    #[error("score the training data")]
+    Score(#[from] ScoreError),
+}
+
+/// Why records have no scores.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RecordScoreError {
+    /// A record cannot be turned into features.
+    #[error("encode the record")]
+    Feature(#[from] FeatureError),
+    /// The features cannot be scored.
+    #[error("score the record")]
+    Score(#[from] ScoreError),
+}
+
+/// Scores of records, and what came up on the way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordScores {
+    /// One score per record; higher is more anomalous.
+    pub scores: Vec<f64>,
+    /// How many values were a category, or missing, as training never saw them.
+    pub n_unseen: usize,
+}
+
+/// A fitted detector with all that scoring a record of named fields takes.
+#[derive(Debug, Clone)]
+pub struct DetectorArtefact {
+    name: String,
+    preprocessing: Preprocessing,
+    detector: FittedDetector,
+    training_scores: TrainingScores,
+}
+
+/// The part of the header that detectors have.
+#[derive(Debug, Serialize, Deserialize)]
+struct Body {
+    name: String,
+    params: StoredParams,
+    feature_names: Vec<String>,
+    threshold: f64,
+    n_trained: usize,
+    /// The records each tree was grown on; 0 for KNN.
+    n_samples: usize,
+    training_histogram: Histogram,
+    preprocessing: Preprocessing,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredParams {
+    IsolationForest(IsolationForestParams),
+    Knn(StoredKnnParams),
+}
+
+impl DetectorArtefact {
+    /// Trains a detector on every column of a table.
+    ///
+    /// Text is encoded by its category's code; `scale` is applied to all columns.
+    ///
+    /// # Errors
+    /// [`TrainError`] for a table or for parameters that have no answer.
+    pub fn train(
+        name: impl Into<String>,
+        params: &DetectorParams,
+        scale: Scale,
+        table: &Table,
+    ) -> Result<Self, TrainError> {
+        let preprocessing = Preprocessing::fit(table, CategoryEncoding::Code, scale)?;
+        let records = preprocessing.transform(table).map_err(PreprocessingError::from)?.values;
+        let reference = DatasetBase::from(records);
+        let (detector, scores) = match params {
+            DetectorParams::IsolationForest(params) => {
+                let params = params.check_ref()?;
+                let forest = params.fit(&reference)?;
+                let scores = forest.score_reference(reference.records().view());
+                (FittedDetector::IsolationForest(forest), scores)
+            }
+            DetectorParams::Knn(params) => {
+                let knn = params.check_ref()?.fit(&reference)?;
+                let scores = knn.training_scores().to_vec();
+                (FittedDetector::Knn(knn), scores)
+            }
+        };
+        let training_scores = TrainingScores::new(scores).ok_or(FitError::NoRecords)?;
+        Ok(Self { name: name.into(), preprocessing, detector, training_scores })
+    }
+
+    /// The detector's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How records become features; its features name the fields that scoring reads.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
+    }
+
+    /// The detector itself.
+    pub fn detector(&self) -> &FittedDetector {
+        &self.detector
+    }
+
+    /// The scores of the training records.
+    pub fn training_scores(&self) -> &TrainingScores {
+        &self.training_scores
+    }
+
+    /// Scores records of named fields.
+    ///
+    /// # Errors
+    /// [`RecordScoreError`] for the first record that cannot be encoded or scored.
+    pub fn score(&self, source: &impl FieldSource) -> Result<RecordScores, RecordScoreError> {
+        let rows = self.preprocessing.transform(source)?;
+        let scores = self.detector.score(rows.values.view())?.to_vec();
+        Ok(RecordScores { scores, n_unseen: rows.n_unseen })
+    }
+
+    /// Writes the artefact.
+    ///
+    /// # Errors
+    /// [`ArtefactError`] if the header cannot be written.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ArtefactError> {
+        let writer = ArtefactWriter::new(self.detector.kind().name());
+        let (writer, params, n_samples) = match &self.detector {
+            FittedDetector::IsolationForest(forest) => (
+                forest.write(writer).section(
+                    "training_scores",
+                    SectionData::F64(self.training_scores.sorted().to_vec()),
+                ),
+                StoredParams::IsolationForest(forest.fitted_with().clone().into()),
+                forest.n_samples(),
+            ),
+            FittedDetector::Knn(knn) => {
+                (knn.write(writer), StoredParams::Knn(knn.fitted_with().into()), 0)
+            }
+        };
+        writer.finish(&Body {
+            name: self.name.clone(),
+            params,
+            feature_names: self.preprocessing.feature_names(),
+            threshold: self.detector.threshold(),
+            n_trained: self.training_scores.sorted().len(),
+            n_samples,
+            training_histogram: self.training_scores.histogram(N_BINS),
+            preprocessing: self.preprocessing.clone(),
+        })
+    }
+
+    /// Reads an artefact of either kind.
+    ///
+    /// # Errors
+    /// [`ArtefactError`] says what is damaged, newer, of another kind or inconsistent. Whatever the bytes, an
+    /// artefact that comes back scores without a panic.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ArtefactError> {
+        let mut reader = ArtefactReader::new(bytes)?;
+        let kinds = [DetectorKind::IsolationForest, DetectorKind::Knn];
+        if !kinds.iter().any(|it| it.name() == reader.kind()) {
+            let expected = kinds.map(DetectorKind::name).join("` or `");
+            return Err(ArtefactError::Kind { found: reader.kind().to_owned(), expected });
+        }
+        let Body { name, params, threshold, n_trained, n_samples, preprocessing, .. } =
+            reader.body()?;
+        let n_features = preprocessing.n_features();
+        let (detector, scores) = match params {
+            StoredParams::IsolationForest(params) => {
+                reader.expect_kind(DetectorKind::IsolationForest.name())?;
+                let scores = reader.take_f64("training_scores")?;
+                let forest =
+                    IsolationForest::read(&mut reader, params, n_features, n_samples, -threshold)?;
+                (FittedDetector::IsolationForest(forest), scores)
+            }
+            StoredParams::Knn(params) => {
+                reader.expect_kind(DetectorKind::Knn.name())?;
+                let knn = KnnOutlier::read(&mut reader, params, n_features, threshold)?;
+                let scores = knn.training_scores().to_vec();
+                (FittedDetector::Knn(knn), scores)
+            }
+        };
+        let n_scores = scores.len();
+        match TrainingScores::new(scores) {
+            Some(training_scores) if n_scores == n_trained => {
+                Ok(Self { name, preprocessing, detector, training_scores })
+            }
+            _ => Err(ArtefactError::Inconsistent(format!(
+                "{n_scores} training scores of {n_trained} records"
+            ))),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Data that tests may have at hand.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use ndarray::Array2;
+use shadowline_features::{Table, TableBuilder};
+
+/// The columns of `adult.data`, which has no header.
+const COLUMNS: [&str; 15] = [
+    "age",
+    "workclass",
+    "fnlwgt",
+    "education",
+    "education-num",
+    "marital-status",
+    "occupation",
+    "relationship",
+    "race",
+    "sex",
+    "capital-gain",
+    "capital-loss",
+    "hours-per-week",
+    "native-country",
+    "income",
+];
+
+/// The folder of a data set: in the folder that `SHADOWLINE_DATASETS` names, or beside the workspace.
+///
+/// Without the data a test passes and says so; in CI that is a failure.
+pub(crate) fn data_set(name: &str) -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/datasets");
+    let root = std::env::var_os("SHADOWLINE_DATASETS").map_or(beside, PathBuf::from);
+    let folder = root.join(name);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "CI needs the data set {name}, which is not there"
+    );
+    eprintln!("skipped: needs data set {name}");
+    None
+}
+
+/// Rows of `adult.data` or `adult.test`.
+pub(crate) fn census(path: &Path) -> Result<Table> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    let mut rows = TableBuilder::new(COLUMNS)?;
+    for line in text.lines().filter(|it| !it.is_empty() && !it.starts_with('|')) {
+        rows.push_row(line.trim_end_matches('.').split(','))?;
+    }
+    Ok(rows.finish())
+}
+
+/// The first `n_columns` columns of a file of numbers with a header.
+pub(crate) fn numbers(path: &Path, n_columns: usize) -> Result<Array2<f64>> {
+    let mut reader =
+        csv::Reader::from_path(path).with_context(|| format!("read {}", path.display()))?;
+    let mut values = Vec::new();
+    let mut n_rows = 0;
+    for row in reader.records() {
+        let row = row?;
+        ensure!(
+            n_columns <= row.len(),
+            "row {n_rows} of {} has {} columns",
+            path.display(),
+            row.len()
+        );
+        for cell in row.iter().take(n_columns) {
+            values.push(cell.parse()?);
+        }
+        n_rows += 1;
+    }
+    Ok(Array2::from_shape_vec((n_rows, n_columns), values)?)
+}
