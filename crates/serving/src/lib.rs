@@ -1,1 +1,29 @@
 //! The model server: predict over gRPC and REST, every request shadowed.
+//!
+//! A request is checked against its model's contract, answered, and written down in the spool before its caller has the
+//! answer; that append is all that being watched costs it. A drainer sends the spool to the log, through outages of any
+//! length. This crate knows nothing of monitors, scores or alerts.
+//!
+//! Start reading at [`serve`], which puts the parts together; then `predict.rs` for a request's way, `shadow.rs` and
+//! `drain.rs` for what becomes of it, `grpc.rs` and `rest.rs` for the doors.
+
+mod backend;
+mod config;
+mod drain;
+mod error;
+mod grpc;
+mod json;
+mod metrics;
+mod models;
+mod predict;
+mod rest;
+mod server;
+mod shadow;
+mod spool_record;
+mod undecodable;
+
+pub use backend::{BackendError, ModelFunction};
+pub use config::{Config, ConfigError, DEFAULTS, Limits, SpoolSettings, TopicSettings, WhenFull};
+pub use error::ServeError;
+pub use grpc::INFERENCE_ID;
+pub use server::{Server, run, serve};

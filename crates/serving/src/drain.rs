@@ -1,0 +1,425 @@
+//! From the spool to the log: in order, without end, and out of the predictions' way.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use parking_lot::Mutex;
+use prost::Message;
+use shadowline_segment_log::{Spool, SpoolError};
+use shadowline_service::clock;
+use shadowline_service::health::Component;
+use shadowline_stream::{
+    Bytes, DeadLetters, Delivery, Envelope, Log, Origin, OutRecord, ProduceError, Producer, Sent,
+    TopicSpec, Topics,
+};
+use shadowline_wire::INFERENCE_TYPE;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use crate::metrics::Meters;
+use crate::shadow::Shadow;
+use crate::spool_record::{SOURCE, SpoolRecord};
+
+/// How many records may be on their way at once, and how large they may be together.
+pub(crate) const MAX_IN_FLIGHT: usize = 2048;
+const MAX_IN_FLIGHT_BYTES: usize = 16 * 1024 * 1024;
+/// What is read from the spool in one go.
+const READ_BYTES: usize = 1024 * 1024;
+const READ_RECORDS: usize = 512;
+/// How long a new record waits for others, so that one reading serves many.
+const LINGER: Duration = Duration::from_millis(1);
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(3);
+/// How often the log is asked whether it is there.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+const PROBE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Why sending had to stop and begin again at the mark.
+#[derive(Debug, thiserror::Error)]
+enum DrainError {
+    #[error("send inference {sequence} of the spool")]
+    Produce { sequence: u64, source: ProduceError },
+    #[error("read the spool")]
+    Spool(#[from] SpoolError),
+    #[error("read the spool")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Sends what is in the spool to the log.
+#[derive(Debug)]
+pub(crate) struct Drainer {
+    pub(crate) spool: Arc<Spool>,
+    pub(crate) log: Log,
+    pub(crate) producer: Producer,
+    pub(crate) topics: Topics,
+    pub(crate) specs: Vec<TopicSpec>,
+    pub(crate) shadow: Arc<Shadow>,
+    pub(crate) meters: Meters,
+    pub(crate) trouble: Arc<Trouble>,
+    /// Wakes the drainer when something was appended.
+    pub(crate) appended: Arc<Notify>,
+    /// Nothing is appended any more: send the rest, then end.
+    pub(crate) finish: CancellationToken,
+    /// End now; what has not been sent stays in the spool.
+    pub(crate) give_up: CancellationToken,
+}
+
+/// What the drainer last failed at, for the component of the broker.
+#[derive(Debug, Default)]
+pub(crate) struct Trouble {
+    reason: Mutex<Option<String>>,
+    changed: Notify,
+}
+
+impl Trouble {
+    fn set(&self, reason: Option<String>) {
+        let mut held = self.reason.lock();
+        if *held != reason {
+            *held = reason;
+            self.changed.notify_one();
+        }
+    }
+}
+
+/// Says whether the log can be reached and takes what is sent to it, until the token is cancelled.
+pub(crate) async fn watch_broker(
+    log: Log,
+    trouble: Arc<Trouble>,
+    component: Component,
+    stop: CancellationToken,
+) {
+    loop {
+        let asked = stop.run_until_cancelled(log.reachable(PROBE_PATIENCE)).await;
+        let reason = trouble.reason.lock().clone();
+        match (asked, reason) {
+            (None, _) => return,
+            (Some(Err(error)), _) => {
+                component.degraded(format!("the log cannot be reached: {}", chain(&error)));
+            }
+            (Some(Ok(())), Some(reason)) => component.degraded(reason),
+            (Some(Ok(())), None) => component.ok(),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = trouble.changed.notified() => {}
+            () = tokio::time::sleep(PROBE_EVERY) => {}
+        }
+    }
+}
+
+/// An error with its causes, as one sentence.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text += &format!(": {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+/// A record on its way.
+struct InFlight {
+    sequence: u64,
+    size_bytes: usize,
+    /// None for one that is given up, and only waits for its turn.
+    delivery: Option<Delivery>,
+}
+
+/// How one pass over the spool ended.
+enum Pass {
+    /// Everything has been sent, or there is no more time.
+    Over,
+    /// Some records were sent; then one failed.
+    Failed(DrainError),
+}
+
+/// One pass: what was read and what is on its way, from the mark on.
+struct Window {
+    /// The last sequence that was read.
+    cursor: u64,
+    read: VecDeque<(u64, Bytes)>,
+    in_flight: VecDeque<InFlight>,
+    in_flight_bytes: usize,
+    /// Nothing more was there when last looked.
+    caught_up: bool,
+}
+
+impl Window {
+    fn has_room(&self) -> bool {
+        self.in_flight.len() < MAX_IN_FLIGHT && self.in_flight_bytes < MAX_IN_FLIGHT_BYTES
+    }
+}
+
+impl Drainer {
+    /// Sends until it is told to finish and has, or to give up.
+    pub(crate) async fn run(self) {
+        if self.give_up.run_until_cancelled(self.prepare_topics()).await.is_none() {
+            return;
+        }
+        // Records that the log found too large, by sequence, with its words.
+        let mut oversized = BTreeMap::new();
+        let mut backoff = FIRST_BACKOFF;
+        loop {
+            let mark = self.spool.acknowledged();
+            let error = match self.pass(&mut oversized).await {
+                Pass::Over => return,
+                Pass::Failed(error) => error,
+            };
+            let reason = chain(&error);
+            warn!(error = reason, "sending begins again at the mark");
+            self.trouble.set(Some(reason));
+            self.meters.drain_retries.inc();
+            if mark < self.spool.acknowledged() {
+                backoff = FIRST_BACKOFF;
+            }
+            if self.give_up.run_until_cancelled(tokio::time::sleep(backoff)).await.is_none() {
+                return;
+            }
+            backoff = LONGEST_BACKOFF.min(backoff * 2);
+        }
+    }
+
+    /// Makes the topics, waiting for the log as long as it takes.
+    async fn prepare_topics(&self) {
+        let mut backoff = FIRST_BACKOFF;
+        loop {
+            match self.log.ensure_topics(&self.specs).await {
+                Ok(()) => {
+                    self.trouble.set(None);
+                    return;
+                }
+                Err(error) => {
+                    let reason = chain(&error);
+                    warn!(error = reason, "topics are not ready; inferences wait in the spool");
+                    self.trouble.set(Some(reason));
+                }
+            }
+            tokio::time::sleep(backoff).await;
+            backoff = LONGEST_BACKOFF.min(backoff * 2);
+        }
+    }
+
+    async fn pass(&self, oversized: &mut BTreeMap<u64, String>) -> Pass {
+        let mut window = Window {
+            cursor: self.spool.acknowledged(),
+            read: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            in_flight_bytes: 0,
+            caught_up: false,
+        };
+        let mut arrived = None;
+        loop {
+            if let Err(error) = self.settle(&mut window, arrived.take(), oversized).await {
+                return Pass::Failed(error);
+            }
+            let finishing = self.finish.is_cancelled();
+            if window.read.is_empty() && window.has_room() && (!window.caught_up || finishing) {
+                if let Err(error) = self.read(&mut window).await {
+                    return Pass::Failed(error);
+                }
+            }
+            match self.give_up.run_until_cancelled(self.send(&mut window, oversized)).await {
+                None => return Pass::Over,
+                Some(Ok(())) => {}
+                Some(Err(error)) => return Pass::Failed(error),
+            }
+            if finishing && window.read.is_empty() && window.in_flight.is_empty() {
+                return Pass::Over;
+            }
+            let idle = window.read.is_empty() && window.caught_up && window.has_room();
+            let more_to_read = window.read.is_empty() && !window.caught_up && window.has_room();
+            if more_to_read {
+                continue;
+            }
+            tokio::select! {
+                () = self.give_up.cancelled() => return Pass::Over,
+                result = first_delivery(&mut window.in_flight), if !window.in_flight.is_empty() => {
+                    arrived = Some(result);
+                }
+                () = self.appended.notified(), if idle => {
+                    window.caught_up = false;
+                    tokio::time::sleep(LINGER).await;
+                }
+                () = self.finish.cancelled(), if !finishing => {}
+            }
+        }
+    }
+
+    /// Takes the deliveries that are there, from the oldest on, and moves the mark behind them. `arrived` is the
+    /// oldest's, if it has been awaited.
+    async fn settle(
+        &self,
+        window: &mut Window,
+        mut arrived: Option<Result<Option<Sent>, ProduceError>>,
+        oversized: &mut BTreeMap<u64, String>,
+    ) -> Result<(), DrainError> {
+        let mut acknowledged = None;
+        let mut failed = None;
+        let mut n_drained = 0;
+        while !window.in_flight.is_empty() {
+            let result = match arrived.take() {
+                Some(result) => result,
+                None => match first_delivery(&mut window.in_flight).now_or_never() {
+                    Some(result) => result,
+                    None => break,
+                },
+            };
+            let Some(record) = window.in_flight.pop_front() else { break };
+            window.in_flight_bytes -= record.size_bytes;
+            match result {
+                Ok(_) => {
+                    n_drained += 1;
+                    oversized.remove(&record.sequence);
+                    acknowledged = Some(record.sequence);
+                }
+                Err(source) => {
+                    if let ProduceError::TooLarge { .. } = source {
+                        oversized.insert(record.sequence, source.to_string());
+                    }
+                    failed = Some(DrainError::Produce { sequence: record.sequence, source });
+                    break;
+                }
+            }
+        }
+        if let Some(sequence) = acknowledged {
+            self.meters.drained.inc_by(n_drained);
+            self.trouble.set(None);
+            let spool = Arc::clone(&self.spool);
+            match tokio::task::spawn_blocking(move || spool.acknowledge(sequence)).await? {
+                Ok(()) => {}
+                // The records were sent. The next acknowledgement moves the mark over them too, and if there is none
+                // they are sent again and dropped by their readers as repeats.
+                Err(error) => warn!(error = chain(&error), "the mark of the spool is late"),
+            }
+            self.shadow.has_room();
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn read(&self, window: &mut Window) -> Result<(), DrainError> {
+        let (spool, after) = (Arc::clone(&self.spool), window.cursor);
+        let read = move || spool.read_after(after, READ_BYTES, READ_RECORDS);
+        let records = tokio::task::spawn_blocking(read).await??;
+        window.caught_up = records.is_empty();
+        if let Some((sequence, _)) = records.last() {
+            window.cursor = *sequence;
+        }
+        window.read = records.into();
+        Ok(())
+    }
+
+    /// Gives the producer what was read, as far as there is room.
+    async fn send(
+        &self,
+        window: &mut Window,
+        oversized: &mut BTreeMap<u64, String>,
+    ) -> Result<(), DrainError> {
+        while window.has_room() {
+            let Some((sequence, bytes)) = window.read.front() else { break };
+            let sequence = *sequence;
+            let is_dead = oversized.contains_key(&sequence);
+            let record = self.to_record(sequence, bytes, oversized.get(&sequence));
+            let size_bytes = bytes.len();
+            let delivery = match self.producer.enqueue(record).await {
+                Ok(delivery) => Some(delivery),
+                Err(error @ ProduceError::TooLarge { .. }) if is_dead => {
+                    error!(sequence, %error, "inference lost: not even its dead letter fits into the log");
+                    None
+                }
+                Err(error @ ProduceError::TooLarge { .. }) => {
+                    oversized.insert(sequence, error.to_string());
+                    continue;
+                }
+                Err(source) => return Err(DrainError::Produce { sequence, source }),
+            };
+            if is_dead {
+                self.meters.oversized.inc();
+            }
+            window.read.pop_front();
+            window.in_flight_bytes += size_bytes;
+            window.in_flight.push_back(InFlight { sequence, size_bytes, delivery });
+        }
+        Ok(())
+    }
+
+    /// A record of the spool as the log gets it: an inference, or the dead letter of one that is too large.
+    fn to_record(&self, sequence: u64, bytes: &Bytes, too_large: Option<&String>) -> OutRecord {
+        let origin = Origin { instance: self.spool.instance(), sequence };
+        let (record, reason) = match SpoolRecord::decode(bytes.clone()) {
+            Ok(record) => (Some(record), too_large.cloned()),
+            Err(error) => (None, Some(format!("not a record of the spool: {error}"))),
+        };
+        let key = record.as_ref().map(|it| Bytes::copy_from_slice(it.id.as_bytes()));
+        let (record, reason) = match (record, reason) {
+            (Some(record), None) => {
+                return OutRecord {
+                    topic: self.topics.inferences(),
+                    partition: None,
+                    key,
+                    value: Some(record.message(origin)),
+                    envelope: record.envelope(INFERENCE_TYPE, origin),
+                };
+            }
+            (record, reason) => (record, reason.unwrap_or_default()),
+        };
+        let place = format!("{}/{sequence}", origin.instance);
+        let mut envelope = match &record {
+            Some(record) => record.envelope(DeadLetters::EVENT_TYPE, origin),
+            None => Envelope::new("", DeadLetters::EVENT_TYPE, SOURCE, clock::now()),
+        };
+        envelope.id = place;
+        envelope.origin = Some(origin);
+        envelope.extensions = BTreeMap::from([
+            ("reason".to_owned(), reason.clone()),
+            ("deadtopic".to_owned(), self.topics.inferences().to_string()),
+        ]);
+        warn!(sequence, reason, "inference goes to the dead letters");
+        let value = match &record {
+            Some(record) => record.message_without_tensors(origin),
+            None => bytes.clone(),
+        };
+        let topic = self.topics.dead_letters();
+        OutRecord { topic, partition: None, key, value: Some(value), envelope }
+    }
+}
+
+/// Waits for the oldest record's acknowledgement, and leaves the record where it is.
+async fn first_delivery(in_flight: &mut VecDeque<InFlight>) -> Result<Option<Sent>, ProduceError> {
+    match in_flight.front_mut().and_then(|it| it.delivery.as_mut()) {
+        Some(delivery) => delivery.await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Syncs the spool to the disk again and again, until the token is cancelled.
+pub(crate) async fn sync_often(
+    spool: Arc<Spool>,
+    every: Duration,
+    component: Component,
+    stop: CancellationToken,
+) {
+    component.ok();
+    let mut synced = None;
+    while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
+        let state = (spool.last_sequence(), spool.acknowledged());
+        if synced == Some(state) {
+            continue;
+        }
+        let to_sync = Arc::clone(&spool);
+        match tokio::task::spawn_blocking(move || to_sync.sync()).await {
+            Ok(Ok(())) => {
+                synced = Some(state);
+                component.ok();
+            }
+            Ok(Err(error)) => component.degraded(format!(
+                "the spool cannot be synced, a power failure would lose inferences: {}",
+                chain(&error)
+            )),
+            Err(error) => component.degraded(format!("syncing the spool failed: {error}")),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The metrics of the model server.
+
+use std::fmt;
+use std::sync::Weak;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use shadowline_segment_log::Spool;
+use shadowline_service::metrics::Metrics;
+
+/// Stands for a model that is not there, so that callers cannot make up label values.
+pub(crate) const UNKNOWN_MODEL: &str = "unknown";
+
+/// Through which of the doors a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Door {
+    OpenInference,
+    OpenInferenceRest,
+    Predict,
+    PredictRest,
+}
+
+impl Door {
+    const ALL: [Self; 4] =
+        [Self::OpenInference, Self::OpenInferenceRest, Self::Predict, Self::PredictRest];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::OpenInference => "open_inference",
+            Self::OpenInferenceRest => "open_inference_rest",
+            Self::Predict => "predict",
+            Self::PredictRest => "predict_rest",
+        }
+    }
+
+    fn idx(self) -> usize {
+        match self {
+            Self::OpenInference => 0,
+            Self::OpenInferenceRest => 1,
+            Self::Predict => 2,
+            Self::PredictRest => 3,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DurationLabels {
+    model: String,
+    version: String,
+    door: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    model: String,
+    door: &'static str,
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DropLabels {
+    model: String,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VersionLabels {
+    model: String,
+    version: String,
+    platform: &'static str,
+}
+
+type Durations = Family<DurationLabels, Histogram, fn() -> Histogram>;
+
+/// All metrics of a server; clones count together.
+#[derive(Debug, Clone)]
+pub(crate) struct Meters {
+    durations: Durations,
+    requests: Family<RequestLabels, Counter>,
+    appended: Counter,
+    dropped: Family<DropLabels, Counter>,
+    pub(crate) drained: Counter,
+    pub(crate) oversized: Counter,
+    pub(crate) drain_retries: Counter,
+    undecodable: Counter,
+    models: Family<VersionLabels, Gauge>,
+}
+
+/// The metrics of one model version, found once instead of with every request.
+#[derive(Debug, Clone)]
+pub(crate) struct ModelMeters {
+    durations: [Histogram; 4],
+    ok: [Counter; 4],
+}
+
+fn predict_histogram() -> Histogram {
+    Histogram::new([
+        0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+        2.5, 5.0, 10.0,
+    ])
+}
+
+impl Meters {
+    pub(crate) fn register(metrics: &Metrics) -> Self {
+        Self {
+            durations: metrics.register(
+                "shadowline_predict_duration_seconds",
+                "Time from a request's arrival to its answer, with the append to the spool",
+                Durations::new_with_constructor(predict_histogram),
+            ),
+            requests: metrics.register(
+                "shadowline_predict_requests_total",
+                "Requests by their outcome",
+                Family::default(),
+            ),
+            appended: metrics.register(
+                "shadowline_shadow_appended_total",
+                "Inferences written down in the spool",
+                Counter::default(),
+            ),
+            dropped: metrics.register(
+                "shadowline_shadow_dropped_total",
+                "Inferences that found no room in the spool",
+                Family::default(),
+            ),
+            drained: metrics.register(
+                "shadowline_spool_drained_records_total",
+                "Inferences that the log acknowledged",
+                Counter::default(),
+            ),
+            oversized: metrics.register(
+                "shadowline_spool_oversized_records_total",
+                "Inferences too large for the log, sent to the dead letters without their tensors",
+                Counter::default(),
+            ),
+            drain_retries: metrics.register(
+                "shadowline_spool_drain_retries_total",
+                "Times that sending began again at the mark",
+                Counter::default(),
+            ),
+            undecodable: metrics.register(
+                "shadowline_predict_undecodable_total",
+                "Requests whose message could not be read at all",
+                Counter::default(),
+            ),
+            models: metrics.register(
+                "shadowline_model_loaded",
+                "1 for each model version that was loaded",
+                Family::default(),
+            ),
+        }
+    }
+
+    /// The metrics of a model version that was loaded.
+    pub(crate) fn of_model(&self, model: &str, version: &str) -> ModelMeters {
+        ModelMeters {
+            durations: Door::ALL.map(|door| {
+                let labels = DurationLabels {
+                    model: model.to_owned(),
+                    version: version.to_owned(),
+                    door: door.name(),
+                };
+                self.durations.get_or_create(&labels).clone()
+            }),
+            ok: Door::ALL.map(|door| self.request(model, door, "OK")),
+        }
+    }
+
+    fn request(&self, model: &str, door: Door, code: &'static str) -> Counter {
+        let labels = RequestLabels { model: model.to_owned(), door: door.name(), code };
+        self.requests.get_or_create(&labels).clone()
+    }
+
+    /// Counts a request that got an error.
+    pub(crate) fn refused(&self, model: &str, door: Door, code: &'static str) {
+        self.request(model, door, code).inc();
+    }
+
+    /// Counts a request that no handler saw.
+    pub(crate) fn undecodable(&self) {
+        self.undecodable.inc();
+    }
+
+    pub(crate) fn appended(&self) {
+        self.appended.inc();
+    }
+
+    pub(crate) fn dropped(&self, model: &str, reason: &'static str) {
+        self.dropped.get_or_create(&DropLabels { model: model.to_owned(), reason }).inc();
+    }
+
+    /// Says which model versions answer now.
+    pub(crate) fn set_loaded(&self, models: &[(String, String, &'static str)]) {
+        self.models.clear();
+        for (model, version, platform) in models {
+            let labels = VersionLabels { model: model.clone(), version: version.clone(), platform };
+            self.models.get_or_create(&labels).set(1);
+        }
+    }
+}
+
+impl ModelMeters {
+    pub(crate) fn answered(&self, door: Door, seconds: f64) {
+        self.durations[door.idx()].observe(seconds);
+        self.ok[door.idx()].inc();
+    }
+
+    pub(crate) fn failed(&self, door: Door, seconds: f64) {
+        self.durations[door.idx()].observe(seconds);
+    }
+}
+
+/// Reads the spool's fill at each scrape.
+#[derive(Debug)]
+pub(crate) struct SpoolCollector {
+    pub(crate) spool: Weak<Spool>,
+}
+
+impl Collector for SpoolCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let Some(spool) = self.spool.upgrade() else { return Ok(()) };
+        let fill = spool.fill();
+        let waiting = spool.last_sequence().saturating_sub(spool.acknowledged());
+        for (name, help, value) in [
+            ("shadowline_spool_used_bytes", "What waits to be sent to the log", fill.used_bytes),
+            ("shadowline_spool_limit_bytes", "What may wait to be sent to the log", fill.max_bytes),
+            (
+                "shadowline_spool_unacknowledged_records",
+                "Inferences that the log has not acknowledged",
+                waiting,
+            ),
+        ] {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        let last = ConstCounter::new(spool.last_sequence());
+        let help = "The sequence of the last inference written down";
+        last.encode(encoder.encode_descriptor(
+            "shadowline_spool_sequence",
+            help,
+            None,
+            last.metric_type(),
+        )?)
+    }
+}

@@ -1,0 +1,265 @@
+//! Which model versions are there, and which of them answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use shadowline_contract::Signature;
+use shadowline_packages::{Hosted, PackageName, Registry, StoreError};
+use tokio::sync::watch;
+
+use crate::backend::Backend;
+use crate::metrics::{Meters, ModelMeters};
+
+/// One version of a model, loaded.
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub(crate) name: String,
+    pub(crate) version: NonZeroU64,
+    /// The version as requests and records have it.
+    pub(crate) version_text: String,
+    pub(crate) signature: Signature,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) backend: Backend,
+    pub(crate) meters: ModelMeters,
+}
+
+impl Model {
+    pub(crate) fn new(
+        name: String,
+        version: NonZeroU64,
+        signature: Signature,
+        metadata: BTreeMap<String, String>,
+        backend: Backend,
+        meters: &Meters,
+    ) -> Self {
+        let version_text = version.to_string();
+        let meters = meters.of_model(&name, &version_text);
+        Self { name, version, version_text, signature, metadata, backend, meters }
+    }
+}
+
+/// A model or version that is not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotFound {
+    #[error("model name is empty; expected {expected}")]
+    Unnamed { expected: String },
+    #[error("model `{name}` does not exist; expected {expected}")]
+    Model { name: String, expected: String },
+    #[error("model `{name}` has no version `{version}`; expected {expected}")]
+    Version { name: String, version: String, expected: String },
+    #[error("model `{name}` version {version} is unloaded; load it to use it")]
+    Unloaded { name: String, version: NonZeroU64 },
+}
+
+/// A line of the repository's index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IndexEntry {
+    pub(crate) name: String,
+    pub(crate) version: NonZeroU64,
+    pub(crate) is_ready: bool,
+    pub(crate) reason: String,
+}
+
+/// The models of one server.
+///
+/// Whoever looks a model up holds it for as long as it needs it, so that loading, unloading and removing never disturb
+/// a request in flight.
+#[derive(Debug)]
+pub(crate) struct Models {
+    packages: Arc<Registry<Arc<Model>>>,
+    functions: BTreeMap<(String, NonZeroU64), Arc<Model>>,
+    unloaded: RwLock<BTreeSet<(String, NonZeroU64)>>,
+    /// Changes with every load and unload.
+    generation: watch::Sender<u64>,
+}
+
+impl Models {
+    /// Loads every package in a directory; one that cannot be used is logged, and told by [`Models::index`].
+    pub(crate) fn open(
+        dir: &Path,
+        functions: Vec<Model>,
+        meters: Meters,
+    ) -> Result<Self, StoreError> {
+        let packages = Registry::open(dir, move |package, artefact| {
+            Ok(Arc::new(Model::new(
+                package.key.name.as_str().to_owned(),
+                package.key.version,
+                package.signature.clone(),
+                package.metadata.clone(),
+                Backend::load(package, artefact)?,
+                &meters,
+            )))
+        })?;
+        let functions =
+            functions.into_iter().map(|it| ((it.name.clone(), it.version), Arc::new(it))).collect();
+        Ok(Self {
+            packages: Arc::new(packages),
+            functions,
+            unloaded: RwLock::default(),
+            generation: watch::Sender::new(0),
+        })
+    }
+
+    /// The packages, for their REST routes.
+    pub(crate) fn packages(&self) -> &Arc<Registry<Arc<Model>>> {
+        &self.packages
+    }
+
+    /// The version that a request asks for; an empty one is the newest.
+    pub(crate) fn find(&self, name: &str, version: &str) -> Result<Arc<Model>, NotFound> {
+        let snapshot = self.packages.snapshot();
+        let of_name = || {
+            let hosted = snapshot.values().map(|it: &Arc<Hosted<Arc<Model>>>| &it.loaded);
+            hosted.chain(self.functions.values()).filter(|it| it.name == name)
+        };
+        let unloaded = self.unloaded.read();
+        let is_loaded = |it: &&Arc<Model>| {
+            unloaded.is_empty() || !unloaded.contains(&(it.name.clone(), it.version))
+        };
+        let found = if version.is_empty() {
+            let newest = of_name().filter(is_loaded).max_by_key(|it| it.version);
+            newest.or_else(|| of_name().max_by_key(|it| it.version))
+        } else {
+            of_name().find(|it| it.version_text == version)
+        };
+        match found {
+            Some(model) if is_loaded(&model) => Ok(Arc::clone(model)),
+            Some(model) => {
+                Err(NotFound::Unloaded { name: model.name.clone(), version: model.version })
+            }
+            None => {
+                let versions: Vec<&str> = of_name().map(|it| it.version_text.as_str()).collect();
+                drop(unloaded);
+                Err(self.not_found(name, version, &versions))
+            }
+        }
+    }
+
+    fn not_found(&self, name: &str, version: &str, versions: &[&str]) -> NotFound {
+        if !versions.is_empty() {
+            let expected = format!("one of {}, or none for the newest", versions.join(", "));
+            return NotFound::Version { name: clip(name), version: clip(version), expected };
+        }
+        let names: BTreeSet<String> = self.all().into_iter().map(|it| it.name.clone()).collect();
+        let names: Vec<String> = names.into_iter().collect();
+        let expected = match names.as_slice() {
+            [] => "a model, and none is installed".to_owned(),
+            names if names.len() <= 20 => format!("one of {}", names.join(", ")),
+            names => format!("one of {} models, such as {}", names.len(), names[0]),
+        };
+        if name.is_empty() {
+            NotFound::Unnamed { expected }
+        } else {
+            NotFound::Model { name: clip(name), expected }
+        }
+    }
+
+    /// The versions of a model that answer, oldest first.
+    pub(crate) fn versions(&self, name: &str) -> Vec<Arc<Model>> {
+        let unloaded = self.unloaded.read();
+        let mut versions = self.all();
+        versions.retain(|it| it.name == name && !unloaded.contains(&(it.name.clone(), it.version)));
+        versions
+    }
+
+    fn all(&self) -> Vec<Arc<Model>> {
+        let snapshot = self.packages.snapshot();
+        let mut all: Vec<_> = snapshot
+            .values()
+            .map(|it| &it.loaded)
+            .chain(self.functions.values())
+            .cloned()
+            .collect();
+        all.sort_by(|a, b| (&a.name, a.version).cmp(&(&b.name, b.version)));
+        all
+    }
+
+    /// Every version there is, with its state.
+    pub(crate) fn index(&self) -> Vec<IndexEntry> {
+        let unloaded = self.unloaded.read();
+        let mut index: Vec<IndexEntry> = self
+            .all()
+            .into_iter()
+            .map(|it| {
+                let is_ready = !unloaded.contains(&(it.name.clone(), it.version));
+                let reason = if is_ready { "" } else { "unloaded" };
+                let (name, version) = (it.name.clone(), it.version);
+                IndexEntry { name, version, is_ready, reason: reason.to_owned() }
+            })
+            .collect();
+        index.extend(self.packages.damaged().into_iter().map(|it| IndexEntry {
+            name: it.name,
+            version: it.version,
+            is_ready: false,
+            reason: it.reason,
+        }));
+        index.sort_by(|a, b| (&a.name, a.version).cmp(&(&b.name, b.version)));
+        index
+    }
+
+    /// Takes the versions of a model into service: those that were unloaded, and those that have come into the
+    /// directory. Blocks on the disk.
+    pub(crate) fn load(&self, name: &str) -> Result<(), LoadRefused> {
+        let package = PackageName::try_from(name.to_owned()).map_err(|_| NotFound::Model {
+            name: clip(name),
+            expected: "a name of a model".into(),
+        })?;
+        self.packages.rescan(&package)?;
+        let versions: Vec<String> =
+            self.index().into_iter().filter(|it| it.name == name).map(|it| it.reason).collect();
+        if versions.is_empty() {
+            return Err(self.not_found(name, "", &[]).into());
+        }
+        self.unloaded.write().retain(|(it, _)| it != name);
+        self.generation.send_modify(|it| *it += 1);
+        match self.versions(name).is_empty() {
+            false => Ok(()),
+            true => {
+                let reason = versions.join("; ");
+                Err(LoadRefused::Unusable { name: name.to_owned(), reason })
+            }
+        }
+    }
+
+    /// Takes all versions of a model out of service. They stay installed, and requests in flight finish.
+    pub(crate) fn unload(&self, name: &str) -> Result<(), NotFound> {
+        let versions: Vec<NonZeroU64> =
+            self.all().into_iter().filter(|it| it.name == name).map(|it| it.version).collect();
+        if versions.is_empty() {
+            return Err(self.not_found(name, "", &[]));
+        }
+        self.unloaded.write().extend(versions.into_iter().map(|it| (name.to_owned(), it)));
+        self.generation.send_modify(|it| *it += 1);
+        tracing::info!(model = name, "unloaded");
+        Ok(())
+    }
+
+    /// Changes whenever a model is loaded or unloaded by a call.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
+    }
+}
+
+/// Why a model could not be taken into service.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadRefused {
+    #[error(transparent)]
+    NotFound(#[from] NotFound),
+    #[error("model `{name}` cannot be used: {reason}")]
+    Unusable { name: String, reason: String },
+    #[error("read the packages of models")]
+    Store(#[from] StoreError),
+}
+
+/// Enough of a caller's name to recognise it.
+pub(crate) fn clip(name: &str) -> String {
+    const MOST: usize = 80;
+    if name.chars().count() <= MOST {
+        name.to_owned()
+    } else {
+        name.chars().take(MOST).chain(['…']).collect()
+    }
+}

@@ -1,0 +1,82 @@
+//! Requests that are refused before any handler sees them, because their bytes are no message.
+//!
+//! tonic says INTERNAL for bytes that are no protobuf, as gRPC's own list of codes does. To a caller INTERNAL means that
+//! the server is broken, so here it becomes INVALID_ARGUMENT; and those requests are counted, because nothing else sees
+//! them.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::http::{HeaderValue, Request, Response};
+use tonic::Code;
+use tower::{Layer, Service};
+
+use crate::metrics::Meters;
+
+#[derive(Debug, Clone)]
+pub(crate) struct UndecodableLayer {
+    pub(crate) meters: Meters,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Undecodable<S> {
+    inner: S,
+    meters: Meters,
+}
+
+impl<S> Layer<S> for UndecodableLayer {
+    type Service = Undecodable<S>;
+
+    fn layer(&self, inner: S) -> Undecodable<S> {
+        Undecodable { inner, meters: self.meters.clone() }
+    }
+}
+
+impl<S, Q, R> Service<Request<Q>> for Undecodable<S>
+where
+    S: Service<Request<Q>, Response = Response<R>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Q>) -> Self::Future {
+        let response = self.inner.call(request);
+        let meters = self.meters.clone();
+        Box::pin(async move {
+            let mut response = response.await?;
+            correct(&mut response, &meters);
+            Ok(response)
+        })
+    }
+}
+
+fn correct<R>(response: &mut Response<R>, meters: &Meters) {
+    const STATUS: &str = "grpc-status";
+    let headers = response.headers_mut();
+    // Only an answer without a message has its status among the headers.
+    let Some(status) = headers.get(STATUS) else { return };
+    let code = Code::from_bytes(status.as_bytes());
+    let message = headers.get("grpc-message").map(HeaderValue::as_bytes).unwrap_or_default();
+    // The message is percent-encoded, so a space may stand as it is or as %20.
+    let says = |words: &[&str]| {
+        let text = String::from_utf8_lossy(message).replace("%20", " ");
+        words.iter().any(|it| text.starts_with(it))
+    };
+    match code {
+        Code::Internal
+            if says(&["failed to decode Protobuf message", "protocol error", "Unexpected EOF"]) =>
+        {
+            let code = HeaderValue::from(i32::from(Code::InvalidArgument));
+            headers.insert(STATUS, code);
+            meters.undecodable();
+        }
+        Code::OutOfRange if says(&["Error, decoded message length"]) => meters.undecodable(),
+        _ => {}
+    }
+}
