@@ -247,9 +247,16 @@ impl SegmentLog {
 
     /// Makes everything appended before the call survive a power failure.
     ///
+    /// A segment that is nearly full is closed here, so that an append seldom has to do it and wait for the disk.
+    ///
     /// # Errors
     /// The step that failed. What was appended is then still there for this and every later process of this machine.
     pub fn sync(&self) -> Result<(), FileError> {
+        self.sync_active()?;
+        if self.options.segment_bytes / 4 * 3 < self.active().len() { self.roll() } else { Ok(()) }
+    }
+
+    fn sync_active(&self) -> Result<(), FileError> {
         // Closed segments were synced when they were closed.
         let active = self.active();
         let state = (active.base(), active.len());
@@ -267,7 +274,7 @@ impl SegmentLog {
     /// The step that failed; the active segment then stays what it was.
     pub fn roll(&self) -> Result<(), FileError> {
         // Most of the work, before appending has to wait.
-        self.sync()?;
+        self.sync_active()?;
         let _writer = self.writer.lock();
         let active = self.active();
         if !active.is_empty() {

@@ -201,10 +201,15 @@ impl Spool {
         let waiting_from = self.log.position_of(up_to + 1).map_err(SpoolError::Read)?;
         self.acknowledged.set(up_to).map_err(SpoolError::Mark)?;
         *self.waiting_from.lock() = waiting_from;
+        // First what needs no room, as the disk may be full.
+        self.log.truncate_before(up_to + 1).map_err(SpoolError::Drop)?;
         if self.release_bytes <= self.log.size_bytes() && self.is_drained() {
-            self.log.roll().map_err(SpoolError::Drop)?;
+            self.log
+                .roll()
+                .and_then(|()| self.log.truncate_before(up_to + 1))
+                .map_err(SpoolError::Drop)?;
         }
-        self.log.truncate_before(up_to + 1).map_err(SpoolError::Drop)
+        Ok(())
     }
 
     /// Reads the records after a sequence, in order; empty when there is none yet. At least one is returned if there
@@ -218,8 +223,12 @@ impl Spool {
         max_bytes: usize,
         max_records: usize,
     ) -> Result<Vec<(u64, Bytes)>, SpoolError> {
-        let chunk =
-            self.log.read(sequence + 1, max_bytes, max_records).map_err(SpoolError::Read)?;
+        let mut from = sequence + 1;
+        if self.acknowledged() <= sequence {
+            // Between the mark and the first record there are only numbers that were left out.
+            from = from.max(self.log.first_offset());
+        }
+        let chunk = self.log.read(from, max_bytes, max_records).map_err(SpoolError::Read)?;
         Ok(chunk.records)
     }
 

@@ -2,6 +2,8 @@
 //!
 //! The tests start this file's own program again as a child; `child` is what runs there.
 
+#![expect(clippy::print_stdout, reason = "standard output is how the child tells what it was told")]
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

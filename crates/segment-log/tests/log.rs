@@ -151,6 +151,18 @@ fn the_next_offset_outlives_every_record() {
 }
 
 #[test]
+fn a_segment_that_is_nearly_full_is_closed_by_sync() {
+    let dir = TempDir::new().unwrap();
+    let log = SegmentLog::open(dir.path(), Options { segment_bytes: 1000, first_offset: 0 }).unwrap();
+    log.append(&[0; 500]).unwrap();
+    log.sync().unwrap();
+    assert_eq!(log.n_segments(), 1);
+    log.append(&[0; 300]).unwrap();
+    log.sync().unwrap();
+    assert_eq!((log.n_segments(), log.next_offset()), (2, 2));
+}
+
+#[test]
 fn retention_by_bytes_keeps_the_newest() {
     let dir = TempDir::new().unwrap();
     let log = filled(dir.path(), 100);

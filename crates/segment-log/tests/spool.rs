@@ -204,7 +204,7 @@ proptest! {
                 }
                 2 => {
                     let n_done = number % (waiting.len() + 1);
-                    if let Some(done) = waiting.drain(..n_done).last() {
+                    if let Some(done) = waiting.drain(..n_done).next_back() {
                         spool.acknowledge(done.0).unwrap();
                     }
                 }
