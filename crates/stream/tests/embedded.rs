@@ -2,8 +2,6 @@
 //!
 //! The tests of the kill start this file's own program again as a child; `child` is what runs there.
 
-#![expect(clippy::print_stdout, reason = "standard output is how the child tells what it was told")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader};
