@@ -1,0 +1,141 @@
+//! The program, killed again and again while scores come: nothing is lost, and nothing counts twice.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::json;
+use shadowline_stream::LogConfig;
+use shadowline_testkit::{TestLog, wait_for};
+use support::{Monitor, N_PARTITIONS, Running, TIMEOUT, config, spec};
+
+const N_SCORES: u64 = 20_000;
+
+fn values() -> impl Iterator<Item = (u64, Option<f64>)> {
+    (1..=N_SCORES).map(|it| (it, [Some(0.9), Some(0.1), None][usize::try_from(it % 3).unwrap()]))
+}
+
+async fn everything_is_checked_once(service: &Running) {
+    for name in ["one", "two"] {
+        let query = format!("?spec={name}");
+        wait_for("every score is checked", TIMEOUT, async || {
+            service.n_checks(&query).await >= N_SCORES
+        })
+        .await;
+        let counts = service.get(&format!("/v1/checks/count{query}&distinct=true")).await.1;
+        assert_eq!(
+            counts,
+            json!({"total": N_SCORES, "inferences": N_SCORES, "healthy": 6667, "breach": 6666, "unscored": 6667}),
+        );
+    }
+    // Every change of the alert follows the one before it, and none is missing or doubled.
+    let mut cursor = String::new();
+    let mut events = Vec::new();
+    loop {
+        let page = service.get(&format!("/v1/alerts/history?spec=one&limit=1000{cursor}")).await.1;
+        events.extend(page["events"].as_array().unwrap().clone());
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    for pair in events.windows(2) {
+        assert_eq!(pair[0]["from"], pair[1]["to"]);
+    }
+    assert_eq!(events.last().unwrap()["incident"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_the_embedded_log_the_service_is_abandoned() {
+    let log = TestLog::embedded().await;
+    let dir = tempfile::tempdir().unwrap();
+    let monitor = Monitor::new(&log, "iforest").await;
+    let mut service = Running::start(&log, dir.path()).await;
+    service.create(spec("one")).await;
+    service.create(spec("two")).await;
+    let sender = tokio::spawn(async move { monitor.send_all(values()).await });
+    for share in 1..=6 {
+        let least = share * N_SCORES / 8;
+        wait_for("some are checked", TIMEOUT, async || {
+            service.n_checks("?spec=one").await >= least
+        })
+        .await;
+        service.abandon().await;
+        service = Running::start(&log, dir.path()).await;
+    }
+    sender.await.unwrap();
+    everything_is_checked_once(&service).await;
+    service.stop().await;
+}
+
+/// The program as a process of its own.
+struct Process(Child);
+
+impl Process {
+    fn start(log: &TestLog, dir: &std::path::Path) -> Self {
+        let LogConfig::Kafka { bootstrap_servers, .. } = log.config() else {
+            panic!("it is on Kafka")
+        };
+        let settings = [
+            "http.listen=127.0.0.1:0".to_owned(),
+            "telemetry.format=json".to_owned(),
+            format!("store={}", dir.join("data/store.db").display()),
+            format!("group={}", log.group("metric-specs")),
+            format!("topics.prefix={}", log.topics().prefix()),
+            format!("topics.partitions={N_PARTITIONS}"),
+            "log.kind=kafka".to_owned(),
+            format!("log.bootstrap_servers={bootstrap_servers}"),
+        ];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shadowline-metric-specs"));
+        for setting in settings {
+            command.args(["--set", &setting]);
+        }
+        let mut child = command.env_remove("RUST_LOG").stderr(Stdio::piped()).spawn().unwrap();
+        // Read to the end, so that it never waits for us.
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || stderr.lines().for_each(drop));
+        Self(child)
+    }
+
+    fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_kafka_the_process_is_killed() {
+    let Some(log) = TestLog::kafka().await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let monitor = Monitor::new(&log, "iforest").await;
+    let service = Running::start(&log, dir.path()).await;
+    service.create(spec("one")).await;
+    service.create(spec("two")).await;
+    service.stop().await;
+    let store = shadowline_store::Store::open(&config(&log, dir.path()).store).await.unwrap();
+    let sender = tokio::spawn(async move { monitor.send_all(values()).await });
+    for share in 1..=4 {
+        let mut process = Process::start(&log, dir.path());
+        let least = share * 2 * N_SCORES / 6;
+        wait_for("some are checked", TIMEOUT * 2, async || {
+            store.count_checks(&shadowline_store::CheckFilter::default()).await.unwrap().total()
+                >= least
+        })
+        .await;
+        process.kill();
+    }
+    sender.await.unwrap();
+    store.close().await;
+    let service = Running::start(&log, dir.path()).await;
+    everything_is_checked_once(&service).await;
+    service.stop().await;
+}
