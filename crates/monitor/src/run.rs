@@ -27,6 +27,10 @@ use crate::watch::{Detectors, Specs, Watching};
 /// The wait before something that failed for now is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
+/// How often the log is asked whether it is there, and how long it may take to answer.
+const LOG_ASKED_EVERY: Duration = Duration::from_secs(5);
+const LOG_ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+
 /// Why a monitor stopped without being told to.
 #[derive(Debug, thiserror::Error)]
 pub enum MonitorError {
@@ -94,7 +98,7 @@ pub async fn serve(
         kind,
         config: &config,
         log: &log,
-        topics: health.component("topics"),
+        log_health: health.component("log"),
         specs: health.component("metric-specs"),
         scoring: health.component("scoring"),
         watching,
@@ -116,7 +120,7 @@ struct Monitor<'a> {
     kind: &'a Kind,
     config: &'a Config,
     log: &'a Log,
-    topics: Component,
+    log_health: Component,
     specs: Component,
     scoring: Component,
     watching: Arc<Watching>,
@@ -130,6 +134,7 @@ impl Monitor<'_> {
         if !self.prepare_topics().await? {
             return Ok(());
         }
+        tokio::spawn(watch_log(self.log.clone(), self.log_health.clone(), self.ending.clone()));
         let names = &self.config.topics.prefix;
         let (caught_up, specs_known) = oneshot::channel();
         tokio::spawn(follow_specs(
@@ -174,7 +179,7 @@ impl Monitor<'_> {
             let error = tokio::select! {
                 result = self.log.ensure_topics(&specs) => match result {
                     Ok(()) => {
-                        self.topics.ok();
+                        self.log_health.ok();
                         return Ok(true);
                     }
                     Err(error) => error,
@@ -183,7 +188,7 @@ impl Monitor<'_> {
             };
             match error {
                 TopicError::Create { .. } | TopicError::Check { .. } => {
-                    self.topics.failing(chain(&error))
+                    self.log_health.failing(chain(&error))
                 }
                 TopicError::PartitionsDiffer { .. }
                 | TopicError::NothingToMatch { .. }
@@ -245,6 +250,23 @@ async fn watch_packages(detectors: Arc<Detectors>, health: Component, ending: Ca
             changed = changes.changed() => if changed.is_err() { return },
             () = ending.cancelled() => return,
         }
+    }
+}
+
+/// Keeps the health of the log: reading and writing wait for it without end and without a word.
+async fn watch_log(log: Log, health: Component, ending: CancellationToken) {
+    let watch = async {
+        loop {
+            match log.reachable(LOG_ANSWERS_WITHIN).await {
+                Ok(()) => health.ok(),
+                Err(error) => health.degraded(chain(&error)),
+            }
+            tokio::time::sleep(LOG_ASKED_EVERY).await;
+        }
+    };
+    tokio::select! {
+        () = watch => {}
+        () = ending.cancelled() => {}
     }
 }
 

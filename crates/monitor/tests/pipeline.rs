@@ -9,7 +9,7 @@ use serde_json::json;
 use shadowline_contract::{Batch, Column, Tensor, TensorData};
 use shadowline_detectors::{DetectorArtefact, DetectorKind};
 use shadowline_stream::{Bytes, Envelope, Origin, StartAt};
-use shadowline_testkit::{TestLog, on_both_logs, wait_for};
+use shadowline_testkit::{KafkaNode, TestLog, on_both_logs, wait_for};
 use shadowline_wire::{
     INFERENCE_TYPE, Inference, InferenceError, ModelRef, MonitorRef, Outcome, SCORE_TYPE, Score,
 };
@@ -401,4 +401,32 @@ async fn topics_of_the_wrong_form_stop_it_with_words() {
     let error = Running::start_failing(&KNN, &log, dir.path()).await;
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.contains("has 2 partitions, but must have 4"), "{error}: {cause}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_of_kafka_is_said_and_loses_nothing() {
+    let Some(node) = KafkaNode::start_own().await else { return };
+    let log = TestLog::on(&node).await;
+    let dir = tempfile::tempdir().unwrap();
+    let upstream = Upstream::new(&log).await;
+    upstream.put_spec(&spec("a", "*", "knn", "")).await;
+    let monitor = Running::start(&KNN, &log, dir.path()).await;
+    monitor.install("knn", &detector(DetectorKind::Knn, 1)).await;
+    let mut scores = Tail::of(&log, &log.topics().scores()).await;
+    upstream.infer(1, &inference(1, 1)).await;
+    assert_eq!(scores.scores(1).await[0].1.origin.sequence, 1);
+    let says = async |status: &str| {
+        wait_for(&format!("health says {status}"), TIMEOUT, async || {
+            monitor.get("/readyz").await["status"] == status
+        })
+        .await;
+    };
+    node.stop().await;
+    says("degraded").await;
+    node.start().await.unwrap();
+    upstream.infer(2, &inference(2, 1)).await;
+    // It may come twice, but it comes.
+    while scores.scores(1).await[0].1.origin.sequence != 2 {}
+    says("ok").await;
+    monitor.stop().await;
 }

@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, debug_span, warn};
+use tracing::{Instrument, debug, error_span, info, warn};
 
 use crate::health::Health;
 use crate::metrics::Metrics;
@@ -149,6 +149,8 @@ pub fn router(health: &Health, metrics: &Metrics, api: Router) -> Router {
 /// # Errors
 /// The operating system's, when the port can no longer be served.
 pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) -> io::Result<()> {
+    // Whoever asked for port 0 reads here which one it became.
+    info!(http = %listener.local_addr()?, "serving HTTP");
     let listener = listener.tap_io(|stream| {
         // Answers are small and somebody waits for each.
         if let Err(error) = stream.set_nodelay(true) {
@@ -229,7 +231,8 @@ async fn finish_request(
         Some(matched) => matched.as_str().to_owned(),
         None => "unknown".to_owned(),
     };
-    let span = debug_span!("http", request_id = id, %method, path);
+    // At this level, so that a failure is logged with its request's id.
+    let span = error_span!("http", request_id = id, %method, path);
     let response = next.run(request).instrument(span).await;
     let mut response = as_json_error(response, &method, &path, &id).await;
     if let Ok(value) = HeaderValue::from_str(&id) {

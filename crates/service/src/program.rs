@@ -42,6 +42,9 @@ struct Flags {
     /// Prints the settings that would be used, as TOML with secrets masked, and exits.
     #[arg(long)]
     print_config: bool,
+    /// Stops when standard input closes, as it does when the process that started this one ends.
+    #[arg(long)]
+    until_stdin_closes: bool,
 }
 
 /// Runs a service until it ends or a signal stops it; the result is the exit status of the process.
@@ -86,6 +89,9 @@ where
     };
     let result = runtime.block_on(async {
         let stop = shutdown::signal()?;
+        if flags.until_stdin_closes {
+            stop_with_stdin(stop.clone());
+        }
         info!(program = program.name, version = program.version, "starting");
         run(config, stop).await
     });
@@ -99,6 +105,15 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+/// Waits on a thread of its own: a read of standard input cannot be cancelled, and must not hold up the end.
+fn stop_with_stdin(stop: CancellationToken) {
+    std::thread::spawn(move || {
+        let ended = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        info!(error = ended.err().map(tracing::field::display), "stopping: standard input closed");
+        stop.cancel();
+    });
 }
 
 #[expect(clippy::print_stdout, reason = "what --print-config was asked to print")]

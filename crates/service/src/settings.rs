@@ -219,8 +219,28 @@ pub fn print<C: Serialize>(config: &C) -> Result<String, SettingsError> {
         what: "the program, shown as TOML".into(),
         source: Box::new(source),
     };
-    let table = toml::Table::try_from(config).map_err(failed)?;
+    let mut table = toml::Table::try_from(config).map_err(failed)?;
+    table.iter_mut().for_each(|(key, value)| mask(key, value));
     toml::to_string_pretty(&table).map_err(failed)
+}
+
+/// Hides what is no [`Secret`] but has a key like one: settings that are passed through to a library.
+fn mask(key: &str, value: &mut toml::Value) {
+    const SECRETS: [&str; 5] = ["password", "secret", "token", "jaas", "key.pem"];
+    match value {
+        toml::Value::Table(table) => table.iter_mut().for_each(|(key, value)| mask(key, value)),
+        toml::Value::Array(values) => values.iter_mut().for_each(|it| mask(key, it)),
+        toml::Value::String(text) => {
+            let key = key.to_lowercase();
+            if SECRETS.iter().any(|it| key.contains(it)) {
+                *text = Secret::MASK.into();
+            }
+        }
+        toml::Value::Integer(_)
+        | toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Datetime(_) => {}
+    }
 }
 
 fn built_in(what: &str, toml: &str) -> Result<toml::Table, SettingsError> {
@@ -452,6 +472,14 @@ mod tests {
         let up: Up = layers.defaults_in("knn", DEFAULTS).unwrap().extract().unwrap();
         assert_eq!(up.knn.grace, Duration::from_secs(9));
         assert_eq!(up.knn.http.max_body_bytes, 10);
+    }
+
+    #[test]
+    fn what_is_passed_through_under_a_secret_key_is_not_shown() {
+        let config: toml::Table =
+            "[properties]\n'sasl.password' = 'hunter2'\n'sasl.username' = 'me'".parse().unwrap();
+        let shown = print(&config).unwrap();
+        assert!(!shown.contains("hunter2") && shown.contains("= \"me\""), "{shown}");
     }
 
     #[test]
