@@ -143,7 +143,14 @@ impl KafkaNode {
         let pid = process.java_pid.to_string();
         let status = Command::new("kill").args([signal, &pid]).status().expect("run kill");
         assert!(status.success(), "kill {signal} {pid} failed");
-        tokio::task::spawn_blocking(move || process.watchdog.wait())
+        let wait = move || {
+            // `wait` would close it, and then the watchdog would clear the data away.
+            let stdin = process.watchdog.stdin.take();
+            let ended = process.watchdog.wait();
+            drop(stdin);
+            ended
+        };
+        tokio::task::spawn_blocking(wait)
             .await
             .expect("waiting does not panic")
             .expect("wait for kafka to end");

@@ -2,6 +2,8 @@
 
 use std::ops::{Deref, DerefMut};
 
+use tracing::warn;
+
 /// Holds a client and drops it on a thread that may block: closing one waits for its threads and
 /// for the group to be left.
 pub(super) struct Aside<T: Send + 'static>(Option<T>);
@@ -28,9 +30,11 @@ impl<T: Send + 'static> DerefMut for Aside<T> {
 impl<T: Send + 'static> Drop for Aside<T> {
     fn drop(&mut self) {
         let client = self.0.take();
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(move || drop(client))),
-            Err(_) => drop(client),
+        // A thread of its own and not one of the runtime's: a runtime that ends waits for those.
+        // If there can be no thread, the client is dropped here with the closure.
+        let thread = std::thread::Builder::new().name("kafka-close".to_owned());
+        if let Err(error) = thread.spawn(move || drop(client)) {
+            warn!(%error, "no thread to close a kafka client on");
         }
     }
 }

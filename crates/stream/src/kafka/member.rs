@@ -13,6 +13,7 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::aside::Aside;
@@ -33,6 +34,8 @@ pub(crate) struct KafkaMember {
     drain_timeout: Duration,
     /// Records that came while others were handled.
     ahead: VecDeque<Received>,
+    /// Since when there is no more room in `ahead`.
+    full_since: Option<Instant>,
     paused: bool,
     names: Names,
 }
@@ -82,6 +85,7 @@ impl KafkaMember {
             max_batch: options.max_batch.max(1),
             drain_timeout: options.drain_timeout,
             ahead: VecDeque::new(),
+            full_since: None,
             paused: false,
             names: Names::default(),
         })
@@ -133,7 +137,9 @@ impl KafkaMember {
                 return Ok(self.hand_out(change));
             }
             if self.ahead.len() >= self.max_batch && !self.paused {
-                tokio::time::sleep(PAUSE_AFTER).await;
+                // Kept, because this future may be dropped and made again before the time is over.
+                let full_since = *self.full_since.get_or_insert_with(Instant::now);
+                tokio::time::sleep_until(full_since + PAUSE_AFTER).await;
                 self.pause()?;
             }
             tokio::select! {
@@ -216,6 +222,7 @@ impl KafkaMember {
     }
 
     fn resume(&mut self) -> Result<(), LogError> {
+        self.full_since = None;
         if !self.paused {
             return Ok(());
         }
