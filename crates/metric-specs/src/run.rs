@@ -207,18 +207,16 @@ impl Pipeline<'_> {
         if !self.prepare_topics().await? {
             return Ok(());
         }
-        let producer = |name: &str| {
-            let options = ProducerOptions::new(format!("shadowline-{SERVICE}-{name}"));
-            self.log.producer(options).map_err(MetricSpecsError::Log)
-        };
-        // One for each outbox: an alert never waits behind a record that the log does not take.
-        self.start_publishers(producer("specs")?, producer("alerts")?);
+        // One for everything: its connections are open by the time that the first alert is sent.
+        let options = ProducerOptions::new(format!("shadowline-{SERVICE}"));
+        let producer = self.log.producer(options).map_err(MetricSpecsError::Log)?;
+        self.start_publishers(&producer);
         let names = &self.config.topics.prefix;
         let mut ingest = Ingest {
             engine: self.engine,
             log: self.log.clone(),
             topic: names.scores(),
-            dead_letters: DeadLetters::new(producer("dead-letters")?, names, format!("/{SERVICE}")),
+            dead_letters: DeadLetters::new(producer, names, format!("/{SERVICE}")),
             metrics: self.metrics,
         };
         let mut options = ConsumerOptions::new(self.config.group.as_str(), [names.scores()]);
@@ -228,14 +226,14 @@ impl Pipeline<'_> {
         consume(self.log, options, &mut ingest, self.stop).await.map_err(MetricSpecsError::Consume)
     }
 
-    fn start_publishers(&self, specs: Producer, alerts: Producer) {
-        let publisher = |producer| Publisher {
+    fn start_publishers(&self, producer: &Producer) {
+        let publisher = Publisher {
             store: self.store.clone(),
-            producer,
+            producer: producer.clone(),
             topics: self.config.topics.prefix.clone(),
             metrics: self.metrics.clone(),
         };
-        let (specs, alerts) = (publisher(specs), publisher(alerts));
+        let (specs, alerts) = (publisher.clone(), publisher);
         let health = self.health.component("alerts topic");
         let wake = self.wakers.alerts.subscribe();
         self.tasks.spawn(alerts.run(Outbox::Alerts, wake, health, self.ending.clone()));

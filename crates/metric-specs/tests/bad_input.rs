@@ -93,22 +93,22 @@ async fn every_bad_request_is_refused_with_its_reason() {
         (with("/enabled", json!("yes")), 400, &["`enabled`", "yes", "boolean"]),
         (with("/thershold", json!(1)), 400, &["thershold", "unknown field"]),
         (with("/labels", json!({"team": "x".repeat(70_000)})), 413, &["length limit"]),
-        ("[".repeat(40_000), 400, &["the body", "recursion"]),
+        ("[".repeat(40_000), 400, &["`[0]`", "sequence"]),
     ];
     assert!(bodies.len() >= 40);
+    let mut wrong = Vec::new();
     for (body, expected, says) in bodies {
         let (status, answer) = service.raw(Method::POST, "/v1/metric-specs", body.clone()).await;
         let message = answer["error"]["message"].as_str().unwrap_or_default();
-        let shown: String = body.chars().take(300).collect();
-        assert_eq!(status, expected, "{shown}: {answer}");
-        for word in says {
-            assert!(message.contains(word), "{shown}: `{message}` does not say `{word}`");
+        let told = answer["error"]["code"].is_string() && answer["error"]["request_id"].is_string();
+        if status != expected || !told || !says.iter().all(|it| message.contains(it)) {
+            let body: String = body.chars().take(300).collect();
+            wrong.push(format!(
+                "{body}\n  expected {expected} and {says:?}, got {status}: {answer}"
+            ));
         }
-        assert!(
-            answer["error"]["code"].is_string() && answer["error"]["request_id"].is_string(),
-            "{answer}"
-        );
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
     let put = |key: &str| format!("/v1/metric-specs/{key}");
     let unknown_id = "01900000-0000-7000-8000-000000000000";

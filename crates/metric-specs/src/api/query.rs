@@ -107,7 +107,9 @@ pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let read: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
-        let field = if path == "." { "the body".to_owned() } else { format!("`{path}`") };
+        // Where the text ends too early, the path is not known: `?`.
+        let named = !matches!(path.as_str(), "." | "?");
+        let field = if named { format!("`{path}`") } else { "the body".to_owned() };
         ApiError::invalid(format!("{field}: {}", error.inner()))
     })?;
     json.end().map_err(|error| {
