@@ -24,7 +24,7 @@ fn accuracy(model: &LogisticRegression, table: &Table, label: &str) -> f64 {
     labels.iter().zip(&expected).filter(|(a, b)| a == b).count() as f64 / expected.len() as f64
 }
 
-/// Records whose class is their x and y rounded up, `a`, `b` or `c`, and by their colour alone `d`.
+/// Records of class `a` below x = 1.5 and `b` from there on; with three classes, every green one is a `d`.
 fn table(n_classes: usize) -> Table {
     let mut rows = TableBuilder::new(["x", "colour", "class"]).unwrap();
     for row in 0..300 {
@@ -221,7 +221,7 @@ fn good_wine_is_told_from_the_rest() {
     let wine = linfa_datasets::winequality();
     let mut columns: Vec<(String, TableColumn)> = wine
         .feature_names()
-        .into_iter()
+        .iter()
         .zip(wine.records().columns())
         .map(|(name, column)| (name.to_string(), TableColumn::Numbers(column.to_vec())))
         .collect();
