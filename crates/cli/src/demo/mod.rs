@@ -1,0 +1,439 @@
+//! `shadowline demo`: the whole story on real data, counted by id from outside.
+
+mod audit;
+mod deployment;
+mod processes;
+mod report;
+mod story;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use serde_json::Value;
+use shadowline_features::Table;
+use shadowline_service::{clock, shutdown};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use audit::Audit;
+use deployment::Deployment;
+use report::{Facts, Phase, Report};
+use story::{Prepared, Story};
+
+use crate::apply::{self, Applied};
+use crate::args::DemoArgs;
+use crate::client::Client;
+use crate::documents;
+use crate::endpoints::Endpoints;
+use crate::output;
+use crate::predict::{Called, Predictor, Summary};
+use crate::specs_api::SpecsApi;
+
+/// Predict calls per second.
+const RATE: f64 = 400.0;
+/// How long monitors may take to hear of the specs.
+const WATCHING_WITHIN: Duration = Duration::from_secs(30);
+/// How long the last scores, checks and alerts may take after the last answer.
+const COMPLETE_WITHIN: Duration = Duration::from_secs(30);
+
+pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
+    let stop = shutdown::signal()?;
+    let say = Say { json: args.json };
+    let dir = DataDir::new(args)?;
+    let started = Instant::now();
+    let story = Story::load(args.data).await?;
+    for source in &story.sources {
+        say.line(format!("data         {source}"))?;
+    }
+    if let Some(note) = &story.note {
+        say.line(format!("note         {note}"))?;
+    }
+    let starting = Deployment::start(args.kafka.as_deref(), dir.path(), &stop).await?;
+    let Some(mut deployment) = starting else { bail!("stopped before the services were ready") };
+    say.line(format!("services     ready, {} log, data in {}", deployment.log_kind(), dir.path().display()))?;
+    let teller = Teller::new(&say, &story, &dir, &deployment, &stop)?;
+    let told = tokio::select! {
+        told = teller.tell(started) => told,
+        () = stop.cancelled() => Err(anyhow::anyhow!("stopped before the story was over")),
+    };
+    let result = match told {
+        Ok(report) => finish(args, &say, &report, &mut deployment, &stop).await,
+        Err(error) => Err(error),
+    };
+    let stopped = deployment.stop().await;
+    result.and(stopped)
+}
+
+/// Prints what came of it, and lets everything run on where nobody asked for the end.
+async fn finish(
+    args: &DemoArgs,
+    say: &Say,
+    report: &Report,
+    deployment: &mut Deployment,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    if args.json {
+        output::json(report)?;
+    } else {
+        report.print(say, deployment.endpoints())?;
+    }
+    if !args.exit {
+        say.line("\nEverything keeps running; Ctrl-C stops.")?;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            error = deployment.ended() => return Err(error),
+        }
+    }
+    if report.problems.is_empty() { Ok(()) } else { bail!("{}", report.problems.join("; ")) }
+}
+
+/// Says what happens: on standard output, or on standard error where that is for one JSON document.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Say {
+    json: bool,
+}
+
+impl Say {
+    pub(crate) fn line(self, text: impl AsRef<str>) -> anyhow::Result<()> {
+        if self.json {
+            eprintln!("{}", text.as_ref());
+            Ok(())
+        } else {
+            output::line(text)
+        }
+    }
+}
+
+/// Where everything is kept: the user's directory, or one that goes away with the program.
+#[derive(Debug)]
+enum DataDir {
+    Given(PathBuf),
+    Temporary(TempDir),
+}
+
+impl DataDir {
+    fn new(args: &DemoArgs) -> anyhow::Result<Self> {
+        if let Some(dir) = &args.data_dir {
+            let dir = std::path::absolute(dir)
+                .with_context(|| format!("--data-dir `{}`", dir.display()))?;
+            return Ok(Self::Given(dir));
+        }
+        let dir = tempfile::Builder::new().prefix("shadowline-demo-").tempdir();
+        Ok(Self::Temporary(dir.context("make a temporary directory")?))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Given(dir) => dir,
+            Self::Temporary(dir) => dir.path(),
+        }
+    }
+}
+
+/// Tells the story on running services.
+struct Teller<'a> {
+    say: &'a Say,
+    story: &'a Story,
+    dir: &'a DataDir,
+    endpoints: &'a Endpoints,
+    deployment: &'a Deployment,
+    client: Client,
+    specs: SpecsApi,
+    stop: &'a CancellationToken,
+}
+
+impl<'a> Teller<'a> {
+    fn new(
+        say: &'a Say,
+        story: &'a Story,
+        dir: &'a DataDir,
+        deployment: &'a Deployment,
+        stop: &'a CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let client = Client::new()?;
+        let endpoints = deployment.endpoints();
+        let specs = SpecsApi::new(client.clone(), &endpoints.metric_specs.http);
+        Ok(Self { say, story, dir, endpoints, deployment, client, specs, stop })
+    }
+
+    async fn tell(&self, started: Instant) -> anyhow::Result<Report> {
+        let prepared = self.prepare().await?;
+        let trained_after = started.elapsed();
+        let applied = self.apply(&prepared.files).await?;
+        let audit = Audit::start(self.deployment.log(), self.deployment.topics()).await?;
+        let since = clock::now();
+        let predictor = Predictor::connect(&self.endpoints.serving.grpc, self.story.name, None).await?;
+
+        let live = Live::new(self.story);
+        let (normal, _) = self.replay(&live, &audit, &predictor, "normal", &self.story.normal, self.stop).await?;
+        let firing_before = audit.look(|it| it.alerts.clone());
+        let (anomalous, first_anomalous) =
+            self.replay(&live, &audit, &predictor, "anomalous", &self.story.anomalous, self.stop).await?;
+        let recovery = self.recover(&live, &audit, &predictor).await?;
+        let is_complete = self.wait_until_complete(&audit, [&normal, &anomalous, &recovery]).await;
+        live.finish();
+        let story_seconds = started.elapsed().as_secs_f64();
+
+        let mut checks = Vec::new();
+        for spec in [self.story.forest_spec(), self.story.knn_spec()] {
+            let found = self.checks(&spec, since, [&normal, &anomalous, &recovery]).await?;
+            checks.push((spec, found));
+        }
+        Ok(Report::new(Facts {
+            story: self.story,
+            log: self.deployment.log_kind(),
+            data_dir: self.dir.path(),
+            prepared: &prepared,
+            applied: &applied,
+            audit: &audit,
+            phases: [normal, anomalous, recovery],
+            checks,
+            alerts_before: firing_before,
+            first_anomalous,
+            is_complete,
+            trained_after,
+            story_seconds,
+        }))
+    }
+
+    /// Trains everything, off the async threads.
+    async fn prepare(&self) -> anyhow::Result<Prepared> {
+        let progress = crate::train::spinner("training a model and two detectors");
+        let folder = self.dir.path().join("demo");
+        let prepared = std::thread::scope(|scope| {
+            let training = scope.spawn(|| self.story.train(&folder));
+            tokio::task::block_in_place(|| training.join())
+        });
+        progress.finish_and_clear();
+        let prepared = match prepared {
+            Ok(prepared) => prepared?,
+            Err(_) => bail!("the training ended by a panic"),
+        };
+        for report in &prepared.reports {
+            let came_to = match (report.threshold, report.training_accuracy) {
+                (Some(threshold), _) => format!("threshold {threshold:.4}"),
+                (None, Some(accuracy)) => format!("right on {}", output::percent(accuracy)),
+                (None, None) => String::new(),
+            };
+            self.say.line(format!(
+                "trained      {:15} {:20} {} rows, {:.1} s, {came_to}",
+                report.name,
+                report.runtime,
+                output::thousands(report.rows),
+                report.seconds
+            ))?;
+        }
+        Ok(prepared)
+    }
+
+    /// Applies the documents, and waits until both monitors watch the model.
+    async fn apply(&self, files: &[PathBuf]) -> anyhow::Result<Vec<Applied>> {
+        let mut applied = Vec::new();
+        for document in documents::read_all(files)? {
+            let one = apply::apply(&self.client, self.endpoints, document).await?;
+            let Applied { kind, name, version, outcome, service } = &one;
+            self.say.line(format!("{outcome:12} {kind} {name}, version {version} ({service})"))?;
+            applied.push(one);
+        }
+        let watching = async {
+            for (base, detector) in [
+                (&self.endpoints.monitor_iforest.http, self.story.forest_name()),
+                (&self.endpoints.monitor_knn.http, self.story.knn_name()),
+            ] {
+                while !self.watches(base, &detector).await? {
+                    sleep(Duration::from_millis(20)).await;
+                }
+            }
+            anyhow::Ok(())
+        };
+        match timeout(WATCHING_WITHIN, watching).await {
+            Ok(result) => result?,
+            Err(_) => bail!("the monitors did not begin to watch within {WATCHING_WITHIN:?}"),
+        }
+        Ok(applied)
+    }
+
+    async fn watches(&self, base: &str, detector: &str) -> anyhow::Result<bool> {
+        let answer = self.client.get(&format!("{base}/v1/watching")).await?;
+        let entries = answer["watching"].as_array().cloned().unwrap_or_default();
+        let ours = |it: &Value| {
+            it["detector"]["name"] == *detector
+                && it["model"]["name"] == self.story.name
+                && it["problem"].is_null()
+        };
+        Ok(entries.iter().any(ours))
+    }
+
+    async fn replay(
+        &self,
+        live: &Live,
+        audit: &Audit,
+        predictor: &Predictor,
+        name: &'static str,
+        rows: &Table,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<(Phase, Instant)> {
+        let requests = predictor.requests(rows)?;
+        live.phase(name, requests.len());
+        let started = Instant::now();
+        let calls = {
+            let watch = live.watch(self, audit);
+            let replay = predictor.replay(requests, Some(RATE), stop, |_| live.predicted());
+            tokio::pin!(watch);
+            tokio::select! {
+                calls = replay => calls,
+                never = &mut watch => match never {},
+            }
+        };
+        let summary = Summary::of(&calls, started.elapsed());
+        self.say.line(format!(
+            "replayed     {name:10} {} rows in {:.1} s, p50 {:.2} ms, p99 {:.2} ms, {} errors",
+            output::thousands(summary.sent),
+            summary.seconds,
+            summary.latency_ms.p50,
+            summary.latency_ms.p99,
+            summary.errors
+        ))?;
+        Ok((Phase { name, ids: answered(&calls), summary }, started))
+    }
+
+    /// Sends normal rows until no alert fires any more.
+    async fn recover(
+        &self,
+        live: &Live,
+        audit: &Audit,
+        predictor: &Predictor,
+    ) -> anyhow::Result<Phase> {
+        let resolved = self.stop.child_token();
+        let (phase, ()) = {
+            let replay =
+                self.replay(live, audit, predictor, "normal again", &self.story.recovery, &resolved);
+            let wait = async {
+                audit.until(|it| it.n_firings() != 0 && !it.is_firing()).await;
+                resolved.cancel();
+            };
+            tokio::pin!(wait);
+            let mut waited = false;
+            tokio::pin!(replay);
+            loop {
+                tokio::select! {
+                    phase = &mut replay => break (phase?.0, ()),
+                    () = &mut wait, if !waited => waited = true,
+                }
+            }
+        };
+        Ok(phase)
+    }
+
+    /// Waits for the last scores; false if they do not come.
+    async fn wait_until_complete(&self, audit: &Audit, phases: [&Phase; 3]) -> bool {
+        let n_answered: usize = phases.iter().map(|it| it.ids.len()).sum();
+        let detectors = [self.story.forest_name(), self.story.knn_name()];
+        let everything = audit.until(|seen| {
+            n_answered <= seen.shadowed.len()
+                && detectors.iter().all(|it| seen.shadowed.len() <= seen.n_scored(it))
+        });
+        timeout(COMPLETE_WITHIN, everything).await.is_ok()
+    }
+
+    /// Every check of a spec since a time, waited for until there are as many as answers.
+    async fn checks(
+        &self,
+        spec: &str,
+        since: Timestamp,
+        phases: [&Phase; 3],
+    ) -> anyhow::Result<Vec<(String, String)>> {
+        let expected: usize = phases.iter().map(|it| it.ids.len()).sum();
+        let deadline = Instant::now() + COMPLETE_WITHIN;
+        while self.specs.counts(spec, Some(since)).await?.total < expected && Instant::now() < deadline {
+            sleep(Duration::from_millis(50)).await;
+        }
+        self.specs.checks_since(spec, since).await
+    }
+}
+
+fn answered(calls: &[Called]) -> Vec<String> {
+    calls.iter().filter_map(|it| it.result.as_ref().ok().cloned()).collect()
+}
+
+/// The live summary on a terminal.
+struct Live {
+    forest: String,
+    knn: String,
+    specs: [String; 2],
+    bar: ProgressBar,
+    counts: ProgressBar,
+    _all: MultiProgress,
+}
+
+impl Live {
+    fn new(story: &Story) -> Self {
+        let all = MultiProgress::new();
+        let bar = all.add(ProgressBar::new(0));
+        if let Ok(style) = ProgressStyle::with_template("{msg:12} {bar:40} {pos}/{len} predictions") {
+            bar.set_style(style);
+        }
+        let counts = all.add(ProgressBar::new_spinner());
+        if let Ok(style) = ProgressStyle::with_template("             {msg}") {
+            counts.set_style(style);
+        }
+        Self {
+            forest: story.forest_name(),
+            knn: story.knn_name(),
+            specs: [story.forest_spec(), story.knn_spec()],
+            bar,
+            counts,
+            _all: all,
+        }
+    }
+
+    fn phase(&self, name: &'static str, n_rows: usize) {
+        self.bar.set_message(name);
+        self.bar.set_length(n_rows as u64);
+        self.bar.set_position(0);
+    }
+
+    fn predicted(&self) {
+        self.bar.inc(1);
+    }
+
+    /// Shows what has been seen on the topics, and what the metric specs have counted, twice a second.
+    async fn watch(&self, teller: &Teller<'_>, audit: &Audit) -> std::convert::Infallible {
+        let mut ticks = tokio::time::interval(Duration::from_millis(500));
+        loop {
+            ticks.tick().await;
+            if self.counts.is_hidden() {
+                continue;
+            }
+            let mut checks = Vec::new();
+            for spec in &self.specs {
+                checks.push(teller.specs.counts(spec, None).await.unwrap_or_default());
+            }
+            let [forest, knn] = checks.as_slice() else { continue };
+            let message = audit.look(|seen| {
+                format!(
+                    "shadowed {}  scored {} + {}  checked {} + {}  breaches {} + {}  alerts {}{}",
+                    seen.shadowed.len(),
+                    seen.n_scored(&self.forest),
+                    seen.n_scored(&self.knn),
+                    forest.total,
+                    knn.total,
+                    forest.breach,
+                    knn.breach,
+                    seen.n_firings(),
+                    if seen.is_firing() { ", firing" } else { "" }
+                )
+            });
+            self.counts.set_message(message);
+        }
+    }
+
+    fn finish(&self) {
+        self.bar.finish_and_clear();
+        self.counts.finish_and_clear();
+    }
+}

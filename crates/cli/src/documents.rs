@@ -1,0 +1,162 @@
+//! YAML files with documents of several kinds.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, bail};
+use serde::Deserialize;
+use shadowline_evaluation::MetricSpec;
+use shadowline_packages::ModelDocument;
+
+use crate::args::Host;
+
+/// One document that was read and checked.
+#[derive(Debug)]
+pub(crate) enum Document {
+    Model {
+        host: Host,
+        document: Box<ModelDocument>,
+        artefact: Vec<u8>,
+    },
+    MetricSpec(Box<MetricSpec>),
+}
+
+/// Reads every document of files; `-` is standard input.
+pub(crate) fn read_all(files: &[PathBuf]) -> anyhow::Result<Vec<Document>> {
+    let mut documents = Vec::new();
+    for path in files {
+        let from_stdin = path == Path::new("-");
+        let (text, name, folder) = if from_stdin {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("read standard input")?;
+            (text, "standard input".to_owned(), PathBuf::from("."))
+        } else {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("read `{}`", path.display()))?;
+            (text, format!("`{}`", path.display()), path.parent().unwrap_or(Path::new("")).to_owned())
+        };
+        let found = parse(&text, &folder).with_context(|| name.clone())?;
+        if found.is_empty() {
+            bail!("{name} holds no document; expected `kind: Model` or `kind: MetricSpec`");
+        }
+        documents.extend(found);
+    }
+    Ok(documents)
+}
+
+/// Reads the documents of one text; artefacts are looked for below `folder`.
+pub(crate) fn parse(text: &str, folder: &Path) -> anyhow::Result<Vec<Document>> {
+    split(text).iter().map(|it| parse_one(it, folder)).collect()
+}
+
+#[derive(Deserialize)]
+struct OnlyKind {
+    kind: Option<String>,
+}
+
+fn parse_one(yaml: &str, folder: &Path) -> anyhow::Result<Document> {
+    let kind = yaml_from::<OnlyKind>(yaml)?.kind;
+    match kind.as_deref() {
+        Some("Model") => model(yaml, folder),
+        Some("MetricSpec") => Ok(Document::MetricSpec(Box::new(yaml_from(yaml).context("metric spec")?))),
+        Some(other) => bail!("`kind` is `{other}`; expected `Model` or `MetricSpec`"),
+        None => bail!(
+            "the document at line {} has no `kind`; expected `Model` or `MetricSpec`",
+            yaml.lines().take_while(|it| it.trim().is_empty()).count() + 1
+        ),
+    }
+}
+
+fn model(yaml: &str, folder: &Path) -> anyhow::Result<Document> {
+    let document = ModelDocument::parse(yaml)?;
+    let ModelDocument { name, runtime, .. } = &document;
+    let host = Host::of_runtime(runtime).ok_or_else(|| {
+        anyhow!(
+            "model `{name}`: `runtime` is `{runtime}`; \
+             expected `logistic-regression`, `isolation-forest` or `knn`"
+        )
+    })?;
+    let path = folder.join(&document.artefact);
+    let artefact = std::fs::read(&path)
+        .with_context(|| format!("model `{name}`: read artefact `{}`", path.display()))?;
+    Ok(Document::Model { host, document: Box::new(document), artefact })
+}
+
+fn yaml_from<T: serde::de::DeserializeOwned>(yaml: &str) -> anyhow::Result<T> {
+    let options = serde_saphyr::options! { with_snippet: false };
+    serde_saphyr::from_str_with_options(yaml, options).map_err(|error| anyhow!("{error}"))
+}
+
+/// The texts of the documents. Each keeps the empty lines that stand for those before it, so that an error names
+/// the line in the file.
+fn split(text: &str) -> Vec<String> {
+    let mut documents = Vec::new();
+    let mut current = String::new();
+    let mut has_content = false;
+    for (line_idx, line) in text.lines().enumerate() {
+        let is_border = line == "---" || line.starts_with("--- ") || line.trim_end() == "...";
+        if is_border {
+            if std::mem::take(&mut has_content) {
+                documents.push(std::mem::take(&mut current));
+            }
+            current = "\n".repeat(line_idx + 1);
+            continue;
+        }
+        let content = line.trim();
+        has_content |= !content.is_empty() && !content.starts_with('#');
+        current.push_str(line);
+        current.push('\n');
+    }
+    if has_content {
+        documents.push(current);
+    }
+    documents
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEC: &str = "kind: MetricSpec\nname: outliers\nmodel: {name: census}\n\
+                        metric: {monitor: census_knn}\nalert_when: {operator: greater, threshold: 2.5}\n";
+    const MODEL: &str = "kind: Model\nname: census_knn\nruntime: knn\nartefact: model.slm\n\
+                         contract: {inputs: {age: int64}, outputs: {score: float64}}\n";
+
+    #[test]
+    fn several_documents_share_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("model.slm"), b"bytes").unwrap();
+        let text = format!("# a comment\n---\n{MODEL}---\n# nothing here\n---\n{SPEC}...\n");
+        let documents = parse(&text, folder.path()).unwrap();
+        let [Document::Model { host, artefact, .. }, Document::MetricSpec(spec)] = &documents[..]
+        else {
+            panic!("{documents:?}")
+        };
+        assert_eq!((*host, artefact.as_slice()), (Host::MonitorKnn, b"bytes".as_slice()));
+        assert_eq!(spec.name().as_str(), "outliers");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line() {
+        let refused = |text: &str, expected: &[&str]| {
+            let error = format!("{:#}", parse(text, Path::new("/nowhere")).unwrap_err());
+            for part in expected {
+                assert!(error.contains(part), "{error} should contain {part}");
+            }
+        };
+        refused(&format!("{SPEC}---\nname: x\n"), &["line 7", "no `kind`"]);
+        refused("kind: Dashboard\n", &["`Dashboard`", "`MetricSpec`"]);
+        refused(&format!("{SPEC}---\n{SPEC}colour: red\n"), &["colour", "line 12"]);
+        refused(&SPEC.replace("greater", "above"), &["alert_when.operator", "above"]);
+        refused(MODEL, &["census_knn", "/nowhere/model.slm"]);
+        refused(&MODEL.replace("runtime: knn", "runtime: svm"), &["`svm`", "`knn`"]);
+    }
+
+    #[test]
+    fn a_file_without_a_document_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "# only a comment\n").unwrap();
+        let error = read_all(&[file.path().to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("holds no document"), "{error}");
+    }
+}

@@ -1,0 +1,7 @@
+//! The binary `shadowline`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shadowline_cli::main()
+}

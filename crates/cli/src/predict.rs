@@ -1,0 +1,336 @@
+//! Predict calls over gRPC: rows of a table, sent when they are due.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use shadowline_contract::{DataType, NamedTensor, Tensor, TensorData};
+use shadowline_features::{Table, TableColumn};
+use shadowline_wire::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
+use shadowline_wire::inference::model_metadata_response::TensorMetadata;
+use shadowline_wire::inference::{ModelInferRequest, ModelMetadataRequest};
+use shadowline_wire::open_inference;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+use tonic::transport::{Channel, Endpoint};
+
+/// Calls that may be open at once. A server that answers more slowly than this allows shows in the latencies,
+/// which count from when a row was due.
+const OPEN_CALLS: usize = 256;
+/// Calls that are open at once where no rate is asked for.
+const OPEN_CALLS_WITHOUT_RATE: usize = 32;
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Asks one version of one model.
+#[derive(Debug, Clone)]
+pub struct Predictor {
+    client: GrpcInferenceServiceClient<Channel>,
+    model: String,
+    version: String,
+    inputs: Vec<TensorMetadata>,
+}
+
+/// What became of one row.
+#[derive(Debug, Clone)]
+pub struct Called {
+    /// The row, counted from 0.
+    pub row_idx: usize,
+    /// When it was due.
+    pub due: Instant,
+    /// From when it was due to its answer.
+    pub latency: Duration,
+    /// The inference's id, or why there was no answer.
+    pub result: Result<String, (Code, String)>,
+}
+
+impl Predictor {
+    /// Connects, and asks the model what it reads.
+    pub async fn connect(
+        grpc_url: &str,
+        model: &str,
+        version: Option<NonZeroU64>,
+    ) -> anyhow::Result<Self> {
+        let endpoint = Endpoint::from_shared(grpc_url.to_owned())
+            .with_context(|| format!("gRPC address `{grpc_url}`"))?
+            .connect_timeout(Duration::from_secs(5))
+            .tcp_nodelay(true);
+        let channel =
+            endpoint.connect().await.with_context(|| format!("connect to serving at {grpc_url}"))?;
+        let mut client = GrpcInferenceServiceClient::new(channel);
+        let version = version.map(|it| it.to_string()).unwrap_or_default();
+        let request = ModelMetadataRequest { name: model.to_owned(), version: version.clone() };
+        let metadata = client
+            .model_metadata(request)
+            .await
+            .map_err(|status| anyhow::anyhow!("{:?}: {}", status.code(), status.message()))
+            .with_context(|| format!("ask what model `{model}` reads"))?
+            .into_inner();
+        Ok(Self { client, model: model.to_owned(), version, inputs: metadata.inputs })
+    }
+
+    /// Turns rows into requests. Columns that the model does not read are left out.
+    ///
+    /// # Errors
+    /// A column that the model reads and the table lacks, or one of another type.
+    pub fn requests(&self, table: &Table) -> anyhow::Result<Vec<ModelInferRequest>> {
+        let columns = self
+            .inputs
+            .iter()
+            .map(|input| {
+                let column = table.column(&input.name)?;
+                Ok((input, data_type(input)?, column))
+            })
+            .collect::<anyhow::Result<Vec<_>>>()
+            .with_context(|| format!("rows for model `{}`", self.model))?;
+        (0..table.n_rows())
+            .map(|row_idx| {
+                let inputs = columns
+                    .iter()
+                    .map(|(input, data_type, column)| {
+                        let data = cell(column, row_idx, *data_type).with_context(|| {
+                            format!("row {row_idx}, column `{}`", input.name)
+                        })?;
+                        Ok(NamedTensor { name: input.name.clone(), tensor: Tensor::vector(data) })
+                    })
+                    .collect::<anyhow::Result<Vec<_>>>()?;
+                Ok(ModelInferRequest {
+                    model_name: self.model.clone(),
+                    model_version: self.version.clone(),
+                    inputs: open_inference::encode_inputs(&inputs),
+                    ..ModelInferRequest::default()
+                })
+            })
+            .collect()
+    }
+
+    /// Sends requests when they are due and reports each one as it ends; stops early when told to.
+    pub async fn replay(
+        &self,
+        requests: Vec<ModelInferRequest>,
+        rate: Option<f64>,
+        stop: &CancellationToken,
+        mut ended: impl FnMut(&Called),
+    ) -> Vec<Called> {
+        let n_open = if rate.is_some() { OPEN_CALLS } else { OPEN_CALLS_WITHOUT_RATE };
+        let open = Arc::new(Semaphore::new(n_open));
+        let (report, mut reports) = mpsc::unbounded_channel();
+        let started = Instant::now();
+        let client = self.client.clone();
+        let stop = stop.clone();
+        let sender = async move {
+            for (row_idx, request) in requests.into_iter().enumerate() {
+                let due = match rate {
+                    Some(rate) => started + Duration::from_secs_f64(row_idx as f64 / rate),
+                    None => started,
+                };
+                let permit = tokio::select! {
+                    biased;
+                    () = stop.cancelled() => break,
+                    permit = async {
+                        sleep_until(due).await;
+                        Arc::clone(&open).acquire_owned().await
+                    } => permit,
+                };
+                // The semaphore is never closed.
+                let Ok(permit) = permit else { break };
+                let due = if rate.is_some() { due } else { Instant::now() };
+                let (mut client, report) = (client.clone(), report.clone());
+                tokio::spawn(async move {
+                    let mut request = tonic::Request::new(request);
+                    request.set_timeout(CALL_TIMEOUT);
+                    let result = match client.model_infer(request).await {
+                        Ok(response) => Ok(response.into_inner().id),
+                        Err(status) => Err((status.code(), status.message().to_owned())),
+                    };
+                    drop(permit);
+                    let called = Called { row_idx, due, latency: due.elapsed(), result };
+                    if report.send(called).is_err() {
+                        tracing::debug!(row_idx, "nobody waits for this call any more");
+                    }
+                });
+            }
+        };
+        let receiver = async {
+            let mut all = Vec::new();
+            while let Some(called) = reports.recv().await {
+                ended(&called);
+                all.push(called);
+            }
+            all
+        };
+        let ((), mut all) = tokio::join!(sender, receiver);
+        all.sort_by_key(|it| it.row_idx);
+        all
+    }
+}
+
+/// Latencies of calls, and how they ended.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct Summary {
+    pub sent: usize,
+    pub answered: usize,
+    pub errors: usize,
+    /// By gRPC status code; with one message as an example.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub errors_by_code: BTreeMap<String, ErrorCount>,
+    pub seconds: f64,
+    pub per_second: f64,
+    /// Of answered calls, in milliseconds.
+    pub latency_ms: Latencies,
+}
+
+/// Errors of one status code.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct ErrorCount {
+    pub count: usize,
+    pub example: String,
+}
+
+/// Percentiles of latencies, in milliseconds.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct Latencies {
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    pub max: f64,
+}
+
+impl Summary {
+    /// Sums calls up.
+    pub fn of(calls: &[Called], elapsed: Duration) -> Self {
+        let mut errors_by_code: BTreeMap<String, ErrorCount> = BTreeMap::new();
+        for (code, message) in calls.iter().filter_map(|it| it.result.as_ref().err()) {
+            let entry = errors_by_code.entry(format!("{code:?}")).or_default();
+            entry.count += 1;
+            if entry.example.is_empty() {
+                entry.example.clone_from(message);
+            }
+        }
+        let answered = calls.iter().filter(|it| it.result.is_ok());
+        let mut latencies: Vec<f64> = answered.map(|it| it.latency.as_secs_f64() * 1e3).collect();
+        latencies.sort_by(f64::total_cmp);
+        let at = |percent| {
+            shadowline_features::percentile_of_sorted(&latencies, percent).unwrap_or_default()
+        };
+        let seconds = elapsed.as_secs_f64();
+        Self {
+            sent: calls.len(),
+            answered: latencies.len(),
+            errors: calls.len() - latencies.len(),
+            errors_by_code,
+            seconds,
+            per_second: calls.len() as f64 / seconds.max(f64::MIN_POSITIVE),
+            latency_ms: Latencies { p50: at(50.0), p90: at(90.0), p99: at(99.0), max: at(100.0) },
+        }
+    }
+}
+
+fn data_type(input: &TensorMetadata) -> anyhow::Result<DataType> {
+    let data_type = DataType::from_open_inference(&input.datatype)
+        .with_context(|| format!("field `{}`", input.name))?;
+    if input.shape.iter().skip(1).any(|it| *it != 1) {
+        bail!("field `{}` has the shape {:?}; a file has scalars only", input.name, input.shape);
+    }
+    Ok(data_type)
+}
+
+/// One cell as the type that the model reads.
+fn cell(column: &TableColumn, row_idx: usize, data_type: DataType) -> anyhow::Result<TensorData> {
+    let got = || {
+        let values = column.values();
+        let value = values.text(row_idx).map(|it| format!("`{it}`"));
+        value.or_else(|| values.number(row_idx).map(|it| it.to_string())).unwrap_or_default()
+    };
+    let wrong = || format!("expected {}, got {}", data_type.name(), got());
+    macro_rules! whole {
+        ($type:ty, $variant:ident) => {
+            match column {
+                TableColumn::Integers(values) => {
+                    let value = <$type>::try_from(values[row_idx]).ok().with_context(wrong)?;
+                    TensorData::$variant(vec![value])
+                }
+                TableColumn::Numbers(_) | TableColumn::Texts(_) => bail!(wrong()),
+            }
+        };
+    }
+    Ok(match data_type {
+        DataType::Int8 => whole!(i8, Int8),
+        DataType::Int16 => whole!(i16, Int16),
+        DataType::Int32 => whole!(i32, Int32),
+        DataType::Int64 => whole!(i64, Int64),
+        DataType::Uint8 => whole!(u8, Uint8),
+        DataType::Uint16 => whole!(u16, Uint16),
+        DataType::Uint32 => whole!(u32, Uint32),
+        DataType::Uint64 => whole!(u64, Uint64),
+        DataType::Float64 => {
+            TensorData::Float64(vec![column.values().number(row_idx).with_context(wrong)?])
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "the model reads 32-bit floats")]
+        DataType::Float32 => {
+            TensorData::Float32(vec![column.values().number(row_idx).with_context(wrong)? as f32])
+        }
+        DataType::String => TensorData::String(vec![match column {
+            TableColumn::Texts(values) => values[row_idx].clone(),
+            TableColumn::Integers(values) => values[row_idx].to_string(),
+            TableColumn::Numbers(values) => values[row_idx].to_string(),
+        }]),
+        DataType::Bool => {
+            let text = column.values().text(row_idx).map(str::to_ascii_lowercase);
+            let number = column.values().number(row_idx);
+            TensorData::Bool(vec![match (text.as_deref(), number) {
+                (Some("true"), _) | (_, Some(1.0)) => true,
+                (Some("false"), _) | (_, Some(0.0)) => false,
+                _ => bail!(wrong()),
+            }])
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_become_what_the_model_reads() {
+        let integers = TableColumn::Integers(vec![300]);
+        let texts = TableColumn::Texts(vec!["true".into()]);
+        let numbers = TableColumn::Numbers(vec![0.5]);
+        let data = |column: &TableColumn, data_type| cell(column, 0, data_type).unwrap();
+        assert_eq!(data(&integers, DataType::Int32), TensorData::Int32(vec![300]));
+        assert_eq!(data(&integers, DataType::Float32), TensorData::Float32(vec![300.0]));
+        assert_eq!(data(&integers, DataType::String), TensorData::String(vec!["300".into()]));
+        assert_eq!(data(&numbers, DataType::Float64), TensorData::Float64(vec![0.5]));
+        assert_eq!(data(&texts, DataType::Bool), TensorData::Bool(vec![true]));
+        let refused = |column: &TableColumn, data_type| {
+            cell(column, 0, data_type).unwrap_err().to_string()
+        };
+        assert_eq!(refused(&integers, DataType::Int8), "expected int8, got 300");
+        assert_eq!(refused(&texts, DataType::Float64), "expected float64, got `true`");
+        assert_eq!(refused(&numbers, DataType::Bool), "expected bool, got 0.5");
+    }
+
+    #[test]
+    fn a_summary_counts_from_when_a_row_was_due() {
+        let due = Instant::now();
+        let called = |row_idx, ms, result| Called {
+            row_idx,
+            due,
+            latency: Duration::from_millis(ms),
+            result,
+        };
+        let calls = [
+            called(0, 10, Ok("a".into())),
+            called(1, 30, Ok("b".into())),
+            called(2, 5, Err((Code::InvalidArgument, "field `age`".into()))),
+        ];
+        let summary = Summary::of(&calls, Duration::from_secs(2));
+        assert_eq!((summary.sent, summary.answered, summary.errors), (3, 2, 1));
+        assert!((summary.latency_ms.p50 - 20.0).abs() < 1e-9);
+        assert!((summary.per_second - 1.5).abs() < 1e-9);
+        assert_eq!(summary.errors_by_code["InvalidArgument"].count, 1);
+    }
+}

@@ -1,0 +1,303 @@
+//! The programs under test: started, killed and started again.
+
+use std::fmt::Write as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use shadowline_stream::{Log, LogConfig, Received, Topics};
+use tempfile::TempDir;
+
+use crate::ledger::read_to_end;
+use crate::traffic;
+
+/// The metric specs, and the monitors whose scores they judge.
+pub(crate) const SPECS: [(&str, &str); 2] = [("by_forest", "forest"), ("by_neighbours", "neighbours")];
+
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const WATCHING_WITHIN: Duration = Duration::from_secs(60);
+const STOPPED_WITHIN: Duration = Duration::from_secs(60);
+const SERVICES: [&str; 4] = ["serving", "monitor-iforest", "monitor-knn", "metric-specs"];
+
+/// The ports of one machine on which everything listens, before and after a kill.
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    grpc: u16,
+    /// In the order of [`SERVICES`].
+    http: [u16; 4],
+}
+
+/// The programs, and the log they share.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    dir: TempDir,
+    ports: Ports,
+    kind: Kind,
+    running: Vec<Child>,
+    http: reqwest::Client,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Processes { bootstrap_servers: String },
+    OneProcess,
+}
+
+impl Fleet {
+    /// Every service as a process of its own, on Apache Kafka.
+    pub(crate) async fn processes(bootstrap_servers: &str) -> Self {
+        Self::start(Kind::Processes { bootstrap_servers: bootstrap_servers.to_owned() }).await
+    }
+
+    /// `shadowline up`.
+    pub(crate) async fn one_process() -> Self {
+        Self::start(Kind::OneProcess).await
+    }
+
+    async fn start(kind: Kind) -> Self {
+        let dir = tempfile::tempdir().expect("make a temporary directory");
+        let http = reqwest::Client::builder().no_proxy().build().expect("make a client");
+        let mut fleet = Self { dir, ports: Ports::free(), kind, running: Vec::new(), http };
+        for victim in 0..fleet.n_victims() {
+            let child = fleet.spawn(victim);
+            fleet.running.push(child);
+        }
+        fleet.all_ready().await;
+        fleet
+    }
+
+    /// How many programs there are to be killed.
+    pub(crate) fn n_victims(&self) -> usize {
+        match self.kind {
+            Kind::Processes { .. } => SERVICES.len(),
+            Kind::OneProcess => 1,
+        }
+    }
+
+    pub(crate) fn serving_grpc(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.grpc)
+    }
+
+    fn base(&self, service_idx: usize) -> String {
+        format!("http://127.0.0.1:{}", self.ports.http[service_idx])
+    }
+
+    /// Trains a target model and both detectors, installs them with a spec each, and waits until they watch.
+    pub(crate) async fn install(&self) {
+        let dir = self.dir.path();
+        let mut csv = String::from("a,b,c,y\n");
+        for row_idx in 0..1000 {
+            let [a, b, c] = traffic::row(row_idx);
+            let y = if 1.0 < a { "high" } else { "low" };
+            writeln!(csv, "{a},{b},{c},{y}").expect("write to memory");
+        }
+        std::fs::write(dir.join("rows.csv"), csv).expect("write the training data");
+        self.shadowline(&["train", "logistic-regression", "--data", "rows.csv", "--label", "y", "--out", "target"]);
+        self.shadowline(&["train", "isolation-forest", "--data", "rows.csv", "--label", "y", "--out", "forest"]);
+        self.shadowline(&["train", "knn", "--data", "rows.csv", "--label", "y", "--out", "neighbours"]);
+        let specs: Vec<String> = SPECS
+            .iter()
+            .map(|(spec, monitor)| {
+                format!(
+                    "kind: MetricSpec\nname: {spec}\nmodel: {{name: target, version: \"*\"}}\n\
+                     metric: {{monitor: {monitor}}}\nalert_when: {{operator: greater, threshold: 0.6}}\n\
+                     over: {{last: 20, aggregate: breach_share, min_samples: 20, exceeds: 0.9}}\n"
+                )
+            })
+            .collect();
+        std::fs::write(dir.join("specs.yaml"), specs.join("---\n")).expect("write the specs");
+        let [serving, forest, neighbours, specs] = [0, 1, 2, 3].map(|it| self.base(it));
+        self.shadowline(&[
+            "apply",
+            "-f",
+            "target/serving.yaml",
+            "forest/serving.yaml",
+            "neighbours/serving.yaml",
+            "specs.yaml",
+            "--serving-url",
+            &serving,
+            "--serving-grpc-url",
+            &self.serving_grpc(),
+            "--monitor-iforest-url",
+            &forest,
+            "--monitor-knn-url",
+            &neighbours,
+            "--metric-specs-url",
+            &specs,
+        ]);
+        for (service_idx, (_, monitor)) in [1, 2].into_iter().zip(SPECS) {
+            let url = format!("{}/v1/watching", self.base(service_idx));
+            let what = format!("{monitor} to watch");
+            shadowline_testkit::wait_for(&what, WATCHING_WITHIN, async || {
+                self.get_url(&url).await.is_some_and(|it| it["watching"].to_string().contains(monitor))
+            })
+            .await;
+        }
+    }
+
+    fn shadowline(&self, args: &[&str]) {
+        let output = Command::new(env!("CARGO_BIN_EXE_shadowline"))
+            .args(args)
+            .current_dir(self.dir.path())
+            .output()
+            .expect("run shadowline");
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Kills one program with SIGKILL, and starts it again.
+    pub(crate) async fn kill_and_restart(&mut self, victim: usize) {
+        self.running[victim].kill().expect("kill a program");
+        self.running[victim].wait().expect("wait for its end");
+        self.running[victim] = self.spawn(victim);
+        // Another kill may come before this one is ready; that is part of the test.
+    }
+
+    /// Starts a program; on the same ports and data when it ran before.
+    fn spawn(&self, victim: usize) -> Child {
+        let dir = self.dir.path();
+        let listen = |key: &str, port: u16| format!("{key}=127.0.0.1:{port}");
+        let mut set = Vec::new();
+        let (mut command, name) = match &self.kind {
+            Kind::OneProcess => {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_shadowline"));
+                command.arg("up").arg("--data-dir").arg(dir.join("data"));
+                set.push(listen("serving.grpc.listen", self.ports.grpc));
+                let tables = ["serving", "monitor_iforest", "monitor_knn", "metric_specs"];
+                for (table, port) in tables.into_iter().zip(self.ports.http) {
+                    set.push(listen(&format!("{table}.http.listen"), port));
+                }
+                (command, "up")
+            }
+            Kind::Processes { bootstrap_servers } => {
+                let name = SERVICES[victim];
+                set.push("log.kind=kafka".to_owned());
+                set.push(format!("log.bootstrap_servers={bootstrap_servers}"));
+                set.push(listen("http.listen", self.ports.http[victim]));
+                let data = dir.join(name);
+                match name {
+                    "serving" => {
+                        set.push(listen("grpc.listen", self.ports.grpc));
+                        set.push(format!("data_dir={}", data.display()));
+                    }
+                    "metric-specs" => set.push(format!("store={}", data.join("store.db").display())),
+                    _ => set.push(format!("packages_dir={}", data.display())),
+                }
+                (Command::new(program(name)), name)
+            }
+        };
+        let said = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(dir.join(format!("{name}.log")))
+            .expect("open a file for what the program says");
+        for set in set {
+            command.arg("--set").arg(set);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).spawn().expect("start a program")
+    }
+
+    async fn all_ready(&self) {
+        for (service_idx, name) in SERVICES.iter().enumerate() {
+            let url = format!("{}/readyz", self.base(service_idx));
+            let what = format!("{name} to be ready; what it said is in {}", self.dir.path().display());
+            shadowline_testkit::wait_for(&what, READY_WITHIN, async || self.get_url(&url).await.is_some()).await;
+        }
+    }
+
+    /// Asks metric-specs; nothing if it does not answer well.
+    pub(crate) async fn get(&self, path: &str) -> Option<Value> {
+        self.get_url(&format!("{}{path}", self.base(3))).await
+    }
+
+    async fn get_url(&self, url: &str) -> Option<Value> {
+        let answer = self.http.get(url).send().await.ok()?;
+        if answer.status().is_success() { answer.json().await.ok() } else { None }
+    }
+
+    /// Everything on a topic, with nothing left in a spool. The embedded log belongs to the one process, so that is
+    /// stopped for it, and started again.
+    pub(crate) async fn read(&mut self, topic: impl Fn(&Topics) -> Arc<str>) -> Vec<Received> {
+        let topics = Topics::default();
+        let config = match &self.kind {
+            Kind::Processes { bootstrap_servers } => {
+                // A stop in good order sends what is in the spool.
+                let config = LogConfig::kafka(bootstrap_servers.clone());
+                self.stop_one(0).await;
+                config
+            }
+            Kind::OneProcess => {
+                self.stop_one(0).await;
+                LogConfig::embedded(self.dir.path().join("data").join("log"))
+            }
+        };
+        let log = Log::open(&config).await.expect("open the log");
+        let records = read_to_end(&log, &topic(&topics)).await;
+        drop(log);
+        self.running[0] = self.spawn(0);
+        self.all_ready().await;
+        records
+    }
+
+    async fn stop_one(&mut self, victim: usize) {
+        let child = &mut self.running[victim];
+        let pid = child.id().to_string();
+        let status = Command::new("kill").args(["-TERM", &pid]).status().expect("run kill");
+        assert!(status.success(), "kill -TERM {pid}");
+        let mut ended = None;
+        shadowline_testkit::wait_for("a program to stop", STOPPED_WITHIN, async || {
+            ended = child.try_wait().expect("ask for its end");
+            ended.is_some()
+        })
+        .await;
+        let dir = self.dir.path().display();
+        assert!(ended.is_some_and(|it| it.success()), "a stop in good order ended with {ended:?}; see {dir}");
+    }
+
+    /// Stops every program in good order.
+    pub(crate) async fn stop(&mut self) {
+        for victim in 0..self.running.len() {
+            self.stop_one(victim).await;
+        }
+        self.running.clear();
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        for child in &mut self.running {
+            // It may have ended by itself, and then there is nothing to kill.
+            drop(child.kill());
+            drop(child.wait());
+        }
+        if std::thread::panicking() {
+            for file in std::fs::read_dir(self.dir.path()).into_iter().flatten().flatten() {
+                if file.path().extension().is_some_and(|it| it == "log") {
+                    let said = std::fs::read_to_string(file.path()).unwrap_or_default();
+                    let lines: Vec<_> = said.lines().collect();
+                    let last = &lines[lines.len().saturating_sub(40)..];
+                    eprintln!("-- {}\n{}", file.path().display(), last.join("\n"));
+                }
+            }
+        }
+    }
+}
+
+impl Ports {
+    fn free() -> Self {
+        // All are held until all are known, so that they differ.
+        let held: Vec<TcpListener> = (0..5).map(|_| TcpListener::bind("127.0.0.1:0").expect("bind a port")).collect();
+        let ports: Vec<u16> = held.iter().map(|it| it.local_addr().expect("its address").port()).collect();
+        Self { grpc: ports[0], http: [ports[1], ports[2], ports[3], ports[4]] }
+    }
+}
+
+/// A service's binary, which is built beside the program `shadowline`.
+fn program(service: &str) -> PathBuf {
+    let shadowline = Path::new(env!("CARGO_BIN_EXE_shadowline"));
+    let path = shadowline.with_file_name(format!("shadowline-{service}"));
+    assert!(path.exists(), "{} is not built; `cargo build --release --workspace --bins` does", path.display());
+    path
+}
