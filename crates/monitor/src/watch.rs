@@ -18,6 +18,9 @@ type HostedDetector = Arc<Hosted<DetectorArtefact>>;
 /// The metric specs by their keys on the topic; one that cannot be read stands with the reason.
 pub(crate) type Specs = BTreeMap<Bytes, Result<WatchedSpec, String>>;
 
+/// How often the specs and the detectors have changed.
+type Generations = (u64, u64);
+
 /// What this monitor knows: the specs that are on the topic, and the detectors that are installed.
 #[derive(Debug)]
 pub(crate) struct Watching {
@@ -25,7 +28,7 @@ pub(crate) struct Watching {
     specs: RwLock<(u64, Arc<Specs>)>,
     metrics: MonitorMetrics,
     /// The plan for these generations of specs and detectors.
-    cached: Mutex<Option<((u64, u64), Arc<Plan>)>>,
+    cached: Mutex<Option<(Generations, Arc<Plan>)>>,
 }
 
 /// The specs, each with what it means for this monitor.
