@@ -154,13 +154,11 @@ impl LogisticRegression {
     fn most_probable(&self, record: ArrayView1<'_, f64>) -> (usize, f64) {
         // Added in the order of features, so that no bit depends on the size of the batch.
         let logit = |row: usize| {
-            self.weights.row(row).iter().zip(record).fold(
-                self.intercepts[row],
-                |sum, (weight, value)| {
-                    // A one-hot 0 takes nothing in.
-                    sum + weight * value
-                },
-            )
+            self.weights
+                .row(row)
+                .iter()
+                .zip(record)
+                .fold(self.intercepts[row], |sum, (weight, value)| sum + weight * value)
         };
         if self.classes.len() == 2 {
             let logit = logit(0);
