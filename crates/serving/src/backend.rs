@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use shadowline_contract::{Batch, NamedTensor};
+use shadowline_contract::{Batch, Column, DataType, NamedTensor, Signature};
+use shadowline_models::LogisticRegression;
 use shadowline_packages::{LoadError, Package};
 
 /// A model given as a function of this process.
@@ -15,6 +16,8 @@ pub type BackendError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A loaded model.
 pub(crate) enum Backend {
+    /// A logistic regression that Shadowline trained.
+    LogisticRegression(LogisticRegression),
     /// A function, where the model server is part of another program.
     Function(ModelFunction),
 }
@@ -25,11 +28,15 @@ impl fmt::Debug for Backend {
     }
 }
 
-/// A package that needs a runtime that serving has not got.
+/// Why a package does not run here.
 #[derive(Debug, thiserror::Error)]
-#[error("runtime `{runtime}` does not run here; expected one of logistic-regression")]
-struct UnknownRuntime {
-    runtime: String,
+enum Unusable {
+    #[error("runtime `{runtime}` does not run here; expected `{}`", shadowline_models::KIND)]
+    Runtime { runtime: String },
+    #[error("the model reads field `{field}`, which is not among the contract's inputs")]
+    Input { field: String },
+    #[error("the model answers {answers}, but the contract's outputs are {outputs}")]
+    Outputs { answers: String, outputs: String },
 }
 
 impl Backend {
@@ -38,14 +45,21 @@ impl Backend {
     /// # Errors
     /// If the runtime is none of ours, or the artefact is damaged or does not fit the contract.
     pub(crate) fn load(package: &Package, artefact: &[u8]) -> Result<Self, LoadError> {
-        match package.runtime.as_str() {
-            other => Err(UnknownRuntime { runtime: other.to_owned() }.into()),
+        if package.runtime != shadowline_models::KIND {
+            return Err(Unusable::Runtime { runtime: package.runtime.clone() }.into());
         }
+        let model = LogisticRegression::from_bytes(artefact)?;
+        fits(&model, &package.signature)?;
+        Ok(Self::LogisticRegression(model))
     }
 
     /// Answers records that were checked against the model's contract.
     pub(crate) fn predict(&self, inputs: &Batch) -> Result<Vec<NamedTensor>, BackendError> {
         match self {
+            Self::LogisticRegression(model) => {
+                let answer = model.predict_batch(inputs)?.into_columns().into_iter();
+                Ok(answer.map(|Column { name, tensor }| NamedTensor { name, tensor }).collect())
+            }
             Self::Function(function) => function(inputs),
         }
     }
@@ -53,7 +67,28 @@ impl Backend {
     /// The runtime's name, as the Open Inference Protocol's metadata has it.
     pub(crate) fn platform(&self) -> &'static str {
         match self {
+            Self::LogisticRegression(_) => "shadowline_logistic-regression",
             Self::Function(_) => "shadowline_function",
         }
     }
+}
+
+/// Finds out at loading what would otherwise fail with every request.
+fn fits(model: &LogisticRegression, signature: &Signature) -> Result<(), Unusable> {
+    let mut features = model.preprocessing().features().iter();
+    if let Some(odd) =
+        features.find(|it| !signature.inputs().iter().any(|field| field.name == it.field))
+    {
+        return Err(Unusable::Input { field: odd.field.clone() });
+    }
+    let spoken = |fields: &[shadowline_contract::Field]| {
+        let mut fields: Vec<(String, DataType)> =
+            fields.iter().map(|it| (it.name.clone(), it.data_type)).collect();
+        fields.sort_by(|a, b| a.0.cmp(&b.0));
+        let fields: Vec<String> =
+            fields.into_iter().map(|(name, data_type)| format!("`{name}` ({data_type})")).collect();
+        fields.join(", ")
+    };
+    let (answers, outputs) = (spoken(&model.outputs()), spoken(signature.outputs()));
+    if answers == outputs { Ok(()) } else { Err(Unusable::Outputs { answers, outputs }) }
 }

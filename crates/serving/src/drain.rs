@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
+use crate::error::chain;
 use crate::metrics::Meters;
 use crate::shadow::Shadow;
 use crate::spool_record::{SOURCE, SpoolRecord};
@@ -108,17 +109,6 @@ pub(crate) async fn watch_broker(
             () = tokio::time::sleep(PROBE_EVERY) => {}
         }
     }
-}
-
-/// An error with its causes, as one sentence.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text += &format!(": {inner}");
-        cause = inner.source();
-    }
-    text
 }
 
 /// A record on its way.

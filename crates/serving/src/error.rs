@@ -7,7 +7,7 @@ use shadowline_stream::LogError;
 use tonic::{Code, Status};
 
 use crate::config::ConfigError;
-use crate::models::{NotFound, clip};
+use crate::models::NotFound;
 use crate::shadow::ShadowError;
 
 /// Why a request got no prediction.
@@ -83,6 +83,17 @@ impl PredictError {
         };
         ApiError::new(status, code, self.message())
     }
+}
+
+/// An error with its causes, as one sentence.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text += &format!(": {inner}");
+        cause = inner.source();
+    }
+    text
 }
 
 /// A gRPC status code's name, as the protocol's documents write it.

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tracing::{debug, error};
 use uuid::Uuid;
 
-use crate::error::PredictError;
+use crate::error::{PredictError, chain};
 use crate::metrics::{Door, Meters, UNKNOWN_MODEL};
 use crate::models::{Model, Models, clip};
 use crate::shadow::Shadow;
@@ -232,7 +232,7 @@ impl Predictor {
         let answer = match catch_unwind(AssertUnwindSafe(|| model.backend.predict(&batch))) {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
-                let error = model_failed(&model, error.to_string());
+                let error = model_failed(&model, chain(error.as_ref()));
                 return failed(batch.n_records(), named_tensors(batch), error);
             }
             Err(panic) => {

@@ -135,6 +135,7 @@ impl Server {
         config.check()?;
         let health = Health::new("serving");
         let metrics = Metrics::new("serving", env!("CARGO_PKG_VERSION"));
+        metrics.with_registry(|it| log.metrics().register(it));
         let meters = Meters::register(&metrics);
         let spool = Arc::new(open_spool(&config).await?);
         metrics.register_collector(SpoolCollector { spool: Arc::downgrade(&spool) });
@@ -271,13 +272,11 @@ fn start_background(
         finish: finish.clone(),
         give_up: give_up.clone(),
     };
+    let broker = health.component("broker");
+    // Predictions do not wait for the log, so the server is ready before the log has answered.
+    broker.degraded("the log has not answered yet");
     let watchers = vec![
-        tokio::spawn(drain::watch_broker(
-            log.clone(),
-            trouble,
-            health.component("broker"),
-            stop_watchers.clone(),
-        )),
+        tokio::spawn(drain::watch_broker(log.clone(), trouble, broker, stop_watchers.clone())),
         tokio::spawn(drain::sync_often(
             Arc::clone(spool),
             config.spool.fsync_interval,

@@ -1,7 +1,14 @@
 //! The model server from outside: over its ports, and by what comes out on the log.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "a test fails by panicking, and the numbers compared are counts"
+)]
+
 mod bad_input;
 mod doors;
+mod packages;
 mod rest;
 mod server;
 mod shadowing;

@@ -116,7 +116,7 @@ async fn bad_json_gets_a_reason() {
         body[name] = value;
         body.to_string()
     };
-    let infer = |age: Value| json!({"id": "x", "inputs": [age]}).to_string();
+    let infer = |age: Value| json!({"inputs": [age]}).to_string();
     let tensor = |datatype: &str, shape: Value, data: Value| json!({"name": "age", "datatype": datatype, "shape": shape, "data": data});
     let cases: Vec<(&str, String, u16, &[&str])> = vec![
         (PREDICT, "{".into(), 400, &["body", "line 1"]),

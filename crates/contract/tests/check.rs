@@ -1,0 +1,213 @@
+//! The rules by which a request becomes a batch, and the sentence for each way to break them.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use proptest::prelude::*;
+use shadowline_contract::{
+    DataType, Field, NamedTensor, Profile, Shape, Signature, Tensor, TensorData, Value,
+};
+
+fn field(name: &str, data_type: DataType, dims: &[i64]) -> Field {
+    let shape = Shape::from_dims(dims).unwrap();
+    Field { name: name.to_owned(), data_type, shape, profile: Profile::None }
+}
+
+fn signature() -> Signature {
+    Signature::new(
+        vec![
+            field("age", DataType::Int8, &[]),
+            field("hours", DataType::Float64, &[]),
+            field("pixels", DataType::Float32, &[2, -1]),
+        ],
+        vec![field("label", DataType::String, &[])],
+    )
+    .unwrap()
+}
+
+fn named(name: &str, shape: &[usize], data: TensorData) -> NamedTensor {
+    NamedTensor { name: name.to_owned(), tensor: Tensor::new(shape.to_vec(), data).unwrap() }
+}
+
+fn good() -> Vec<NamedTensor> {
+    vec![
+        named("pixels", &[1, 2, 3], TensorData::Float32(vec![0.5; 6])),
+        named("age", &[1], TensorData::Int8(vec![39])),
+        named("hours", &[1, 1], TensorData::Float64(vec![40.0])),
+    ]
+}
+
+#[test]
+fn a_batch_has_the_signature_s_order_and_a_batch_dimension() {
+    let batch = signature().check_inputs(good()).unwrap();
+    let columns: Vec<_> =
+        batch.columns().iter().map(|it| (it.name.as_str(), it.tensor.shape())).collect();
+    assert_eq!(columns, [("age", &[1][..]), ("hours", &[1][..]), ("pixels", &[1, 2, 3][..])]);
+    // One record may come without the dimension.
+    let mut single = good();
+    single[0] = named("pixels", &[2, 3], TensorData::Float32(vec![0.5; 6]));
+    single[1] = named("age", &[], TensorData::Int8(vec![39]));
+    single[2] = named("hours", &[], TensorData::Float64(vec![40.0]));
+    assert_eq!(signature().check_inputs(single).unwrap(), batch);
+}
+
+#[test]
+fn every_broken_rule_names_the_field_what_came_and_what_was_expected() {
+    let check = |change: &dyn Fn(&mut Vec<NamedTensor>), expected: &str| {
+        let mut tensors = good();
+        change(&mut tensors);
+        let rejected = signature().accept_inputs(tensors.clone()).unwrap_err();
+        assert_eq!(rejected.error.to_string(), expected);
+        // What came is given back, bit for bit.
+        assert_eq!(format!("{:?}", rejected.tensors), format!("{tensors:?}"));
+    };
+    check(
+        &|it| drop(it.remove(1)),
+        "field `age` is missing; expected int8 (INT8) of shape [-1] (one value a record)",
+    );
+    check(
+        &|it| drop(it.remove(0)),
+        "field `pixels` is missing; expected float32 (FP32) of shape [-1, 2, -1]",
+    );
+    check(
+        &|it| it[1].name = "aeg".into(),
+        "field `aeg` is unknown; expected one of age, hours, pixels",
+    );
+    check(&|it| it.push(it[1].clone()), "field `age` came twice; expected once");
+    check(
+        &|it| it[1] = named("age", &[1], TensorData::Int64(vec![39])),
+        "field `age`: expected type int8 (INT8), got int64 (INT64)",
+    );
+    check(
+        &|it| it[1] = named("age", &[0], TensorData::Int8(vec![])),
+        "field `age`: expected shape [-1] (one value a record), got [0]",
+    );
+    check(
+        &|it| it[0] = named("pixels", &[1, 3, 2], TensorData::Float32(vec![0.5; 6])),
+        "field `pixels`: expected shape [-1, 2, -1], got [1, 3, 2]",
+    );
+    check(
+        &|it| it[2] = named("hours", &[2], TensorData::Float64(vec![1.0; 2])),
+        "field `hours`: expected 1 records as in field `age`, got 2",
+    );
+    check(
+        &|it| it[0] = named("pixels", &[1, 2, 1], TensorData::Float32(vec![0.5, f32::NAN])),
+        "field `pixels`: expected finite numbers, got NaN at element 1",
+    );
+    check(
+        &|it| it[2] = named("hours", &[1], TensorData::Float64(vec![f64::NEG_INFINITY])),
+        "field `hours`: expected finite numbers, got -inf at element 0",
+    );
+}
+
+fn values(age: Value) -> Vec<(String, Value)> {
+    let list = |items: &[f64]| Value::List(items.iter().map(|it| Value::Float(*it)).collect());
+    vec![
+        ("age".to_owned(), age),
+        ("hours".to_owned(), Value::Int(40)),
+        ("pixels".to_owned(), Value::List(vec![list(&[1.0]), list(&[2.0])])),
+    ]
+}
+
+#[test]
+fn values_are_converted_where_nothing_is_lost() {
+    for (value, expected) in [(Value::Int(39), 39), (Value::Uint(39), 39), (Value::Float(-3.0), -3)]
+    {
+        let batch = signature().check_values(values(value)).unwrap();
+        assert_eq!(batch.column("age").unwrap().data(), &TensorData::Int8(vec![expected]));
+        assert_eq!(batch.column("hours").unwrap().data(), &TensorData::Float64(vec![40.0]));
+    }
+    for (value, expected) in [
+        (Value::Null, "field `age`: expected type int8 (INT8), got null"),
+        (
+            Value::Int(128),
+            "field `age`: expected a value of type int8 (INT8), got the whole number 128",
+        ),
+        (
+            Value::Float(0.5),
+            "field `age`: expected a value of type int8 (INT8), got the number 0.5",
+        ),
+        (
+            Value::Float(f64::NAN),
+            "field `age`: expected a value of type int8 (INT8), got the number NaN",
+        ),
+        (Value::String("39".into()), "field `age`: expected type int8 (INT8), got the text \"39\""),
+        (Value::List(vec![]), "field `age`: expected shape [-1] (one value a record), got [0]"),
+        (
+            Value::List(vec![Value::Int(1), Value::List(vec![])]),
+            "field `age`: expected shape [-1] (one value a record), got lists of different lengths",
+        ),
+    ] {
+        let rejected = signature().accept_values(values(value)).unwrap_err();
+        assert_eq!(rejected.error.to_string(), expected);
+        assert!(rejected.tensors.iter().any(|it| it.name == "hours"));
+    }
+}
+
+#[test]
+fn a_message_stays_short_however_long_the_text() {
+    let error = signature().check_values(values(Value::String("x".repeat(1 << 20)))).unwrap_err();
+    assert!(error.to_string().len() < 200, "{error}");
+    let tensors = vec![named(&"x".repeat(1 << 20), &[1], TensorData::Int8(vec![1]))];
+    assert!(signature().check_inputs(tensors).unwrap_err().to_string().len() < 300);
+}
+
+#[test]
+fn a_signature_reads_as_it_was_written() {
+    let json = r#"{"inputs": {"age": "int64", "img": {"type": "uint8", "shape": [-1, 3]}}, "outputs": {"y": {"type": "double"}}}"#;
+    let read: Signature = serde_json::from_str(json).unwrap();
+    assert_eq!(read.inputs()[1], field("img", DataType::Uint8, &[-1, 3]));
+    assert_eq!(read.outputs()[0].data_type, DataType::Float64);
+    let again: Signature = serde_json::from_str(&serde_json::to_string(&read).unwrap()).unwrap();
+    assert_eq!(again, read);
+    for (from, to, word) in [
+        ("int64", "int65", "unknown data type `int65`"),
+        ("-1, 3", "0, 3", "dimension 0"),
+        ("img", "age", "age"),
+        ("\"y\"", "\"\"", "output"),
+        ("\"outputs\"", "\"outptus\"", "outptus"),
+    ] {
+        let error = serde_json::from_str::<Signature>(&json.replace(from, to)).unwrap_err();
+        assert!(error.to_string().contains(word), "{to}: {error}");
+    }
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::Int),
+        any::<u64>().prop_map(Value::Uint),
+        any::<f64>().prop_map(Value::Float),
+        ".{0,5}".prop_map(Value::String),
+    ];
+    leaf.prop_recursive(10, 60, 4, |inner| prop::collection::vec(inner, 0..4).prop_map(Value::List))
+}
+
+proptest! {
+    #[test]
+    fn no_value_makes_the_check_panic(
+        fields in prop::collection::vec(("age|hours|pixels|x", any_value()), 0..5)
+    ) {
+        if let Ok(batch) = signature().check_values(fields) {
+            prop_assert!(batch.n_records() > 0);
+            prop_assert!(batch.columns().iter().all(|it| it.tensor.data().first_non_finite().is_none()));
+        }
+    }
+
+    #[test]
+    fn a_record_of_a_batch_is_what_it_was_alone(ages in prop::collection::vec(any::<i8>(), 1..20), seed in any::<f32>()) {
+        prop_assume!(seed.is_finite());
+        let n = ages.len();
+        let tensors = vec![
+            named("age", &[n], TensorData::Int8(ages.clone())),
+            named("hours", &[n], TensorData::Float64(ages.iter().map(|it| f64::from(*it)).collect())),
+            named("pixels", &[n, 2, 1], TensorData::Float32(vec![seed; 2 * n])),
+        ];
+        let batch = signature().check_inputs(tensors).unwrap();
+        for (idx, age) in ages.iter().enumerate() {
+            let record = batch.record(idx);
+            prop_assert_eq!(record.column("age").unwrap().data(), &TensorData::Int8(vec![*age]));
+            prop_assert_eq!(record.column("pixels").unwrap().shape(), &[1, 2, 1]);
+        }
+    }
+}

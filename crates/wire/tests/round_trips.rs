@@ -1,0 +1,194 @@
+//! What is written is read again, and what cannot be read is said in words.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use shadowline_contract::{Batch, Column, NamedTensor, Tensor, TensorData, Value};
+use shadowline_wire::inference::ModelInferRequest;
+use shadowline_wire::{
+    Inference, InferenceError, ModelRef, MonitorRef, Origin, Outcome, Score, ScoreValue, Unscored,
+    WatchedSpec, named_values, open_inference,
+};
+use uuid::Uuid;
+
+fn any_data(len: usize) -> impl Strategy<Value = TensorData> {
+    use prop::collection::vec;
+    prop_oneof![
+        vec(any::<bool>(), len).prop_map(TensorData::Bool),
+        vec(any::<i8>(), len).prop_map(TensorData::Int8),
+        vec(any::<i16>(), len).prop_map(TensorData::Int16),
+        vec(any::<i32>(), len).prop_map(TensorData::Int32),
+        vec(any::<i64>(), len).prop_map(TensorData::Int64),
+        vec(any::<u8>(), len).prop_map(TensorData::Uint8),
+        vec(any::<u16>(), len).prop_map(TensorData::Uint16),
+        vec(any::<u32>(), len).prop_map(TensorData::Uint32),
+        vec(any::<u64>(), len).prop_map(TensorData::Uint64),
+        vec(any::<f32>().prop_filter("finite", |it| it.is_finite()), len)
+            .prop_map(TensorData::Float32),
+        vec(any::<f64>().prop_filter("finite", |it| it.is_finite()), len)
+            .prop_map(TensorData::Float64),
+        vec(".{0,12}", len).prop_map(TensorData::String),
+    ]
+}
+
+fn any_tensor() -> impl Strategy<Value = NamedTensor> {
+    ("[a-z]{1,8}", prop::collection::vec(1usize..4, 1..4)).prop_flat_map(|(name, shape)| {
+        any_data(shape.iter().product()).prop_map(move |data| NamedTensor {
+            name: name.clone(),
+            tensor: Tensor::new(shape.clone(), data).unwrap(),
+        })
+    })
+}
+
+fn any_time() -> impl Strategy<Value = Timestamp> {
+    (-1_000_000_000_000_000_000i128..4_000_000_000_000_000_000)
+        .prop_map(|it| Timestamp::from_nanosecond(it).unwrap())
+}
+
+fn model() -> ModelRef {
+    ModelRef { name: "census".to_owned(), version: "3".to_owned() }
+}
+
+fn any_origin() -> impl Strategy<Value = Origin> {
+    (any::<u128>(), any::<u64>())
+        .prop_map(|(id, sequence)| Origin { instance: Uuid::from_u128(id), sequence })
+}
+
+prop_compose! {
+    fn any_inference()(
+        id in ".{1,20}",
+        received_at in any_time(),
+        nanos in any::<u32>(),
+        n_records in any::<u32>(),
+        inputs in prop::collection::vec(any_tensor(), 0..4),
+        outcome in prop_oneof![
+            prop::collection::vec(any_tensor(), 0..3).prop_map(Outcome::Outputs),
+            ("[A-Z_]{1,9}", ".{0,30}").prop_map(|(code, message)| Outcome::Failed(InferenceError { code, message })),
+        ],
+        tags in prop::collection::btree_map(".{1,5}", ".{0,9}", 0..4),
+        origin in prop::option::of(any_origin()),
+    ) -> Inference {
+        let latency = Duration::from_nanos(nanos.into());
+        Inference { id, model: model(), received_at, latency, n_records, inputs, outcome, tags, origin }
+    }
+}
+
+prop_compose! {
+    fn any_score()(
+        received_at in any_time(),
+        scored_at in any_time(),
+        origin in any_origin(),
+        result in prop_oneof![
+            (-1e300..1e300f64, any::<u32>(), prop::collection::vec(-1e3..1e3f64, 0..4)).prop_map(
+                |(value, record_idx, record_values)| Ok(ScoreValue {
+                    value,
+                    record_idx,
+                    record_values,
+                    contributions: vec![("age".to_owned(), 0.5)],
+                    n_unseen_categories: 2,
+                })
+            ),
+            ("[a-z_]{1,9}", ".{0,30}").prop_map(|(code, message)| Err(Unscored { code, message })),
+        ],
+    ) -> Score {
+        let monitor = MonitorRef { name: "forest".to_owned(), version: "1".to_owned() };
+        Score { inference_id: "i".to_owned(), model: model(), monitor, result, origin, received_at, scored_at }
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_inference_comes_back(inference in any_inference()) {
+        prop_assert_eq!(Inference::decode(&inference.encode()).unwrap(), inference);
+    }
+
+    #[test]
+    fn a_score_comes_back(score in any_score()) {
+        prop_assert_eq!(Score::decode(&score.encode()).unwrap(), score);
+    }
+
+    #[test]
+    fn tensors_come_back_typed_and_raw(tensors in prop::collection::vec(any_tensor(), 0..5)) {
+        let typed = ModelInferRequest { inputs: open_inference::encode_inputs(&tensors), ..Default::default() };
+        prop_assert_eq!(open_inference::decode_inputs(&mut typed.clone()).unwrap(), tensors.clone());
+        let mut raw = typed;
+        raw.inputs.iter_mut().for_each(|it| it.contents = None);
+        raw.raw_input_contents = tensors.iter().map(|it| open_inference::encode_raw(it.tensor.data())).collect();
+        prop_assert_eq!(open_inference::decode_inputs(&mut raw).unwrap(), tensors);
+    }
+
+    #[test]
+    fn named_values_keep_shape_and_value(ages in prop::collection::vec(any::<i64>(), 1..5)) {
+        let n = ages.len();
+        let columns = vec![
+            Column { name: "age".to_owned(), tensor: Tensor::vector(TensorData::Int64(ages.clone())) },
+            Column { name: "pair".to_owned(), tensor: Tensor::new(vec![n, 2], TensorData::Float64(vec![0.5; 2 * n])).unwrap() },
+        ];
+        let batch = Batch::new(n, columns).unwrap();
+        let read: BTreeMap<_, _> = named_values::decode(named_values::encode(&batch, false)).unwrap().into_iter().collect();
+        prop_assert_eq!(&read["age"], &Value::List(ages.iter().map(|it| Value::Int(*it)).collect()));
+        prop_assert!(matches!(&read["pair"], Value::List(rows) if rows.len() == n));
+        let single = named_values::decode(named_values::encode(&batch, true)).unwrap();
+        prop_assert_eq!(matches!(single[0].1, Value::Int(_)), n == 1);
+    }
+
+    #[test]
+    fn no_bytes_make_a_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        drop((Inference::decode(&bytes), Score::decode(&bytes), WatchedSpec::decode(&bytes)));
+        if let Ok(mut request) = <ModelInferRequest as prost::Message>::decode(bytes.as_slice()) {
+            drop(open_inference::decode_inputs(&mut request));
+        }
+    }
+
+    #[test]
+    fn no_torn_message_makes_a_decoder_panic(inference in any_inference(), at in any::<prop::sample::Index>(), flip in any::<u8>()) {
+        let mut bytes = inference.encode();
+        let at = at.index(bytes.len());
+        bytes[at] ^= flip;
+        drop(Inference::decode(&bytes));
+        drop(Inference::decode(&bytes[..at]));
+    }
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let check = |bytes: &[u8], expected: &str| {
+        assert_eq!(Inference::decode(bytes).unwrap_err().to_string(), expected);
+    };
+    check(b"", "Inference has no id");
+    check(b"\x0a\x01i", "Inference has no model");
+    check(b"\x0a\x01i\x12\x00", "Inference has no received_at");
+    check(
+        b"\x0a\x01i\x12\x00\x1a\x00\x52\x03\x0a\x01x",
+        "Inference: origin.instance: expected 16 bytes, got 1 bytes",
+    );
+    check(b"\xff", "the bytes are not a Inference");
+    assert_eq!(Score::decode(b"").unwrap_err().to_string(), "Score has no inference_id");
+    assert_eq!(WatchedSpec::decode(b"").unwrap_err().to_string(), "MetricSpec has no id");
+}
+
+#[test]
+fn a_score_that_is_no_number_is_read_as_unscored() {
+    let origin = Origin { instance: Uuid::nil(), sequence: 1 };
+    for value in [f64::NAN, f64::INFINITY] {
+        let score = Score {
+            inference_id: "i".to_owned(),
+            model: model(),
+            monitor: MonitorRef { name: "m".to_owned(), version: "1".to_owned() },
+            result: Ok(ScoreValue {
+                value,
+                record_idx: 0,
+                record_values: Vec::new(),
+                contributions: Vec::new(),
+                n_unseen_categories: 0,
+            }),
+            origin,
+            received_at: Timestamp::UNIX_EPOCH,
+            scored_at: Timestamp::UNIX_EPOCH,
+        };
+        let read = Score::decode(&score.encode()).unwrap();
+        assert_eq!(read.result.unwrap_err().code, "not_finite");
+    }
+}
