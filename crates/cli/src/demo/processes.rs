@@ -12,7 +12,7 @@ use serde_json::Value;
 use shadowline_stream::{Log, LogConfig, Topics};
 use tokio::fs::File;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -41,6 +41,8 @@ pub(crate) struct Processes {
 struct Process {
     name: &'static str,
     child: Child,
+    /// Open for as long as the process is to run. Not left in `child`: waiting for that would close it.
+    stdin: ChildStdin,
     log_file: PathBuf,
 }
 
@@ -166,8 +168,8 @@ impl Processes {
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         let deadline = Instant::now() + STOP_WITHIN;
         let mut result = Ok(());
-        for Process { name, mut child, log_file } in self.children {
-            drop(child.stdin.take());
+        for Process { name, mut child, stdin, log_file } in self.children {
+            drop(stdin);
             let log_file = log_file.display();
             let stopped = match timeout_at(deadline, child.wait()).await {
                 Ok(Ok(status)) if status.success() => Ok(()),
@@ -213,6 +215,7 @@ async fn spawn(
     let mut child = command.spawn().with_context(|| {
         format!("start `{}`; it is built along with `shadowline`", program.display())
     })?;
+    let stdin = child.stdin.take().context("standard input of a child is piped")?;
     let stderr = child.stderr.take().context("standard error of a child is piped")?;
     let file = File::create(&log_file)
         .await
@@ -224,7 +227,7 @@ async fn spawn(
             tracing::warn!(name, %error, "log of a service");
         }
     });
-    Ok((Process { name, child, log_file }, addresses))
+    Ok((Process { name, child, stdin, log_file }, addresses))
 }
 
 /// Writes a child's log to a file, and finds in it where the child listens.

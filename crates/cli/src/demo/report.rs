@@ -225,15 +225,23 @@ impl Report {
     fn print_links(&self, say: &Say, endpoints: &Endpoints) -> anyhow::Result<()> {
         let specs = &endpoints.metric_specs.http;
         say.line("\nTo open:")?;
-        say.line(format!("  {specs}/docs            the metric specs' REST interface"))?;
-        say.line(format!("  {specs}/metrics         their metrics"))?;
-        say.line(format!("  {}/v1/watching    what the KNN monitor watches", endpoints.monitor_knn.http))?;
+        let serving = &endpoints.serving.http;
+        let watching = format!("{}/v1/watching", endpoints.monitor_knn.http);
+        for (url, what) in [
+            (format!("{specs}/docs"), "the REST interface of the metric specs"),
+            (format!("{specs}/v1/alerts"), "where every alert stands"),
+            (format!("{specs}/metrics"), "values, thresholds and breaches, for Prometheus"),
+            (watching, "what the KNN monitor scores"),
+            (format!("{serving}/v2/models/{}", self.data), "what the model reads and answers"),
+        ] {
+            say.line(format!("  {url:40}  {what}"))?;
+        }
         let at = if *endpoints == Endpoints::of_host("127.0.0.1") {
             String::new()
         } else {
             format!(" --endpoints {}/{}", self.data_dir, crate::endpoints::FILE)
         };
-        let spec = self.checks.keys().next().cloned().unwrap_or_default();
+        let spec = self.checks.keys().next_back().cloned().unwrap_or_default();
         say.line("\nTo try:")?;
         say.line(format!("  shadowline status{at}"))?;
         say.line(format!("  shadowline alerts{at}"))?;

@@ -1,0 +1,109 @@
+//! The binary as a user starts it.
+
+#![allow(dead_code, reason = "each test file uses its own part")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// Everything here is over long before; who waits longer waits for ever.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+pub fn shadowline() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shadowline"));
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// What a finished command has said.
+#[derive(Debug)]
+pub struct Said {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Said {
+    pub fn ok(self) -> Self {
+        assert!(self.status.success(), "{self:#?}");
+        self
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+}
+
+pub async fn say(args: &[&str]) -> Said {
+    let output = timeout(PATIENCE, shadowline().args(args).output()).await.unwrap().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Said { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// A running `shadowline up`, ready.
+#[derive(Debug)]
+pub struct Up {
+    child: Child,
+    pub lines: Vec<String>,
+    data_dir: PathBuf,
+}
+
+impl Up {
+    /// Starts it on any free ports and waits until it says that it is ready.
+    pub async fn start(data_dir: &Path) -> Self {
+        let mut child = up_command(data_dir).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut lines: Vec<String> = Vec::new();
+        while !lines.last().is_some_and(|it| it.starts_with("ready")) {
+            match timeout(PATIENCE, stdout.next_line()).await.unwrap().unwrap() {
+                Some(line) => lines.push(line),
+                None => {
+                    let mut stderr = String::new();
+                    child.stderr.take().unwrap().read_to_string(&mut stderr).await.unwrap();
+                    panic!("`up` ended: {stderr}");
+                }
+            }
+        }
+        Self { child, lines, data_dir: data_dir.to_owned() }
+    }
+
+    /// The flags by which other commands find it.
+    pub fn endpoints(&self) -> String {
+        self.data_dir.join("endpoints.json").display().to_string()
+    }
+
+    /// Stops it as Ctrl-C does.
+    pub async fn interrupt(mut self) -> ExitStatus {
+        let process_id = self.child.id().unwrap().to_string();
+        let sent = Command::new("kill").args(["-INT", &process_id]).status().await.unwrap();
+        assert!(sent.success());
+        timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap()
+    }
+
+    /// Ends it as a power failure would.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+}
+
+pub fn up_command(data_dir: &Path) -> Command {
+    let mut command = shadowline();
+    command.args(["up", "--data-dir"]).arg(data_dir);
+    for key in [
+        "serving.grpc.listen",
+        "serving.http.listen",
+        "monitor_iforest.http.listen",
+        "monitor_knn.http.listen",
+        "metric_specs.http.listen",
+    ] {
+        command.arg("--set").arg(format!("{key}=127.0.0.1:0"));
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
