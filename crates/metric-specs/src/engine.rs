@@ -235,6 +235,8 @@ pub(crate) struct Engine {
     specs: BTreeMap<SpecNo, Tracked>,
     marks: HashMap<MarkKey, u64>,
     offsets: BTreeMap<u32, u64>,
+    /// What is here may differ from what is stored, because a transaction failed: somebody else may have written.
+    stale: bool,
     retry_timers_at: Option<Instant>,
     wakers: Wakers,
     metrics: MetricSpecsMetrics,
@@ -251,35 +253,21 @@ impl Engine {
         metrics: MetricSpecsMetrics,
         health: Component,
     ) -> Result<Self, StoreError> {
-        let mut specs: BTreeMap<_, _> =
-            store.specs(None).await?.into_iter().map(|it| (it.no, Tracked::new(it, 0))).collect();
-        for state in store.states().await? {
-            let Some(tracked) = specs.get_mut(&state.spec_no) else { continue };
-            tracked.incident = state.incident;
-            if let Some((version, evaluation)) = state.evaluation
-                && version == tracked.stored.version
-            {
-                tracked.evaluation = evaluation;
-            }
-        }
-        for tracked in specs.values() {
-            metrics.spec(&tracked.stored.spec, &tracked.evaluation);
-        }
-        metrics.specs(specs.len());
-        info!(n_specs = specs.len(), "metric specs loaded");
         let mut engine = Self {
             store,
             reader,
             topic,
-            specs,
+            specs: BTreeMap::new(),
             marks: HashMap::new(),
             offsets: BTreeMap::new(),
+            stale: true,
             retry_timers_at: None,
             wakers,
             metrics,
             health,
         };
-        engine.reload_progress().await?;
+        engine.reload().await?;
+        info!(n_specs = engine.specs.len(), "metric specs loaded");
         engine.health.ok();
         Ok(engine)
     }
@@ -306,7 +294,7 @@ impl Engine {
     async fn obey(&mut self, command: Command) {
         match command {
             Command::Assigned(reply) => {
-                let result = self.reload_progress().await;
+                let result = self.reload().await;
                 let result = self.noted(result).map(|()| self.offsets.clone());
                 answer(reply, result.map_err(ApplyError::Store));
             }
@@ -331,19 +319,53 @@ impl Engine {
         result
     }
 
-    async fn reload_progress(&mut self) -> Result<(), StoreError> {
-        let marks = self.store.applied(&self.reader).await?;
+    /// Reads everything from the store.
+    ///
+    /// The offsets come first: should another process write in between, then they are too old, and the transaction
+    /// that names them is refused.
+    async fn reload(&mut self) -> Result<(), StoreError> {
+        self.stale = true;
         let offsets = self.store.offsets(&self.reader, &self.topic).await?;
+        let marks = self.store.applied(&self.reader).await?;
+        let specs = self.store.specs(None).await?;
+        let states = self.store.states().await?;
+        let mut specs: BTreeMap<_, _> =
+            specs.into_iter().map(|it| (it.no, Tracked::new(it, 0))).collect();
+        for state in states {
+            let Some(tracked) = specs.get_mut(&state.spec_no) else { continue };
+            tracked.incident = state.incident;
+            if let Some((version, evaluation)) = state.evaluation
+                && version == tracked.stored.version
+            {
+                tracked.evaluation = evaluation;
+            }
+        }
+        for tracked in specs.values() {
+            self.metrics.spec(&tracked.stored.spec, &tracked.evaluation);
+        }
+        self.metrics.specs(specs.len());
+        self.specs = specs;
         self.marks = marks
             .into_iter()
             .map(|it| ((it.partition, it.producer, it.instance), it.sequence))
             .collect();
         self.offsets = offsets;
+        self.stale = false;
         Ok(())
+    }
+
+    /// Keeps a batch; after a failure, nothing is taken for granted any more.
+    async fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let result = self.store.apply(batch).await;
+        self.stale |= result.is_err();
+        result
     }
 
     async fn apply(&mut self, batch: Scores) -> Result<(), StoreError> {
         let started = Instant::now();
+        if self.stale {
+            self.reload().await?;
+        }
         let now = clock::now();
         let mut effects = Effects::default();
         for scored in &batch.scores {
@@ -372,12 +394,7 @@ impl Engine {
                 .collect(),
             offsets: batch.next_offsets.iter().map(step).collect(),
         };
-        if let Err(error) = self.store.apply(&transaction).await {
-            if matches!(error, StoreError::Fenced { .. }) {
-                self.reload_progress().await?;
-            }
-            return Err(error);
-        }
+        self.commit(&transaction).await?;
         self.marks.extend(effects.marks);
         self.offsets.extend(batch.next_offsets);
         for ((spec_no, outcome), n_checks) in effects.counts {
@@ -476,6 +493,13 @@ impl Engine {
     }
 
     async fn run_timers(&mut self) {
+        if self.stale
+            && let Err(error) = self.reload().await
+        {
+            self.health.failing(crate::run::chain(&error));
+            self.retry_timers_at = Some(Instant::now() + RETRY_AFTER);
+            return;
+        }
         let (now, instant) = (clock::now(), Instant::now());
         let mut touched = BTreeMap::new();
         let mut batch =
@@ -493,7 +517,7 @@ impl Engine {
         if touched.is_empty() {
             return;
         }
-        let result = self.store.apply(&batch).await;
+        let result = self.commit(&batch).await;
         match self.noted(result) {
             Ok(()) => {
                 self.retry_timers_at = None;

@@ -63,11 +63,16 @@ impl Running {
         let stop = CancellationToken::new();
         let task = tokio::spawn(serve(config, log.log().clone(), listener, stop.clone()));
         let running = Self { base, client: reqwest::Client::new(), stop, task };
-        wait_for("the service is ready", TIMEOUT, async || {
+        let deadline = tokio::time::Instant::now() + TIMEOUT;
+        loop {
             assert!(!running.task.is_finished(), "the service ended");
-            running.get("/readyz").await.0 == 200
-        })
-        .await;
+            let (status, report) = running.get("/readyz").await;
+            if status == 200 {
+                break;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "the service is not ready: {report}");
+            tokio::task::yield_now().await;
+        }
         running
     }
 
