@@ -415,11 +415,8 @@ impl<H: Handler> Consumer<'_, H> {
     }
 
     async fn assigned(&mut self, partitions: Vec<TopicPartition>) -> Result<(), ConsumeError> {
-        let chosen = match self.start_offsets(&partitions).await? {
-            Some(chosen) => chosen,
-            // Stopping: the answer is owed nevertheless, but nothing will be read.
-            None => Vec::new(),
-        };
+        // None when stopping: the answer is owed nevertheless, but nothing will be read.
+        let chosen = self.start_offsets(&partitions).await?.unwrap_or_default();
         let mut from: Vec<_> =
             partitions.iter().map(|it| (it.clone(), StartAt::Committed)).collect();
         for (partition, start_at) in chosen {

@@ -25,7 +25,8 @@ impl DeadLetters {
     }
 
     /// Writes the bytes of a record as they came, and waits for the acknowledgement. The headers
-    /// `ce_reason`, `ce_deadtopic`, `ce_deadpartition` and `ce_deadoffset` tell the rest.
+    /// `ce_reason`, `ce_deadtopic`, `ce_deadpartition` and `ce_deadoffset` tell the rest. A record
+    /// that is too large with them goes without its bytes, and `ce_deadsize` tells how many it had.
     pub async fn send(
         &self,
         record: &Received,
@@ -46,14 +47,22 @@ impl DeadLetters {
             envelope.trace.clone_from(&original.trace);
             envelope.origin = original.origin;
         }
-        let out = OutRecord {
+        let mut out = OutRecord {
             topic: self.topic.clone(),
             partition: None,
             key: record.key.clone(),
             value: record.value.clone(),
             envelope,
         };
-        self.producer.send(out).await?;
+        match self.producer.send(out.clone()).await {
+            Err(ProduceError::TooLarge { .. }) => {
+                let size_bytes = record.value.as_ref().map_or(0, |it| it.len());
+                out.value = None;
+                out.envelope.extensions.insert("deadsize".to_owned(), size_bytes.to_string());
+                self.producer.send(out).await?;
+            }
+            sent => drop(sent?),
+        }
         self.producer.metrics().dead_letter(&record.topic);
         Ok(())
     }

@@ -43,6 +43,8 @@ impl ProducerOptions {
 /// behind it fail too, and nothing more is taken ([`ProduceError::Halted`]) until every
 /// [`Delivery`] handed out is awaited or dropped: so no record overtakes one that failed. Then the
 /// caller begins again with the first one that failed.
+///
+/// Dropping the last clone gives up what is not acknowledged yet; [`Producer::flush`] first.
 #[derive(Debug, Clone)]
 pub struct Producer {
     log: Log,

@@ -21,6 +21,7 @@ pub(crate) enum ReaderInner {
 
 /// What a [`Reader`] comes upon.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "nearly every event is a record, and none is kept")]
 pub enum ReadEvent {
     Record(Received),
     /// Everything that was there when reading began has been read. Comes once.

@@ -136,12 +136,15 @@ impl ClientContext for KafkaContext {
         let Some(membership) = &self.membership else { return };
         for (name, topic) in &statistics.topics {
             for (number, partition) in &topic.partitions {
-                // -1 is the client's own inner partition; a lag of -1 is not known.
-                let (Ok(number), Ok(lag)) =
-                    (u32::try_from(*number), u64::try_from(partition.consumer_lag))
+                // -1 is the client's own inner partition, and an end below 0 is not known yet.
+                let (Ok(number), Ok(end)) =
+                    (u32::try_from(*number), u64::try_from(partition.hi_offset))
                 else {
                     continue;
                 };
+                // Without a commit yet, all there is remains to be done.
+                let done = partition.committed_offset.max(partition.lo_offset).max(0);
+                let lag = end.saturating_sub(done.cast_unsigned());
                 if partition.fetch_state == "active" {
                     let at = TopicPartition::new(name.as_str(), number);
                     self.metrics.set_lag(&membership.group, &at, lag);

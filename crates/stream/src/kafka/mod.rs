@@ -277,15 +277,23 @@ impl KafkaLog {
     }
 }
 
-/// Runs a call that blocks where it does not hold up the async threads.
+/// Runs a call that blocks where it does not hold up the async threads: on a thread of its own,
+/// because a runtime that ends would wait for one of its own, and a commit while Kafka is away does
+/// not come back before Kafka does.
 async fn blocking<T: Send + 'static>(
     attempt: String,
     call: impl FnOnce() -> Result<T, KafkaError> + Send + 'static,
 ) -> Result<T, LogError> {
-    match tokio::task::spawn_blocking(call).await {
+    let (sender, result) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("kafka-call".to_owned());
+    // Whoever waited may have given up; then nobody wants to know.
+    if let Err(error) = thread.spawn(move || drop(sender.send(call()))) {
+        return Err(LogError::failed(attempt, error));
+    }
+    match result.await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(LogError::Failed { attempt, source: error.into() }),
-        Err(panicked) => Err(LogError::failed(attempt, panicked)),
+        Ok(Err(error)) => Err(LogError::failed(attempt, error)),
+        Err(gone) => Err(LogError::failed(attempt, gone)),
     }
 }
 

@@ -18,7 +18,7 @@ use tracing::warn;
 use super::aside::Aside;
 use super::context::KafkaContext;
 use super::settings::Settings;
-use super::{signed, unsigned};
+use super::{blocking, signed, unsigned};
 use crate::producer::UnobservedCount;
 use crate::{Delivery, LogError, Metrics, OutRecord, ProduceError, ProducerOptions, Sent};
 
@@ -137,9 +137,9 @@ impl KafkaProducer {
 
     pub(crate) async fn flush(&self, within: Duration) -> Result<(), ProduceError> {
         let client = self.0.client.lock().clone();
-        let flushed = tokio::task::spawn_blocking(move || {
+        let flushed = blocking("flush".to_owned(), move || {
             let flushed = client.producer.flush(within);
-            (flushed, client.producer.in_flight_count())
+            Ok((flushed, client.producer.in_flight_count()))
         });
         match flushed.await {
             Ok((Ok(()), _)) => Ok(()),
@@ -147,9 +147,9 @@ impl KafkaProducer {
                 n_records: usize::try_from(n_records).unwrap_or(0),
                 waited: within,
             }),
-            Err(panicked) => Err(ProduceError::Failed {
+            Err(error) => Err(ProduceError::Failed {
                 topic: "every topic".to_owned(),
-                source: Arc::new(panicked),
+                source: Arc::new(error),
             }),
         }
     }

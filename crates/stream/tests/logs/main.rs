@@ -1,5 +1,7 @@
 //! What a log promises, checked on both of them.
 
+#![expect(clippy::unwrap_used, reason = "a test has no better answer to an error")]
+
 mod consuming;
 mod outage;
 mod producing;

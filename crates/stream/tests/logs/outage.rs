@@ -62,7 +62,7 @@ async fn check(outage: impl AsyncFnOnce(&KafkaNode, watch::Receiver<u64>)) {
     let (n_enqueued, enqueued) = watch::channel(0);
     let (stop, producer) = (stop_writing.clone(), log.producer());
     let writing = tokio::spawn(write_until(stop, producer, topic.clone(), n_enqueued));
-    collects.recv().await.expect("records flow before the outage");
+    let first = collects.recv().await.expect("records flow before the outage");
 
     outage(&node, enqueued).await;
 
@@ -80,7 +80,7 @@ async fn check(outage: impl AsyncFnOnce(&KafkaNode, watch::Receiver<u64>)) {
         );
     }
     // The consumer goes on by itself; what was not committed in time may come again.
-    let mut seen: std::collections::HashSet<_> = [(0, 0)].into();
+    let mut seen: std::collections::HashSet<_> = [first].into();
     wait_for("the consumer has seen everything", PATIENCE, async || {
         while let Ok(record) = collects.try_recv() {
             seen.insert(record);
@@ -120,7 +120,8 @@ async fn a_log_can_be_opened_and_written_to_before_kafka_is_there() {
     node.stop().await;
     let log = TestLog::on(&node).await;
     log.log().reachable(Duration::from_millis(200)).await.expect_err("nobody is there");
-    let delivery = log.producer().enqueue(numbered(&topic, 0, 1)).await.unwrap();
+    let producer = log.producer();
+    let delivery = producer.enqueue(numbered(&topic, 0, 1)).await.unwrap();
     node.start().await.unwrap();
     let sent = tokio::time::timeout(PATIENCE, delivery).await.expect("it arrives").unwrap();
     assert_eq!((sent.partition, sent.offset), (0, 0));

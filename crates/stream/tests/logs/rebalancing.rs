@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
 use shadowline_stream::{
     CancellationToken, Cleanup, ConsumerOptions, Handler, HandlerError, Log, TopicPartition,
     consume,
@@ -110,6 +111,17 @@ impl Running {
     }
 }
 
+/// What the metrics say of how far the group is behind.
+fn lag(log: &Log, topic: &str, partition: u32) -> Option<u64> {
+    let mut registry = Registry::default();
+    log.metrics().register(&mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    let labels = format!(r#"{{group="{topic}.group",topic="{topic}",partition="{partition}"}}"#);
+    let line = format!("shadowline_consumer_lag_records{labels} ");
+    text.lines().find_map(|it| it.strip_prefix(&line)?.parse().ok())
+}
+
 fn handled_by(ledger: &Mutex<Ledger>, name: &str) -> usize {
     ledger.lock().by.get(name).copied().unwrap_or(0)
 }
@@ -170,6 +182,9 @@ on_both_logs! {
         let stuck = Running::start(log.log(), &topic, "stuck", &ledger, Some(healed.clone()));
         wait_for("the first has both partitions", PATIENCE, async || {
             ledger.lock().owners.len() == 2
+        }).await;
+        wait_for("the lag is told", PATIENCE, async || {
+            (0..2).all(|partition| lag(log.log(), &topic, partition) == Some(50))
         }).await;
         let helper = Running::start(log.log(), &topic, "helper", &ledger, None);
         // Retrying does not keep the first from letting one partition go.
