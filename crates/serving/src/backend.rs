@@ -17,7 +17,7 @@ pub type BackendError = Box<dyn std::error::Error + Send + Sync>;
 /// A loaded model.
 pub(crate) enum Backend {
     /// A logistic regression that Shadowline trained.
-    LogisticRegression(LogisticRegression),
+    LogisticRegression(Box<LogisticRegression>),
     /// A function, where the model server is part of another program.
     Function(ModelFunction),
 }
@@ -50,7 +50,7 @@ impl Backend {
         }
         let model = LogisticRegression::from_bytes(artefact)?;
         fits(&model, &package.signature)?;
-        Ok(Self::LogisticRegression(model))
+        Ok(Self::LogisticRegression(Box::new(model)))
     }
 
     /// Answers records that were checked against the model's contract.

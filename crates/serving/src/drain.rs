@@ -207,10 +207,12 @@ impl Drainer {
                 return Pass::Failed(error);
             }
             let finishing = self.finish.is_cancelled();
-            if window.read.is_empty() && window.has_room() && (!window.caught_up || finishing) {
-                if let Err(error) = self.read(&mut window).await {
-                    return Pass::Failed(error);
-                }
+            if window.read.is_empty()
+                && window.has_room()
+                && (!window.caught_up || finishing)
+                && let Err(error) = self.read(&mut window).await
+            {
+                return Pass::Failed(error);
             }
             match self.give_up.run_until_cancelled(self.send(&mut window, oversized)).await {
                 None => return Pass::Over,

@@ -20,15 +20,15 @@ pub(crate) enum PredictError {
     /// The message was read, and its tensors are not in order.
     #[error("{0}")]
     Tensors(String),
-    #[error(transparent)]
-    Contract(#[from] ContractError),
+    #[error("{0}")]
+    Contract(Box<ContractError>),
     #[error("output `{name}` is unknown; expected one of {expected}")]
     Output { name: String, expected: String },
     #[error("model `{model}` version {version} failed: {reason}")]
     Model { model: String, version: String, reason: String },
     /// The answer breaks the model's own contract.
     #[error("model `{model}` version {version} broke its contract in its answer: {source}")]
-    Answer { model: String, version: String, source: ContractError },
+    Answer { model: String, version: String, source: Box<ContractError> },
     #[error("the request took longer than {limit:?}")]
     TimedOut { limit: std::time::Duration },
     #[error("the prediction is refused, as it cannot be written down: {0}")]

@@ -225,7 +225,9 @@ impl Predictor {
         };
         let batch = match accepted {
             Ok(batch) => batch,
-            Err(Rejected { error, tensors }) => return failed(0, tensors, error.into()),
+            Err(Rejected { error, tensors }) => {
+                return failed(0, tensors, PredictError::Contract(Box::new(error)));
+            }
         };
         // A model's panic must not take others' requests with it. The model is not changed by predicting, so there
         // is no half-done state to be seen afterwards.
@@ -250,8 +252,8 @@ impl Predictor {
                 failed(n_records, named_tensors(batch), model_failed(&model, reason))
             }
             Err(source) => {
-                let (model, version) = (model.name.clone(), model.version_text.clone());
-                let error = PredictError::Answer { model, version, source };
+                let (name, version) = (model.name.clone(), model.version_text.clone());
+                let error = PredictError::Answer { model: name, version, source: source.into() };
                 failed(n_records, named_tensors(batch), error)
             }
         }

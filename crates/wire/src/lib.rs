@@ -19,19 +19,37 @@ pub use event_types::{
 };
 
 /// The Open Inference Protocol (KServe V2), generated.
-#[allow(missing_debug_implementations, unreachable_pub, clippy::all, reason = "generated")]
+#[allow(
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated"
+)]
 pub mod inference {
     tonic::include_proto!("inference");
 }
 
 /// The topics' messages, generated.
-#[allow(missing_debug_implementations, unreachable_pub, clippy::all, reason = "generated")]
+#[allow(
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated"
+)]
 pub mod event {
     tonic::include_proto!("shadowline.event.v1");
 }
 
 /// Shadowline's own predict call, generated.
-#[allow(missing_debug_implementations, unreachable_pub, clippy::all, reason = "generated")]
+#[allow(
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated"
+)]
 pub mod serving {
     tonic::include_proto!("shadowline.serving.v1");
 }

@@ -1,5 +1,7 @@
 //! What is written is read again, and what cannot be read is said in words.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
