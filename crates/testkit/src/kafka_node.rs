@@ -38,7 +38,7 @@ java "$@" </dev/null >>"$LOG" 2>&1 &
 java=$!
 echo "$java"
 exec >/dev/null 2>&1
-( read -r _ <&3; kill -9 "$java"; rm -rf "$DIR" ) &
+( read -r _ <&3; trap '' TERM; kill -9 "$java"; rm -rf "$DIR" ) &
 watcher=$!
 wait "$java"
 kill "$watcher"
