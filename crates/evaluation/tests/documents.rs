@@ -1,5 +1,4 @@
 //! Documents: what is accepted, what is refused, and what the refusal says.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use shadowline_evaluation::{MetricSpec, Operator, Outcome, RawMetricSpec, VersionSelector};
 

@@ -1,5 +1,4 @@
 //! A process that applies batches is killed at any moment, again and again: what is there is whole.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod fixtures;
 
