@@ -7,7 +7,10 @@ use serde_json::Value;
 /// The layers from the bottom up. A crate may depend on crates of lower layers, and on those named before it in its own.
 const LAYERS: [(&str, &[&str]); 4] = [
     ("pure", &["contract", "features", "detectors", "models", "evaluation"]),
-    ("adapters", &["service", "wire", "segment-log", "stream", "store", "packages", "datasets", "monitor"]),
+    (
+        "adapters",
+        &["service", "wire", "segment-log", "stream", "store", "packages", "datasets", "monitor"],
+    ),
     ("services", &["serving", "monitor-iforest", "monitor-knn", "metric-specs"]),
     ("tools", &["cli"]),
 ];
@@ -19,14 +22,38 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
     ("tonic", &["wire", "serving", "cli"]),
     ("axum", &["service", "packages", "monitor", "serving", "metric-specs"]),
     ("reqwest", &["datasets", "metric-specs", "cli"]),
-    ("clap", &["service", "monitor", "serving", "monitor-iforest", "monitor-knn", "metric-specs", "cli"]),
+    (
+        "clap",
+        &["service", "monitor", "serving", "monitor-iforest", "monitor-knn", "metric-specs", "cli"],
+    ),
     ("shadowline-segment-log", &["stream", "serving"]),
-    ("anyhow", &["service", "monitor", "serving", "monitor-iforest", "monitor-knn", "metric-specs", "cli", "testkit"]),
+    (
+        "anyhow",
+        &[
+            "service",
+            "monitor",
+            "serving",
+            "monitor-iforest",
+            "monitor-knn",
+            "metric-specs",
+            "cli",
+            "testkit",
+        ],
+    ),
 ];
 
 /// What a pure crate must not have: a way to Kafka, the network, threads of its own, the clock or the disk.
-const IMPURE: [&str; 9] =
-    ["tokio", "rdkafka", "sqlx", "tonic", "axum", "reqwest", "prost", "tempfile", "tracing-subscriber"];
+const IMPURE: [&str; 9] = [
+    "tokio",
+    "rdkafka",
+    "sqlx",
+    "tonic",
+    "axum",
+    "reqwest",
+    "prost",
+    "tempfile",
+    "tracing-subscriber",
+];
 
 /// Each crate's ordinary dependencies (not those of its tests), by the crate's name without the prefix.
 fn manifests() -> BTreeMap<String, Vec<String>> {
@@ -37,18 +64,23 @@ fn manifests() -> BTreeMap<String, Vec<String>> {
         .output()
         .expect("cargo runs this test, so cargo is here");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
+    let metadata: Value =
+        serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
     packages
         .iter()
         .map(|package| {
-            let name = package["name"].as_str().unwrap().trim_start_matches("shadowline-").to_owned();
+            let name = package["name"]
+                .as_str()
+                .expect("a name")
+                .trim_start_matches("shadowline-")
+                .to_owned();
             let dependencies = package["dependencies"]
                 .as_array()
-                .unwrap()
+                .expect("dependencies")
                 .iter()
                 .filter(|it| it["kind"].is_null())
-                .map(|it| it["name"].as_str().unwrap().to_owned())
+                .map(|it| it["name"].as_str().expect("a name").to_owned())
                 .collect();
             (name, dependencies)
         })
@@ -56,16 +88,17 @@ fn manifests() -> BTreeMap<String, Vec<String>> {
 }
 
 fn layer_and_place(name: &str) -> Option<(usize, usize)> {
-    LAYERS
-        .iter()
-        .enumerate()
-        .find_map(|(layer, (_, crates))| crates.iter().position(|it| *it == name).map(|place| (layer, place)))
+    LAYERS.iter().enumerate().find_map(|(layer, (_, crates))| {
+        crates.iter().position(|it| *it == name).map(|place| (layer, place))
+    })
 }
 
 #[test]
 fn every_crate_has_a_layer() {
-    let odd: Vec<_> =
-        manifests().into_keys().filter(|it| it != "testkit" && layer_and_place(it).is_none()).collect();
+    let odd: Vec<_> = manifests()
+        .into_keys()
+        .filter(|it| it != "testkit" && layer_and_place(it).is_none())
+        .collect();
     assert!(odd.is_empty(), "no layer is stated for {odd:?}");
 }
 
@@ -74,8 +107,8 @@ fn arrows_only_point_down() {
     for (name, dependencies) in manifests() {
         let Some((layer, place)) = layer_and_place(&name) else { continue };
         for dependency in dependencies.iter().filter_map(|it| it.strip_prefix("shadowline-")) {
-            let (its_layer, its_place) =
-                layer_and_place(dependency).unwrap_or_else(|| panic!("{name} depends on {dependency}, of no layer"));
+            let (its_layer, its_place) = layer_and_place(dependency)
+                .unwrap_or_else(|| panic!("{name} depends on {dependency}, of no layer"));
             let below = its_layer < layer || (its_layer == layer && its_place < place);
             assert!(below, "{name} depends on {dependency}, which is not below it");
             assert!(
@@ -90,7 +123,8 @@ fn arrows_only_point_down() {
 fn pure_crates_know_no_world() {
     let manifests = manifests();
     for name in LAYERS[0].1 {
-        let impure: Vec<_> = manifests[*name].iter().filter(|it| IMPURE.contains(&it.as_str())).collect();
+        let impure: Vec<_> =
+            manifests[*name].iter().filter(|it| IMPURE.contains(&it.as_str())).collect();
         assert!(impure.is_empty(), "{name} is pure and depends on {impure:?}");
     }
 }
@@ -99,7 +133,8 @@ fn pure_crates_know_no_world() {
 fn each_outside_has_its_one_door() {
     for (name, dependencies) in manifests() {
         for (dependency, allowed) in KNOWN_ONLY_TO {
-            let allowed = allowed.contains(&name.as_str()) || (name == "testkit" && dependency != "rdkafka");
+            let allowed =
+                allowed.contains(&name.as_str()) || (name == "testkit" && dependency != "rdkafka");
             assert!(
                 allowed || !dependencies.iter().any(|it| it == dependency),
                 "{name} depends on {dependency}; only some crates may"
