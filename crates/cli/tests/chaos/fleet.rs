@@ -15,7 +15,8 @@ use crate::ledger::read_to_end;
 use crate::traffic;
 
 /// The metric specs, and the monitors whose scores they judge.
-pub(crate) const SPECS: [(&str, &str); 2] = [("by_forest", "forest"), ("by_neighbours", "neighbours")];
+pub(crate) const SPECS: [(&str, &str); 2] =
+    [("by_forest", "forest"), ("by_neighbours", "neighbours")];
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const WATCHING_WITHIN: Duration = Duration::from_secs(60);
@@ -95,9 +96,36 @@ impl Fleet {
             writeln!(csv, "{a},{b},{c},{y}").expect("write to memory");
         }
         std::fs::write(dir.join("rows.csv"), csv).expect("write the training data");
-        self.shadowline(&["train", "logistic-regression", "--data", "rows.csv", "--label", "y", "--out", "target"]);
-        self.shadowline(&["train", "isolation-forest", "--data", "rows.csv", "--label", "y", "--out", "forest"]);
-        self.shadowline(&["train", "knn", "--data", "rows.csv", "--label", "y", "--out", "neighbours"]);
+        self.shadowline(&[
+            "train",
+            "logistic-regression",
+            "--data",
+            "rows.csv",
+            "--label",
+            "y",
+            "--out",
+            "target",
+        ]);
+        self.shadowline(&[
+            "train",
+            "isolation-forest",
+            "--data",
+            "rows.csv",
+            "--label",
+            "y",
+            "--out",
+            "forest",
+        ]);
+        self.shadowline(&[
+            "train",
+            "knn",
+            "--data",
+            "rows.csv",
+            "--label",
+            "y",
+            "--out",
+            "neighbours",
+        ]);
         let specs: Vec<String> = SPECS
             .iter()
             .map(|(spec, monitor)| {
@@ -132,7 +160,9 @@ impl Fleet {
             let url = format!("{}/v1/watching", self.base(service_idx));
             let what = format!("{monitor} to watch");
             shadowline_testkit::wait_for(&what, WATCHING_WITHIN, async || {
-                self.get_url(&url).await.is_some_and(|it| it["watching"].to_string().contains(monitor))
+                self.get_url(&url)
+                    .await
+                    .is_some_and(|it| it["watching"].to_string().contains(monitor))
             })
             .await;
         }
@@ -182,7 +212,9 @@ impl Fleet {
                         set.push(listen("grpc.listen", self.ports.grpc));
                         set.push(format!("data_dir={}", data.display()));
                     }
-                    "metric-specs" => set.push(format!("store={}", data.join("store.db").display())),
+                    "metric-specs" => {
+                        set.push(format!("store={}", data.join("store.db").display()))
+                    }
                     _ => set.push(format!("packages_dir={}", data.display())),
                 }
                 (Command::new(program(name)), name)
@@ -196,14 +228,23 @@ impl Fleet {
         for set in set {
             command.arg("--set").arg(set);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).spawn().expect("start a program")
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(said)
+            .spawn()
+            .expect("start a program")
     }
 
     async fn all_ready(&self) {
         for (service_idx, name) in SERVICES.iter().enumerate() {
             let url = format!("{}/readyz", self.base(service_idx));
-            let what = format!("{name} to be ready; what it said is in {}", self.dir.path().display());
-            shadowline_testkit::wait_for(&what, READY_WITHIN, async || self.get_url(&url).await.is_some()).await;
+            let what =
+                format!("{name} to be ready; what it said is in {}", self.dir.path().display());
+            shadowline_testkit::wait_for(&what, READY_WITHIN, async || {
+                self.get_url(&url).await.is_some()
+            })
+            .await;
         }
     }
 
@@ -253,7 +294,10 @@ impl Fleet {
         })
         .await;
         let dir = self.dir.path().display();
-        assert!(ended.is_some_and(|it| it.success()), "a stop in good order ended with {ended:?}; see {dir}");
+        assert!(
+            ended.is_some_and(|it| it.success()),
+            "a stop in good order ended with {ended:?}; see {dir}"
+        );
     }
 
     /// Stops every program in good order.
@@ -288,8 +332,10 @@ impl Drop for Fleet {
 impl Ports {
     fn free() -> Self {
         // All are held until all are known, so that they differ.
-        let held: Vec<TcpListener> = (0..5).map(|_| TcpListener::bind("127.0.0.1:0").expect("bind a port")).collect();
-        let ports: Vec<u16> = held.iter().map(|it| it.local_addr().expect("its address").port()).collect();
+        let held: Vec<TcpListener> =
+            (0..5).map(|_| TcpListener::bind("127.0.0.1:0").expect("bind a port")).collect();
+        let ports: Vec<u16> =
+            held.iter().map(|it| it.local_addr().expect("its address").port()).collect();
         Self { grpc: ports[0], http: [ports[1], ports[2], ports[3], ports[4]] }
     }
 }
@@ -298,6 +344,10 @@ impl Ports {
 fn program(service: &str) -> PathBuf {
     let shadowline = Path::new(env!("CARGO_BIN_EXE_shadowline"));
     let path = shadowline.with_file_name(format!("shadowline-{service}"));
-    assert!(path.exists(), "{} is not built; `cargo build --release --workspace --bins` does", path.display());
+    assert!(
+        path.exists(),
+        "{} is not built; `cargo build --release --workspace --bins` does",
+        path.display()
+    );
     path
 }

@@ -64,9 +64,16 @@ impl Ledger {
         assert_eq!(shadowed.len(), origins.len(), "one inference, two origins");
 
         let lost: Vec<_> = calls.answered.iter().filter(|it| !shadowed.contains(it)).collect();
-        assert!(lost.is_empty(), "{} answered and not shadowed, such as {:?}", lost.len(), lost.first());
-        let unknown: Vec<_> =
-            shadowed.iter().filter(|it| !calls.answered.contains(**it) && !calls.cut_off.contains(**it)).collect();
+        assert!(
+            lost.is_empty(),
+            "{} answered and not shadowed, such as {:?}",
+            lost.len(),
+            lost.first()
+        );
+        let unknown: Vec<_> = shadowed
+            .iter()
+            .filter(|it| !calls.answered.contains(**it) && !calls.cut_off.contains(**it))
+            .collect();
         assert!(unknown.is_empty(), "{} shadowed that nobody sent", unknown.len());
 
         assert_eq!(self.scored.len(), SPECS.len(), "both monitors have scored");
@@ -77,7 +84,12 @@ impl Ledger {
         for (spec, ids) in &self.checked {
             let distinct: HashSet<&String> = ids.iter().collect();
             assert_eq!(distinct.len(), ids.len(), "{spec} has checked an inference twice");
-            assert!(distinct == shadowed, "{spec} checked {} of {}", distinct.len(), shadowed.len());
+            assert!(
+                distinct == shadowed,
+                "{spec} checked {} of {}",
+                distinct.len(),
+                shadowed.len()
+            );
         }
         eprintln!(
             "{} answered, {} cut off; {} inferences on the topic in {} records; both specs agree",
@@ -109,7 +121,10 @@ async fn ids_of_checks(fleet: &Fleet, spec: &str) -> Vec<String> {
     let mut ids = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = fleet.get(&format!("/v1/checks?spec={spec}&limit=1000{cursor}")).await.expect("a page of checks");
+        let page = fleet
+            .get(&format!("/v1/checks?spec={spec}&limit=1000{cursor}"))
+            .await
+            .expect("a page of checks");
         let checks = page["checks"].as_array().expect("checks");
         ids.extend(checks.iter().map(|it| it["inference_id"].as_str().expect("an id").to_owned()));
         match &page["next_cursor"] {

@@ -57,11 +57,13 @@ fn kills(n_victims: usize) -> Vec<(usize, usize)> {
     // A small generator of our own is enough for this, and its draws are the same everywhere.
     let mut state = 0x5eed_u64;
     let mut draw = |below: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(state >> 33).expect("31 bits") % below
     };
     let mut moments: Vec<usize> = (0..N_KILLS).map(|_| draw(N_PREDICTIONS)).collect();
     moments.sort_unstable();
-    let victims: Vec<usize> = (0..N_KILLS).map(|kill| if kill < n_victims { kill } else { draw(n_victims) }).collect();
+    let victims: Vec<usize> =
+        (0..N_KILLS).map(|kill| if kill < n_victims { kill } else { draw(n_victims) }).collect();
     moments.into_iter().zip(victims).collect()
 }

@@ -42,7 +42,8 @@ impl Traffic {
         let next = Arc::new(AtomicUsize::new(0));
         let mut callers = JoinSet::new();
         for _ in 0..N_CALLERS {
-            let (channel, calls, told, next) = (channel.clone(), calls.clone(), told.clone(), next.clone());
+            let (channel, calls, told, next) =
+                (channel.clone(), calls.clone(), told.clone(), next.clone());
             callers.spawn(async move {
                 loop {
                     let row_idx = next.fetch_add(1, Ordering::Relaxed);
