@@ -77,7 +77,8 @@ pub(crate) async fn apply(
                 .await
                 .with_context(what)?;
             let version = answer.body["model"]["version"].as_u64();
-            let version = version.with_context(|| format!("{}: no version in {}", what(), answer.body))?;
+            let version =
+                version.with_context(|| format!("{}: no version in {}", what(), answer.body))?;
             let outcome = match (answer.status, version) {
                 (StatusCode::OK, _) => Outcome::Unchanged,
                 (_, 1) => Outcome::Created,
@@ -127,7 +128,9 @@ pub(crate) async fn delete(args: &DeleteArgs) -> anyhow::Result<()> {
         }
     };
     if args.json {
-        return output::json(&json!({"deleted": name, "version": args.version, "service": service}));
+        return output::json(
+            &json!({"deleted": name, "version": args.version, "service": service}),
+        );
     }
     output::line(format!("deleted    {name} ({service})"))
 }

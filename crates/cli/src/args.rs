@@ -52,25 +52,25 @@ pub enum Command {
 #[command(next_help_heading = "Servers")]
 pub struct ServerArgs {
     /// Host of all services, at their default ports [default: 127.0.0.1]
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, global = true, value_name = "HOST")]
     pub server: Option<String>,
     /// The `endpoints.json` that `shadowline up` writes into its data directory
-    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "server")]
     pub endpoints: Option<PathBuf>,
     /// Address of serving's REST interface [default: http://HOST:8000]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     pub serving_url: Option<String>,
     /// Address of serving's gRPC interface [default: http://HOST:8001]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     pub serving_grpc_url: Option<String>,
     /// Address of the isolation forest monitor [default: http://HOST:8010]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     pub monitor_iforest_url: Option<String>,
     /// Address of the KNN monitor [default: http://HOST:8011]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     pub monitor_knn_url: Option<String>,
     /// Address of the metric-spec service [default: http://HOST:8020]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     pub metric_specs_url: Option<String>,
 }
 
@@ -509,7 +509,13 @@ mod tests {
             panic!("specs show takes a name")
         };
         assert_eq!((specs.view, specs.json), (Some(View::Show { name: "knn".into() }), true));
-        for line in ["shadowline", "shadowline explore a.csv", "shadowline apply", "shadowline train knn"] {
+        let Ok(Command::Specs(specs)) = parse("shadowline specs show knn --server prod") else {
+            panic!("the servers can be named behind the name")
+        };
+        assert_eq!(specs.servers.server.as_deref(), Some("prod"));
+        for line in
+            ["shadowline", "shadowline explore a.csv", "shadowline apply", "shadowline train knn"]
+        {
             assert!(parse(line).is_err(), "{line}");
         }
     }

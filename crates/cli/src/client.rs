@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// Asks services over HTTP.
 #[derive(Debug, Clone)]
-pub struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Answer {
 
 impl Client {
     /// A client with timeouts.
-    pub fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(5))
             .timeout(Duration::from_secs(60))

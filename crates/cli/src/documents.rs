@@ -13,11 +13,7 @@ use crate::args::Host;
 /// One document that was read and checked.
 #[derive(Debug)]
 pub(crate) enum Document {
-    Model {
-        host: Host,
-        document: Box<ModelDocument>,
-        artefact: Vec<u8>,
-    },
+    Model { host: Host, document: Box<ModelDocument>, artefact: Vec<u8> },
     MetricSpec(Box<MetricSpec>),
 }
 
@@ -33,7 +29,11 @@ pub(crate) fn read_all(files: &[PathBuf]) -> anyhow::Result<Vec<Document>> {
         } else {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("read `{}`", path.display()))?;
-            (text, format!("`{}`", path.display()), path.parent().unwrap_or(Path::new("")).to_owned())
+            (
+                text,
+                format!("`{}`", path.display()),
+                path.parent().unwrap_or(Path::new("")).to_owned(),
+            )
         };
         let found = parse(&text, &folder).with_context(|| name.clone())?;
         if found.is_empty() {
@@ -58,7 +58,9 @@ fn parse_one(yaml: &str, folder: &Path) -> anyhow::Result<Document> {
     let kind = yaml_from::<OnlyKind>(yaml)?.kind;
     match kind.as_deref() {
         Some("Model") => model(yaml, folder),
-        Some("MetricSpec") => Ok(Document::MetricSpec(Box::new(yaml_from(yaml).context("metric spec")?))),
+        Some("MetricSpec") => {
+            Ok(Document::MetricSpec(Box::new(yaml_from(yaml).context("metric spec")?)))
+        }
         Some(other) => bail!("`kind` is `{other}`; expected `Model` or `MetricSpec`"),
         None => bail!(
             "the document at line {} has no `kind`; expected `Model` or `MetricSpec`",
@@ -150,6 +152,15 @@ mod tests {
         refused(&SPEC.replace("greater", "above"), &["alert_when.operator", "above"]);
         refused(MODEL, &["census_knn", "/nowhere/model.slm"]);
         refused(&MODEL.replace("runtime: knn", "runtime: svm"), &["`svm`", "`knn`"]);
+    }
+
+    #[test]
+    fn the_examples_are_documents() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+        let files = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
+        let files: Vec<PathBuf> =
+            files.filter(|it| it.extension().is_some_and(|it| it == "yaml")).collect();
+        assert_eq!(read_all(&files).unwrap().len(), 3);
     }
 
     #[test]

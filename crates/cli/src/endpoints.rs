@@ -56,7 +56,11 @@ impl Endpoints {
         for (given, place, flag) in [
             (&args.serving_url, &mut endpoints.serving.http, "--serving-url"),
             (&args.serving_grpc_url, &mut endpoints.serving.grpc, "--serving-grpc-url"),
-            (&args.monitor_iforest_url, &mut endpoints.monitor_iforest.http, "--monitor-iforest-url"),
+            (
+                &args.monitor_iforest_url,
+                &mut endpoints.monitor_iforest.http,
+                "--monitor-iforest-url",
+            ),
             (&args.monitor_knn_url, &mut endpoints.monitor_knn.http, "--monitor-knn-url"),
             (&args.metric_specs_url, &mut endpoints.metric_specs.http, "--metric-specs-url"),
         ] {
@@ -141,7 +145,8 @@ mod tests {
         assert_eq!(endpoints.serving.http, "https://predict.example");
         assert_eq!(endpoints.serving.grpc, "http://prod:8001");
         assert_eq!(endpoints.metric_specs.http, "http://prod:8020");
-        let args = ServerArgs { metric_specs_url: Some("prod:8020".into()), ..ServerArgs::default() };
+        let args =
+            ServerArgs { metric_specs_url: Some("prod:8020".into()), ..ServerArgs::default() };
         let error = Endpoints::from_args(&args).unwrap_err().to_string();
         assert!(error.contains("--metric-specs-url `prod:8020`"), "{error}");
     }

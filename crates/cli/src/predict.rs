@@ -27,7 +27,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Asks one version of one model.
 #[derive(Debug, Clone)]
-pub struct Predictor {
+pub(crate) struct Predictor {
     client: GrpcInferenceServiceClient<Channel>,
     model: String,
     version: String,
@@ -36,20 +36,20 @@ pub struct Predictor {
 
 /// What became of one row.
 #[derive(Debug, Clone)]
-pub struct Called {
+pub(crate) struct Called {
     /// The row, counted from 0.
-    pub row_idx: usize,
+    pub(crate) row_idx: usize,
     /// When it was due.
-    pub due: Instant,
+    pub(crate) due: Instant,
     /// From when it was due to its answer.
-    pub latency: Duration,
+    pub(crate) latency: Duration,
     /// The inference's id, or why there was no answer.
-    pub result: Result<String, (Code, String)>,
+    pub(crate) result: Result<String, (Code, String)>,
 }
 
 impl Predictor {
     /// Connects, and asks the model what it reads.
-    pub async fn connect(
+    pub(crate) async fn connect(
         grpc_url: &str,
         model: &str,
         version: Option<NonZeroU64>,
@@ -58,8 +58,10 @@ impl Predictor {
             .with_context(|| format!("gRPC address `{grpc_url}`"))?
             .connect_timeout(Duration::from_secs(5))
             .tcp_nodelay(true);
-        let channel =
-            endpoint.connect().await.with_context(|| format!("connect to serving at {grpc_url}"))?;
+        let channel = endpoint
+            .connect()
+            .await
+            .with_context(|| format!("connect to serving at {grpc_url}"))?;
         let mut client = GrpcInferenceServiceClient::new(channel);
         let version = version.map(|it| it.to_string()).unwrap_or_default();
         let request = ModelMetadataRequest { name: model.to_owned(), version: version.clone() };
@@ -76,7 +78,7 @@ impl Predictor {
     ///
     /// # Errors
     /// A column that the model reads and the table lacks, or one of another type.
-    pub fn requests(&self, table: &Table) -> anyhow::Result<Vec<ModelInferRequest>> {
+    pub(crate) fn requests(&self, table: &Table) -> anyhow::Result<Vec<ModelInferRequest>> {
         let columns = self
             .inputs
             .iter()
@@ -91,9 +93,8 @@ impl Predictor {
                 let inputs = columns
                     .iter()
                     .map(|(input, data_type, column)| {
-                        let data = cell(column, row_idx, *data_type).with_context(|| {
-                            format!("row {row_idx}, column `{}`", input.name)
-                        })?;
+                        let data = cell(column, row_idx, *data_type)
+                            .with_context(|| format!("row {row_idx}, column `{}`", input.name))?;
                         Ok(NamedTensor { name: input.name.clone(), tensor: Tensor::vector(data) })
                     })
                     .collect::<anyhow::Result<Vec<_>>>()?;
@@ -108,7 +109,7 @@ impl Predictor {
     }
 
     /// Sends requests when they are due and reports each one as it ends; stops early when told to.
-    pub async fn replay(
+    pub(crate) async fn replay(
         &self,
         requests: Vec<ModelInferRequest>,
         rate: Option<f64>,
@@ -170,38 +171,38 @@ impl Predictor {
 
 /// Latencies of calls, and how they ended.
 #[derive(Debug, Clone, Default, serde::Serialize)]
-pub struct Summary {
-    pub sent: usize,
-    pub answered: usize,
-    pub errors: usize,
+pub(crate) struct Summary {
+    pub(crate) sent: usize,
+    pub(crate) answered: usize,
+    pub(crate) errors: usize,
     /// By gRPC status code; with one message as an example.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub errors_by_code: BTreeMap<String, ErrorCount>,
-    pub seconds: f64,
-    pub per_second: f64,
+    pub(crate) errors_by_code: BTreeMap<String, ErrorCount>,
+    pub(crate) seconds: f64,
+    pub(crate) per_second: f64,
     /// Of answered calls, in milliseconds.
-    pub latency_ms: Latencies,
+    pub(crate) latency_ms: Latencies,
 }
 
 /// Errors of one status code.
 #[derive(Debug, Clone, Default, serde::Serialize)]
-pub struct ErrorCount {
-    pub count: usize,
-    pub example: String,
+pub(crate) struct ErrorCount {
+    pub(crate) count: usize,
+    pub(crate) example: String,
 }
 
 /// Percentiles of latencies, in milliseconds.
 #[derive(Debug, Clone, Default, serde::Serialize)]
-pub struct Latencies {
-    pub p50: f64,
-    pub p90: f64,
-    pub p99: f64,
-    pub max: f64,
+pub(crate) struct Latencies {
+    pub(crate) p50: f64,
+    pub(crate) p90: f64,
+    pub(crate) p99: f64,
+    pub(crate) max: f64,
 }
 
 impl Summary {
     /// Sums calls up.
-    pub fn of(calls: &[Called], elapsed: Duration) -> Self {
+    pub(crate) fn of(calls: &[Called], elapsed: Duration) -> Self {
         let mut errors_by_code: BTreeMap<String, ErrorCount> = BTreeMap::new();
         for (code, message) in calls.iter().filter_map(|it| it.result.as_ref().err()) {
             let entry = errors_by_code.entry(format!("{code:?}")).or_default();
@@ -305,9 +306,8 @@ mod tests {
         assert_eq!(data(&integers, DataType::String), TensorData::String(vec!["300".into()]));
         assert_eq!(data(&numbers, DataType::Float64), TensorData::Float64(vec![0.5]));
         assert_eq!(data(&texts, DataType::Bool), TensorData::Bool(vec![true]));
-        let refused = |column: &TableColumn, data_type| {
-            cell(column, 0, data_type).unwrap_err().to_string()
-        };
+        let refused =
+            |column: &TableColumn, data_type| cell(column, 0, data_type).unwrap_err().to_string();
         assert_eq!(refused(&integers, DataType::Int8), "expected int8, got 300");
         assert_eq!(refused(&texts, DataType::Float64), "expected float64, got `true`");
         assert_eq!(refused(&numbers, DataType::Bool), "expected bool, got 0.5");

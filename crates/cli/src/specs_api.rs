@@ -77,7 +77,8 @@ impl SpecsApi {
     /// The newest changes of a spec's alert.
     pub(crate) async fn alert_history(&self, spec: &str) -> anyhow::Result<Vec<Value>> {
         let query = [("spec", spec.to_owned())];
-        let answer = self.client.get(&url(&self.base, &["v1", "alerts", "history"], &query)?).await?;
+        let answer =
+            self.client.get(&url(&self.base, &["v1", "alerts", "history"], &query)?).await?;
         Ok(entries(answer, "events"))
     }
 

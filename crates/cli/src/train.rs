@@ -104,7 +104,10 @@ pub(crate) async fn run(command: &TrainCommand) -> anyhow::Result<()> {
         output::line(format!("threshold {threshold}; {share} of the training rows are above it"))?;
     }
     if let Some(accuracy) = trained.report.training_accuracy {
-        output::line(format!("{} of the training rows are predicted right", output::percent(accuracy)))?;
+        output::line(format!(
+            "{} of the training rows are predicted right",
+            output::percent(accuracy)
+        ))?;
     }
     let out = training.out.join(DOCUMENT);
     output::line(format!("written; install it with: shadowline apply -f {}", out.display()))
@@ -146,7 +149,8 @@ pub(crate) fn detector(
         flagged_share: Some(share(n_above, rows)),
         training_accuracy: None,
     };
-    let outputs = vec![Field { profile: Profile::Numerical, ..Field::scalar("score", DataType::Float64) }];
+    let outputs =
+        vec![Field { profile: Profile::Numerical, ..Field::scalar("score", DataType::Float64) }];
     let metadata = BTreeMap::from([
         ("trained_on".to_owned(), trained_on.to_owned()),
         ("n_rows".to_owned(), rows.to_string()),
@@ -178,7 +182,8 @@ pub(crate) fn classifier(
     let inputs = table.without(&[label])?.fields();
     let predicted = model.predict(table)?.labels;
     let labels = table.column(label)?.to_texts();
-    let n_right = predicted.iter().zip(&labels).filter(|(predicted, label)| predicted == label).count();
+    let n_right =
+        predicted.iter().zip(&labels).filter(|(predicted, label)| predicted == label).count();
     let rows = table.n_rows();
     let report = Report {
         name: name.to_string(),
@@ -224,7 +229,8 @@ fn package_name(training: &TrainingArgs) -> anyhow::Result<PackageName> {
         Some(name) => name.clone(),
         None => {
             let last = training.out.file_name();
-            let last = last.with_context(|| format!("--out `{}` has no name", training.out.display()))?;
+            let last =
+                last.with_context(|| format!("--out `{}` has no name", training.out.display()))?;
             last.to_string_lossy().into_owned()
         }
     };

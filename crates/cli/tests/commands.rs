@@ -29,8 +29,11 @@ async fn train(folder: &Path) {
     let at = |name: &str| folder.join(name).display().to_string();
     let model = ["train", "logistic-regression", "--data", "dataset:wine", "--label", "quality"];
     say(&[&model[..], &["--out", &at("wine")]].concat()).await.ok();
-    let knn = ["train", "knn", "--data", "dataset:wine", "--label", "quality", "--scale", "standard"];
-    let said = say(&[&knn[..], &["--contamination", "0.05", "--out", &at("wine_knn"), "--json"]].concat()).await;
+    let knn =
+        ["train", "knn", "--data", "dataset:wine", "--label", "quality", "--scale", "standard"];
+    let said =
+        say(&[&knn[..], &["--contamination", "0.05", "--out", &at("wine_knn"), "--json"]].concat())
+            .await;
     let report = said.ok().json();
     assert_eq!((&report["rows"], &report["features"]), (&1599.into(), &11.into()));
     let share = report["flagged_share"].as_f64().unwrap();
@@ -48,7 +51,8 @@ async fn a_trained_package_loads_as_it_was_trained() {
     let package = folder.path().join("wine_knn");
     let document = std::fs::read_to_string(package.join("serving.yaml")).unwrap();
     let document = ModelDocument::parse(&document).unwrap();
-    let artefact = DetectorArtefact::from_bytes(&std::fs::read(package.join("model.slm")).unwrap()).unwrap();
+    let artefact =
+        DetectorArtefact::from_bytes(&std::fs::read(package.join("model.slm")).unwrap()).unwrap();
     assert_eq!((document.name.as_str(), document.runtime.as_str()), ("wine_knn", "knn"));
     assert_eq!(document.metadata["threshold"], artefact.detector().threshold().to_string());
     let inputs: Vec<&str> = document.contract.inputs().iter().map(|it| it.name.as_str()).collect();
@@ -70,11 +74,15 @@ async fn what_is_installed_is_there_after_a_stop_and_after_a_kill() {
     let up = Up::start(&data_dir).await;
     assert_eq!(up.lines.len(), 7, "{:?}", up.lines);
     let endpoints = up.endpoints();
-    let ask = async |args: &[&str]| -> Said { say(&[args, &["--endpoints", &endpoints]].concat()).await };
+    let ask =
+        async |args: &[&str]| -> Said { say(&[args, &["--endpoints", &endpoints]].concat()).await };
     let apply = ["apply", "--json", "-f", &files[0], &files[1], &files[2]];
     let applied = ask(&apply).await.ok().json();
     assert_eq!(texts(&applied["applied"], "outcome"), ["created"; 4]);
-    assert_eq!(texts(&applied["applied"], "service"), ["serving", "monitor-knn", "metric-specs", "metric-specs"]);
+    assert_eq!(
+        texts(&applied["applied"], "service"),
+        ["serving", "monitor-knn", "metric-specs", "metric-specs"]
+    );
     let applied = ask(&apply).await.ok().json();
     assert_eq!(texts(&applied["applied"], "outcome"), ["unchanged"; 4]);
 
@@ -83,7 +91,9 @@ async fn what_is_installed_is_there_after_a_stop_and_after_a_kill() {
     assert_eq!(second.status.code(), Some(1));
     assert!(message.contains("is in use by process"), "{message}");
 
-    let replayed = ask(&["replay", "--model", "wine", "--data", "dataset:wine", "--rows", "0..300", "--json"]).await;
+    let replayed =
+        ask(&["replay", "--model", "wine", "--data", "dataset:wine", "--rows", "0..300", "--json"])
+            .await;
     assert_eq!(replayed.ok().json()["summary"]["answered"], 300);
     wait_for_checks(&endpoints, 600).await;
     let status = up.interrupt().await;
@@ -100,10 +110,25 @@ async fn what_is_installed_is_there_after_a_stop_and_after_a_kill() {
     wait_for_checks(&endpoints, 800).await;
     assert_all_there(&endpoints, 800).await;
 
-    let ask = async |args: &[&str]| -> Said { say(&[args, &["--endpoints", &endpoints]].concat()).await };
+    let ask =
+        async |args: &[&str]| -> Said { say(&[args, &["--endpoints", &endpoints]].concat()).await };
+    let checks =
+        ask(&["checks", "--spec", "wine_outliers", "--limit", "1", "--json"]).await.ok().json();
+    let inference_id = checks["checks"][0]["inference_id"].as_str().unwrap();
+    let shown = ask(&["checks", "show", inference_id, "--json"]).await.ok().json();
+    assert_eq!(shown["checks"].as_array().unwrap().len(), 2, "{shown}");
+    for (list, name) in
+        [("models", "wine"), ("specs", "wine_outliers"), ("alerts", "wine_outliers")]
+    {
+        let shown = ask(&[list, "show", name]).await.ok();
+        assert!(shown.stdout.contains(name), "{shown:?}");
+    }
     ask(&["delete", "spec", "wine_far_outliers"]).await.ok();
     ask(&["delete", "model", "wine_knn"]).await.ok();
-    assert_eq!(texts(&ask(&["specs", "--json"]).await.ok().json()["metric_specs"], "alerts_when").len(), 1);
+    assert_eq!(
+        texts(&ask(&["specs", "--json"]).await.ok().json()["metric_specs"], "alerts_when").len(),
+        1
+    );
     assert_eq!(texts(&ask(&["models", "--json"]).await.ok().json()["models"], "name"), ["wine"]);
     let gone = ask(&["delete", "model", "wine_knn"]).await;
     assert_eq!(gone.status.code(), Some(1));
@@ -124,11 +149,17 @@ async fn count_checks(endpoints: &str) -> usize {
 }
 
 async fn assert_all_there(endpoints: &str, n_checks: usize) {
-    let ask = async |args: &[&str]| say(&[args, &["--json", "--endpoints", endpoints]].concat()).await.ok().json();
+    let ask = async |args: &[&str]| {
+        say(&[args, &["--json", "--endpoints", endpoints]].concat()).await.ok().json()
+    };
     assert_eq!(texts(&ask(&["models"]).await["models"], "name"), ["wine", "wine_knn"]);
     let specs = ask(&["specs", "list"]).await;
-    let names: Vec<&str> =
-        specs["metric_specs"].as_array().unwrap().iter().map(|it| it["spec"]["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> = specs["metric_specs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["spec"]["name"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["wine_far_outliers", "wine_outliers"]);
     assert_eq!(texts(&ask(&["alerts"]).await["alerts"], "state"), ["inactive"; 2]);
     assert_eq!(texts(&ask(&["status"]).await["services"], "status"), ["ok"; 4]);
@@ -152,20 +183,46 @@ async fn what_cannot_be_done_is_said_and_fails() {
     check(&[&train[..], &["--label", "c"]].concat(), 1, "no column `c`; there are a, b").await;
     check(&[&train[..], &["--rows", "7..9"]].concat(), 1, "has 2 rows; --rows begins at 7").await;
     check(&[&train[..], &["--contamination", "0.9"]].concat(), 1, "contamination").await;
-    check(&["train", "knn", "--data", "dataset:iris", "--out", &out], 1, "no data set `iris`").await;
+    check(&["train", "knn", "--data", "dataset:iris", "--out", &out], 1, "no data set `iris`")
+        .await;
     check(&["train", "knn", "--out", &out], 64, "--data").await;
-    check(&["up", "--data-dir", &out, "--set", "serving.htp.listen=x"], 64, "did you mean `http`?").await;
-    check(&["up", "--data-dir", &out, "--set", "metric_specs.topics.prefix=x."], 1, "metric_specs.topics.prefix").await;
+    check(&["up", "--data-dir", &out, "--set", "serving.htp.listen=x"], 64, "did you mean `http`?")
+        .await;
+    check(
+        &["up", "--data-dir", &out, "--set", "metric_specs.topics.prefix=x."],
+        1,
+        "metric_specs.topics.prefix",
+    )
+    .await;
     // Port 9 is nobody's.
-    check(&["specs", "--metric-specs-url", "http://127.0.0.1:9"], 1, "GET http://127.0.0.1:9/v1/metric-specs").await;
-    check(&["replay", "--model", "m", "--data", "dataset:wine", "--serving-grpc-url", "http://127.0.0.1:9"], 1,
-        "connect to serving at http://127.0.0.1:9").await;
+    check(
+        &["specs", "--metric-specs-url", "http://127.0.0.1:9"],
+        1,
+        "GET http://127.0.0.1:9/v1/metric-specs",
+    )
+    .await;
+    check(
+        &[
+            "replay",
+            "--model",
+            "m",
+            "--data",
+            "dataset:wine",
+            "--serving-grpc-url",
+            "http://127.0.0.1:9",
+        ],
+        1,
+        "connect to serving at http://127.0.0.1:9",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn settings_of_all_services_are_one_file() {
     let folder = tempfile::tempdir().unwrap();
-    let said = say(&["up", "--data-dir", &folder.path().display().to_string(), "--print-config"]).await.ok();
+    let said = say(&["up", "--data-dir", &folder.path().display().to_string(), "--print-config"])
+        .await
+        .ok();
     let file = folder.path().join("shadowline.toml");
     let shown: toml::Table = said.stdout.parse().unwrap();
     for table in ["serving", "monitor_iforest", "monitor_knn", "metric_specs", "telemetry"] {
@@ -173,13 +230,7 @@ async fn settings_of_all_services_are_one_file() {
     }
     assert!(shown["serving"]["log"]["kind"].as_str() == Some("embedded"), "{}", said.stdout);
     std::fs::write(&file, &said.stdout).unwrap();
-    let again = say(&[
-        "up",
-        "--data-dir",
-        &folder.path().display().to_string(),
-        "--config",
-        &file.display().to_string(),
-        "--print-config",
-    ]);
-    assert_eq!(again.await.ok().stdout, said.stdout);
+    let (folder, file) = (folder.path().display().to_string(), file.display().to_string());
+    let again = ["up", "--data-dir", &folder, "--config", &file, "--print-config"];
+    assert_eq!(say(&again).await.ok().stdout, said.stdout);
 }

@@ -13,10 +13,14 @@ fn check(report: &Value) {
     assert_eq!(report["predictions"]["failed"], 0);
     assert_eq!(report["shadowed"], *answered);
     assert_eq!(report["shadow_records"], *answered);
-    let (scored, checks) = (report["scored"].as_object().unwrap(), report["checks"].as_object().unwrap());
+    let (scored, checks) =
+        (report["scored"].as_object().unwrap(), report["checks"].as_object().unwrap());
     assert_eq!((scored.len(), checks.len()), (2, 2));
     assert!(scored.values().all(|it| it == answered), "{report:#}");
-    assert!(checks.values().all(|it| it["total"] == *answered && it["unscored"] == 0), "{report:#}");
+    assert!(
+        checks.values().all(|it| it["total"] == *answered && it["unscored"] == 0),
+        "{report:#}"
+    );
     let alerts = report["alerts"].as_array().unwrap();
     assert_eq!(alerts.iter().filter(|it| it["to"] == "firing").count(), 2, "{report:#}");
     assert_eq!(alerts.iter().filter(|it| it["to"] == "inactive").count(), 2, "{report:#}");

@@ -24,9 +24,9 @@ impl Deployment {
         stop: &CancellationToken,
     ) -> anyhow::Result<Option<Self>> {
         Ok(match kafka {
-            Some(bootstrap_servers) => {
-                Processes::start(bootstrap_servers, data_dir, stop).await?.map(|it| Self::Kafka(Box::new(it)))
-            }
+            Some(bootstrap_servers) => Processes::start(bootstrap_servers, data_dir, stop)
+                .await?
+                .map(|it| Self::Kafka(Box::new(it))),
             None => {
                 let config = Config::load(data_dir, None, &[])?;
                 let running = Running::start(config, data_dir, Ports::OrAnyFree, stop).await?;

@@ -54,7 +54,11 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
     }
     let starting = Deployment::start(args.kafka.as_deref(), dir.path(), &stop).await?;
     let Some(mut deployment) = starting else { bail!("stopped before the services were ready") };
-    say.line(format!("services     ready, {} log, data in {}", deployment.log_kind(), dir.path().display()))?;
+    say.line(format!(
+        "services     ready, {} log, data in {}",
+        deployment.log_kind(),
+        dir.path().display()
+    ))?;
     let teller = Teller::new(&say, &story, &dir, &deployment, &stop)?;
     let told = tokio::select! {
         told = teller.tell(started) => told,
@@ -166,13 +170,16 @@ impl<'a> Teller<'a> {
         let applied = self.apply(&prepared.files).await?;
         let audit = Audit::start(self.deployment.log(), self.deployment.topics()).await?;
         let since = clock::now();
-        let predictor = Predictor::connect(&self.endpoints.serving.grpc, self.story.name, None).await?;
+        let predictor =
+            Predictor::connect(&self.endpoints.serving.grpc, self.story.name, None).await?;
 
         let live = Live::new(self.story);
-        let (normal, _) = self.replay(&live, &audit, &predictor, "normal", &self.story.normal, self.stop).await?;
+        let (normal, _) =
+            self.replay(&live, &audit, &predictor, "normal", &self.story.normal, self.stop).await?;
         let firing_before = audit.look(|it| it.alerts.clone());
-        let (anomalous, first_anomalous) =
-            self.replay(&live, &audit, &predictor, "anomalous", &self.story.anomalous, self.stop).await?;
+        let (anomalous, first_anomalous) = self
+            .replay(&live, &audit, &predictor, "anomalous", &self.story.anomalous, self.stop)
+            .await?;
         let recovery = self.recover(&live, &audit, &predictor).await?;
         let is_complete = self.wait_until_complete(&audit, [&normal, &anomalous, &recovery]).await;
         live.finish();
@@ -290,15 +297,17 @@ impl<'a> Teller<'a> {
             }
         };
         let summary = Summary::of(&calls, started.elapsed());
-        self.say.line(format!(
-            "replayed     {name:10} {} rows in {:.1} s, p50 {:.2} ms, p99 {:.2} ms, {} errors",
+        let line = format!(
+            "replayed     {name:12} {} rows in {:.1} s, p50 {:.2} ms, p99 {:.2} ms, {} errors",
             output::thousands(summary.sent),
             summary.seconds,
             summary.latency_ms.p50,
             summary.latency_ms.p99,
             summary.errors
-        ))?;
-        Ok((Phase { name, ids: answered(&calls), summary }, started))
+        );
+        live.above(|| self.say.line(line))?;
+        let first_due = calls.first().map_or(started, |it| it.due);
+        Ok((Phase { name, ids: answered(&calls), summary }, first_due))
     }
 
     /// Sends normal rows until no alert fires any more.
@@ -310,8 +319,14 @@ impl<'a> Teller<'a> {
     ) -> anyhow::Result<Phase> {
         let resolved = self.stop.child_token();
         let (phase, ()) = {
-            let replay =
-                self.replay(live, audit, predictor, "normal again", &self.story.recovery, &resolved);
+            let replay = self.replay(
+                live,
+                audit,
+                predictor,
+                "normal again",
+                &self.story.recovery,
+                &resolved,
+            );
             let wait = async {
                 audit.until(|it| it.n_firings() != 0 && !it.is_firing()).await;
                 resolved.cancel();
@@ -349,7 +364,9 @@ impl<'a> Teller<'a> {
     ) -> anyhow::Result<Vec<(String, String)>> {
         let expected: usize = phases.iter().map(|it| it.ids.len()).sum();
         let deadline = Instant::now() + COMPLETE_WITHIN;
-        while self.specs.counts(spec, Some(since)).await?.total < expected && Instant::now() < deadline {
+        while self.specs.counts(spec, Some(since)).await?.total < expected
+            && Instant::now() < deadline
+        {
             sleep(Duration::from_millis(50)).await;
         }
         self.specs.checks_since(spec, since).await
@@ -367,14 +384,15 @@ struct Live {
     specs: [String; 2],
     bar: ProgressBar,
     counts: ProgressBar,
-    _all: MultiProgress,
+    all: MultiProgress,
 }
 
 impl Live {
     fn new(story: &Story) -> Self {
         let all = MultiProgress::new();
         let bar = all.add(ProgressBar::new(0));
-        if let Ok(style) = ProgressStyle::with_template("{msg:12} {bar:40} {pos}/{len} predictions") {
+        if let Ok(style) = ProgressStyle::with_template("{msg:12} {bar:40} {pos}/{len} predictions")
+        {
             bar.set_style(style);
         }
         let counts = all.add(ProgressBar::new_spinner());
@@ -387,7 +405,7 @@ impl Live {
             specs: [story.forest_spec(), story.knn_spec()],
             bar,
             counts,
-            _all: all,
+            all,
         }
     }
 
@@ -395,6 +413,11 @@ impl Live {
         self.bar.set_message(name);
         self.bar.set_length(n_rows as u64);
         self.bar.set_position(0);
+    }
+
+    /// Prints something above the live lines.
+    fn above<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.all.suspend(print)
     }
 
     fn predicted(&self) {

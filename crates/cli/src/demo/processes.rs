@@ -105,7 +105,8 @@ impl Processes {
                 () = stop.cancelled() => return Ok(None),
             };
             let Ok(Ok(ports)) = waited else {
-                let file = children.iter().find(|it| it.name == name).map(|it| it.log_file.display());
+                let file =
+                    children.iter().find(|it| it.name == name).map(|it| it.log_file.display());
                 let file = file.map(|it| it.to_string()).unwrap_or_default();
                 bail!("service {name} did not say where it listens; see `{file}`");
             };
@@ -124,7 +125,8 @@ impl Processes {
             monitor_knn: HttpEndpoint { http: url(&knn.http)? },
             metric_specs: HttpEndpoint { http: url(&specs.http)? },
         };
-        let mut processes = Self { endpoints: endpoints.clone(), log, topics, children, _lock: lock };
+        let mut processes =
+            Self { endpoints: endpoints.clone(), log, topics, children, _lock: lock };
         tokio::select! {
             ready = up::all_ready(&endpoints) => ready?,
             error = processes.ended() => return Err(error),
@@ -153,7 +155,9 @@ impl Processes {
                 let ended = process.child.wait().await;
                 let log_file = process.log_file.display();
                 match ended {
-                    Ok(status) => anyhow!("service {} ended: {status}; see `{log_file}`", process.name),
+                    Ok(status) => {
+                        anyhow!("service {} ended: {status}; see `{log_file}`", process.name)
+                    }
                     Err(error) => anyhow!("wait for service {}: {error}", process.name),
                 }
             })
@@ -177,7 +181,9 @@ impl Processes {
                 Ok(Err(error)) => Err(error.into()),
                 Err(_) => {
                     child.kill().await.with_context(|| format!("kill service {name}"))?;
-                    Err(anyhow!("service {name} did not stop within {STOP_WITHIN:?}; see `{log_file}`"))
+                    Err(anyhow!(
+                        "service {name} did not stop within {STOP_WITHIN:?}; see `{log_file}`"
+                    ))
                 }
             };
             result = result.and(stopped);
@@ -217,9 +223,8 @@ async fn spawn(
     })?;
     let stdin = child.stdin.take().context("standard input of a child is piped")?;
     let stderr = child.stderr.take().context("standard error of a child is piped")?;
-    let file = File::create(&log_file)
-        .await
-        .with_context(|| format!("write `{}`", log_file.display()))?;
+    let file =
+        File::create(&log_file).await.with_context(|| format!("write `{}`", log_file.display()))?;
     let (found, addresses) = oneshot::channel();
     let expects_grpc = name == "serving";
     tokio::spawn(async move {

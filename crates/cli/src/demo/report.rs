@@ -143,7 +143,13 @@ impl Report {
             }
             for (spec, checks) in checks {
                 let found: HashSet<String> = checks.iter().map(|(id, _)| id.clone()).collect();
-                compare(&mut problems, "shadowed", &shadowed, &format!("checked by {spec}"), &found);
+                compare(
+                    &mut problems,
+                    "shadowed",
+                    &shadowed,
+                    &format!("checked by {spec}"),
+                    &found,
+                );
                 if found.len() != checks.len() {
                     let n_repeated = checks.len() - found.len();
                     problems.push(format!("{spec} has checked {n_repeated} requests twice"));
@@ -208,7 +214,9 @@ impl Report {
             ))?;
         }
         if let Some(first_alert_ms) = self.first_alert_ms {
-            say.line(format!("first alert  {first_alert_ms:.0} ms after the first anomalous predict"))?;
+            say.line(format!(
+                "first alert  {first_alert_ms:.0} ms after the first anomalous predict"
+            ))?;
         }
         say.line(format!("time         {:.1} s in all", self.seconds.total))?;
         if self.ok {

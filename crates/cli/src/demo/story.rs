@@ -133,12 +133,19 @@ impl Story {
         let trained_on = self.name;
         let name = |text: String| PackageName::try_from(text).context("name of a package");
         let model = train::classifier(name(self.name.to_owned())?, &table, self.label, trained_on)?;
-        let forest = IsolationForest::params().contamination(Contamination::Share(FOREST_CONTAMINATION));
-        let forest = DetectorParams::IsolationForest(forest);
         let forest =
-            train::detector(name(self.forest_name())?, &forest, Scale::Standard, &features, trained_on)?;
+            IsolationForest::params().contamination(Contamination::Share(FOREST_CONTAMINATION));
+        let forest = DetectorParams::IsolationForest(forest);
+        let forest = train::detector(
+            name(self.forest_name())?,
+            &forest,
+            Scale::Standard,
+            &features,
+            trained_on,
+        )?;
         let knn = DetectorParams::Knn(KnnOutlier::params().contamination(KNN_CONTAMINATION));
-        let knn = train::detector(name(self.knn_name())?, &knn, Scale::Standard, &features, trained_on)?;
+        let knn =
+            train::detector(name(self.knn_name())?, &knn, Scale::Standard, &features, trained_on)?;
         let mut files = Vec::new();
         let mut reports = Vec::new();
         let mut thresholds = Vec::new();

@@ -42,9 +42,11 @@ impl Config {
         let log_dir = path_text(&data_dir.join("log"))?;
         for service in SERVICES {
             let log = |key: &str| format!("{service}.log.{key}");
-            layers = layers
-                .set("`shadowline up`", &log("kind"), "embedded")
-                .set("`shadowline up`", &log("dir"), &log_dir);
+            layers = layers.set("`shadowline up`", &log("kind"), "embedded").set(
+                "`shadowline up`",
+                &log("dir"),
+                &log_dir,
+            );
         }
         let config: Self = layers.extract()?;
         config.check()?;

@@ -86,7 +86,8 @@ impl Running {
         running.spawn("serving", {
             let log = log.clone();
             async move |stop| {
-                Ok(shadowline_serving::serve(serving, log, serving_grpc, serving_http, stop).await?)
+                Ok(shadowline_serving::serve(serving, log, serving_grpc, serving_http, stop)
+                    .await?)
             }
         });
         running.spawn("monitor-iforest", {
