@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use serde_json::Value;
-use shadowline_stream::{Log, Reader, Received};
+use shadowline_stream::{Log, Received, StartAt};
 use shadowline_wire::{Inference, Score};
 
 use crate::fleet::{Fleet, SPECS};
@@ -107,7 +107,7 @@ fn value(record: &Received) -> &[u8] {
 
 /// Every record of a topic, from its beginning to its end.
 pub(crate) async fn read_to_end(log: &Log, topic: &str) -> Vec<Received> {
-    let mut reader = Reader::open(log, topic).await.expect("open a reader");
+    let mut reader = log.reader(topic, StartAt::Earliest).await.expect("open a reader");
     reader.read_to_end().await.expect("read the topic")
 }
 

@@ -1,15 +1,15 @@
 //! Predict calls from several callers at once, each with an id of its own.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use shadowline_wire::serving::prediction_service_client::PredictionServiceClient;
 use shadowline_wire::serving::{PredictRequest, Value, value::Kind};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tonic::transport::{Channel, Endpoint};
 use uuid::Uuid;
 
@@ -24,52 +24,57 @@ pub(crate) struct Calls {
     pub(crate) cut_off: HashSet<String>,
 }
 
-/// Callers at work.
+/// Callers at work, on a thread of their own.
 #[derive(Debug)]
 pub(crate) struct Traffic {
-    calls: Arc<Mutex<Calls>>,
     answered: watch::Receiver<usize>,
-    callers: JoinSet<()>,
+    thread: JoinHandle<Calls>,
 }
 
 impl Traffic {
     /// Starts callers that go on until `n_predictions` were answered.
     pub(crate) fn start(grpc: String, n_predictions: usize) -> Self {
-        let channel = Endpoint::from_shared(grpc).expect("an address").connect_lazy();
-        let calls = Arc::new(Mutex::new(Calls::default()));
         let (told, answered) = watch::channel(0);
-        let told = Arc::new(told);
-        let next = Arc::new(AtomicUsize::new(0));
-        let mut callers = JoinSet::new();
-        for _ in 0..N_CALLERS {
-            let (channel, calls, told, next) =
-                (channel.clone(), calls.clone(), told.clone(), next.clone());
-            callers.spawn(async move {
-                loop {
-                    let row_idx = next.fetch_add(1, Ordering::Relaxed);
-                    if n_predictions <= row_idx {
-                        return;
-                    }
-                    until_answered(&channel, row_idx, &calls).await;
-                    told.send_modify(|it| *it += 1);
-                }
-            });
-        }
-        Self { calls, answered, callers }
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("make a runtime");
+            runtime.block_on(call(grpc, n_predictions, &told))
+        });
+        Self { answered, thread }
     }
 
     /// Waits for a number of answers.
     pub(crate) async fn answered_at_least(&self, n: usize) {
-        self.answered.clone().wait_for(|it| n <= *it).await.expect("the callers are at work");
+        let mut answered = self.answered.clone();
+        answered.wait_for(|it| n <= *it).await.expect("the callers are at work");
     }
 
     /// Waits for the callers.
-    pub(crate) async fn finish(mut self) -> Calls {
-        while let Some(ended) = self.callers.join_next().await {
-            ended.expect("no caller panics");
-        }
-        std::mem::take(&mut *self.calls.lock())
+    pub(crate) async fn finish(self) -> Calls {
+        let thread = self.thread;
+        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+        joined.expect("waiting does not panic").expect("no caller panics")
     }
+}
+
+async fn call(grpc: String, n_predictions: usize, told: &watch::Sender<usize>) -> Calls {
+    let channel = Endpoint::from_shared(grpc).expect("an address").connect_lazy();
+    let calls = Mutex::new(Calls::default());
+    let next = Cell::new(0);
+    let caller = async || {
+        loop {
+            let row_idx = next.replace(next.get() + 1);
+            if n_predictions <= row_idx {
+                return;
+            }
+            until_answered(&channel, row_idx, &calls).await;
+            told.send_modify(|it| *it += 1);
+        }
+    };
+    join_all((0..N_CALLERS).map(|_| caller())).await;
+    calls.into_inner()
 }
 
 /// Sends one row until it is answered, under a new id each time.
