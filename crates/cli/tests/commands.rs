@@ -1,5 +1,7 @@
 //! Commands as a user types them, against a running `shadowline up`.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! The demonstration, which counts itself; and that its counts are what they should be.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use serde_json::Value;

@@ -29,6 +29,9 @@ pub(crate) struct Seen {
     pub(crate) unreadable: Vec<String>,
 }
 
+/// Notes one record of a topic.
+type Note = fn(&mut Seen, &Received) -> anyhow::Result<()>;
+
 /// One change of an alert.
 #[derive(Debug, Clone)]
 pub(crate) struct AlertSeen {
@@ -55,7 +58,7 @@ impl Audit {
         let (changed, changes) = watch::channel(0);
         let changed = Arc::new(changed);
         let stop = CancellationToken::new();
-        let readers: [(Arc<str>, fn(&mut Seen, &Received) -> anyhow::Result<()>); 3] = [
+        let readers: [(Arc<str>, Note); 3] = [
             (topics.inferences(), Seen::inference),
             (topics.scores(), Seen::score),
             (topics.alerts(), Seen::alert),

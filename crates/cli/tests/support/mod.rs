@@ -1,7 +1,6 @@
 //! The binary as a user starts it.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
