@@ -153,7 +153,8 @@ fn the_next_offset_outlives_every_record() {
 #[test]
 fn a_segment_that_is_nearly_full_is_closed_by_sync() {
     let dir = TempDir::new().unwrap();
-    let log = SegmentLog::open(dir.path(), Options { segment_bytes: 1000, first_offset: 0 }).unwrap();
+    let log =
+        SegmentLog::open(dir.path(), Options { segment_bytes: 1000, first_offset: 0 }).unwrap();
     log.append(&[0; 500]).unwrap();
     log.sync().unwrap();
     assert_eq!(log.n_segments(), 1);
