@@ -250,11 +250,13 @@ impl Report {
             format!(" --endpoints {}/{}", self.data_dir, crate::endpoints::FILE)
         };
         let spec = self.checks.keys().next_back().cloned().unwrap_or_default();
+        // As this program was called: after `make demo` it is on nobody's path.
+        let shadowline = std::env::args().next().unwrap_or_else(|| "shadowline".to_owned());
         say.line("\nTo try:")?;
-        say.line(format!("  shadowline status{at}"))?;
-        say.line(format!("  shadowline alerts{at}"))?;
-        say.line(format!("  shadowline checks --spec {spec} --outcome breach{at}"))?;
-        say.line(format!("  shadowline specs show {spec}{at}"))
+        say.line(format!("  {shadowline} status{at}"))?;
+        say.line(format!("  {shadowline} alerts{at}"))?;
+        say.line(format!("  {shadowline} checks --spec {spec} --outcome breach{at}"))?;
+        say.line(format!("  {shadowline} specs show {spec}{at}"))
     }
 }
 
