@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{DataFile, Manifest};
 
@@ -74,9 +74,6 @@ pub enum LoadError {
     /// There is no copy, and fetching it failed.
     #[error("fetch `{url}` ({})", .tried.join("; "))]
     Fetch { url: String, tried: Vec<String>, source: reqwest::Error },
-    /// What was fetched cannot be kept.
-    #[error("write `{}`", path.display())]
-    Write { path: PathBuf, source: std::io::Error },
 }
 
 impl LoadError {
@@ -152,10 +149,19 @@ impl Loader {
             Ok(bytes) => bytes,
             Err(source) => return Err(LoadError::Fetch { url: url.clone(), tried, source }),
         };
-        let found = checked(file, bytes, Place::Fetched(url.clone()))?;
+        let found = match checked(file, bytes, Place::Fetched(url.clone())) {
+            Ok(found) => found,
+            // Something between here and there answered instead, such as a login page.
+            Err(other) => {
+                tried.push(other.to_string());
+                return Err(LoadError::NotFound { path: path.to_owned(), tried });
+            }
+        };
         if let Some(cache) = &self.cache {
             let at = cache.join(path);
-            keep(&at, &found.bytes).map_err(|source| LoadError::Write { path: at, source })?;
+            if let Err(error) = keep(&at, &found.bytes) {
+                warn!(path = %at.display(), %error, "a data file is not kept in the cache");
+            }
         }
         Ok(found)
     }

@@ -122,7 +122,8 @@ async fn a_download_of_something_else_is_not_kept() {
         let folders = Folders::new();
         let url = server(status, body).await;
         let error = folders.loader(Some(&url)).load("a/b.csv").await.unwrap_err();
-        assert_eq!(error.is_absence(), status != "200 OK", "{error}");
+        // The right file is not at hand then, which is no reason for a demonstration to fail.
+        assert!(error.is_absence(), "{error}");
         assert!(error.to_string().contains(&url), "{error}");
         assert!(!folders.cache.path().join("a/b.csv").exists());
     }

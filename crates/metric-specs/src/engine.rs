@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use shadowline_evaluation::{
     AlertState, Evaluation, MetricSelector, MetricSpec, Observation, Outcome, SpecError, SpecId,
-    Transition, TransitionReason,
+    Transition, TransitionReason, VersionSelector,
 };
 use shadowline_service::clock;
 use shadowline_service::health::Component;
@@ -29,6 +29,8 @@ use crate::metrics::MetricSpecsMetrics;
 
 /// The wait before a timer's step that could not be kept is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// How long after partitions were assigned no timer runs, so that what waits in them is read first.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// A score and the partition that it was read from.
 #[derive(Debug, Clone)]
@@ -237,7 +239,9 @@ pub(crate) struct Engine {
     offsets: BTreeMap<u32, u64>,
     /// What is here may differ from what is stored, because a transaction failed: somebody else may have written.
     stale: bool,
-    retry_timers_at: Option<Instant>,
+    /// When timers may run; none until there are partitions to read. What waits in them may end what a timer would
+    /// fire or resolve, so it is read first.
+    timers_from: Option<Instant>,
     wakers: Wakers,
     metrics: MetricSpecsMetrics,
     health: Component,
@@ -261,7 +265,7 @@ impl Engine {
             marks: HashMap::new(),
             offsets: BTreeMap::new(),
             stale: true,
-            retry_timers_at: None,
+            timers_from: None,
             wakers,
             metrics,
             health,
@@ -296,18 +300,56 @@ impl Engine {
             Command::Assigned(reply) => {
                 let result = self.reload().await;
                 let result = self.noted(result).map(|()| self.offsets.clone());
+                self.timers_from = Some(Instant::now() + SETTLE);
                 answer(reply, result.map_err(ApplyError::Store));
             }
             Command::Apply(scores, reply) => {
                 let result = self.apply(scores).await;
                 answer(reply, self.noted(result).map_err(ApplyError::Store));
             }
-            Command::Create(spec, reply) => answer(reply, self.create(spec).await),
-            Command::Put(key, spec, reply) => answer(reply, self.put(key, spec).await),
-            Command::Patch(key, patch, reply) => answer(reply, self.patch(key, patch).await),
-            Command::Delete(key, reply) => answer(reply, self.delete(key).await),
+            Command::Create(spec, reply) => {
+                self.refresh().await;
+                let result = self.create(spec).await;
+                answer(reply, self.changed(result));
+            }
+            Command::Put(key, spec, reply) => {
+                self.refresh().await;
+                let result = self.put(key, spec).await;
+                answer(reply, self.changed(result));
+            }
+            Command::Patch(key, patch, reply) => {
+                self.refresh().await;
+                let result = self.patch(key, patch).await;
+                answer(reply, self.changed(result));
+            }
+            Command::Delete(key, reply) => {
+                self.refresh().await;
+                let result = self.delete(key).await;
+                answer(reply, self.changed(result));
+            }
             Command::Standings(reply) => answer(reply, self.standings()),
         }
+    }
+
+    /// Reads everything again if it may differ from what is stored, before something is changed by hand. Where that
+    /// fails the change does, too, and says why.
+    async fn refresh(&mut self) {
+        if self.stale {
+            let result = self.reload().await;
+            if let Err(error) = self.noted(result) {
+                warn!(error = crate::run::chain(&error), "read the specs again");
+            }
+        }
+    }
+
+    /// After a failed change nobody knows what is stored; after a kept one the store is well.
+    fn changed<T>(&mut self, result: Result<T, ChangeError>) -> Result<T, ChangeError> {
+        match &result {
+            Ok(_) => self.health.ok(),
+            Err(ChangeError::Store(_)) => self.stale = true,
+            Err(_) => {}
+        }
+        result
     }
 
     /// Keeps the health of the store: consumption waits while it fails.
@@ -426,12 +468,14 @@ impl Engine {
         };
         for (spec_no, tracked) in &self.specs {
             let spec = &tracked.stored.spec;
-            if !spec.judges(
+            let judges = spec.judges(
                 &score.model.name,
                 &score.model.version,
                 &monitor.name,
                 &monitor.version,
-            ) {
+            );
+            // An older version speaks because another spec names it.
+            if !judges || (!score.is_newest && !names_a_version(spec)) {
                 continue;
             }
             let tracked = effects.touched.entry(*spec_no).or_insert_with(|| tracked.clone());
@@ -489,7 +533,7 @@ impl Engine {
 
     fn next_timer(&self) -> Option<Instant> {
         let first = self.specs.values().filter_map(|it| it.timer().map(|(_, at)| at)).min()?;
-        Some(self.retry_timers_at.map_or(first, |it| it.max(first)))
+        self.timers_from.map(|it| it.max(first))
     }
 
     async fn run_timers(&mut self) {
@@ -497,7 +541,7 @@ impl Engine {
             && let Err(error) = self.reload().await
         {
             self.health.failing(crate::run::chain(&error));
-            self.retry_timers_at = Some(Instant::now() + RETRY_AFTER);
+            self.timers_from = Some(Instant::now() + RETRY_AFTER);
             return;
         }
         let (now, instant) = (clock::now(), Instant::now());
@@ -520,7 +564,6 @@ impl Engine {
         let result = self.commit(&batch).await;
         match self.noted(result) {
             Ok(()) => {
-                self.retry_timers_at = None;
                 self.keep(touched, &batch.events);
             }
             Err(error) => {
@@ -528,7 +571,7 @@ impl Engine {
                     error = crate::run::chain(&error),
                     "a timer's step was not kept, it is tried again"
                 );
-                self.retry_timers_at = Some(Instant::now() + RETRY_AFTER);
+                self.timers_from = Some(Instant::now() + RETRY_AFTER);
             }
         }
     }
@@ -668,6 +711,8 @@ impl Engine {
     fn change_error(&self, error: StoreError) -> ChangeError {
         match error {
             StoreError::NameTaken { name } => ChangeError::NameTaken { name },
+            // Somebody else was faster, and the store is well.
+            moved @ StoreError::SpecMoved { .. } => ChangeError::Store(moved),
             other => {
                 self.health.failing(crate::run::chain(&other));
                 ChangeError::Store(other)
@@ -685,6 +730,11 @@ struct Effects {
     events: Vec<AlertEvent>,
     counts: BTreeMap<(SpecNo, Outcome), u64>,
     n_repeated: u64,
+}
+
+/// Whether a spec says which version of a detector it judges; otherwise it judges the newest.
+fn names_a_version(spec: &MetricSpec) -> bool {
+    matches!(spec.metric(), MetricSelector::Monitor { version: VersionSelector::Exactly(_), .. })
 }
 
 fn available(spec: &MetricSpec) -> Result<(), ChangeError> {

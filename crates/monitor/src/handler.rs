@@ -57,9 +57,9 @@ impl Scorer {
 
         let now = clock::now();
         let mut sent = Vec::with_capacity(verdicts.len());
-        for Verdict { record_idx, monitor, result } in verdicts {
+        for Verdict { record_idx, monitor, is_newest, result } in verdicts {
             let Ok(readable) = &read[record_idx] else { continue };
-            let score = to_score(readable, monitor, result, now);
+            let score = to_score(readable, (monitor, is_newest), result, now);
             sent.push(self.enqueue(&records[record_idx], score).await?);
         }
         for (record, readable) in records.iter().zip(&read) {
@@ -126,7 +126,7 @@ impl Scorer {
 
 fn to_score(
     readable: &Readable,
-    monitor: shadowline_wire::MonitorRef,
+    (monitor, is_newest): (shadowline_wire::MonitorRef, bool),
     result: Result<shadowline_wire::ScoreValue, Unscored>,
     now: Timestamp,
 ) -> Score {
@@ -135,6 +135,7 @@ fn to_score(
         inference_id: inference.id.clone(),
         model: inference.model.clone(),
         monitor,
+        is_newest,
         result,
         origin: Origin { instance: origin.instance, sequence: origin.sequence },
         received_at: inference.received_at,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, s};
 use shadowline_contract::{NamedTensor, Tensor};
 use shadowline_detectors::{Detector, DetectorArtefact, RecordScoreError};
 use shadowline_features::{FeatureError, FieldSource, Values};
@@ -36,6 +36,7 @@ pub(crate) struct Judged {
 pub(crate) struct Verdict {
     pub(crate) record_idx: usize,
     pub(crate) monitor: MonitorRef,
+    pub(crate) is_newest: bool,
     pub(crate) result: Result<ScoreValue, Unscored>,
 }
 
@@ -91,6 +92,7 @@ pub(crate) fn judge(records: &[Received], plan: &Plan, metrics: &MonitorMetrics)
         verdicts.extend(record_idxs.into_iter().zip(results).map(|(record_idx, result)| Verdict {
             record_idx,
             monitor: monitor.clone(),
+            is_newest: target.is_newest,
             result,
         }));
     }
@@ -99,7 +101,8 @@ pub(crate) fn judge(records: &[Received], plan: &Plan, metrics: &MonitorMetrics)
     Judged { records, verdicts }
 }
 
-/// One detector's answers for inferences: their records are scored together, which changes no score.
+/// One detector's answers for inferences: their records are scored together, which changes no score. Where one of
+/// them cannot be scored the others still are, each inference by itself.
 fn score_all(
     detector: &DetectorArtefact,
     inferences: &[&Inference],
@@ -122,7 +125,7 @@ fn score_all(
     let n_features = detector.preprocessing().n_features();
     let scores = match ArrayView2::from_shape((features.len() / n_features, n_features), &features)
     {
-        Ok(records) => detector.detector().score(records).map_err(|it| from_score(&it.into())),
+        Ok(records) => Ok((records, detector.detector().score(records).ok())),
         Err(error) => Err(unscored("detector_failed", format!("arrange features: {error}"))),
     };
     let mut scored = 0;
@@ -130,9 +133,16 @@ fn score_all(
         .into_iter()
         .map(|part| {
             let Part { n_records, n_unseen } = part?;
-            let all = scores.as_ref().map_err(Clone::clone)?;
-            let values: Vec<f64> = all.iter().skip(scored).take(n_records).copied().collect();
+            let rows = s![scored..scored + n_records, ..];
             scored += n_records;
+            let (records, all) = scores.as_ref().map_err(Clone::clone)?;
+            let values = match all {
+                Some(all) => all.slice(s![scored - n_records..scored]).to_vec(),
+                None => {
+                    let alone = detector.detector().score(records.slice(rows));
+                    alone.map_err(|it| from_score(&it.into()))?.to_vec()
+                }
+            };
             summarise(values, n_unseen)
         })
         .collect()

@@ -49,6 +49,8 @@ pub(crate) struct Watched {
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) monitor: MonitorRef,
+    /// Whether this is the newest version here, which answers the specs that name none.
+    pub(crate) is_newest: bool,
     /// The detector, or why every score it is asked for has to be an unscored one.
     pub(crate) detector: Result<HostedDetector, Unscored>,
 }
@@ -164,11 +166,9 @@ fn target(
         return Err(format!("detector `{}` is not hosted here", wanted.name));
     }
     // From here on nobody else can serve the spec, so what is missing must be said in scores.
-    let version = if wanted.version.is_empty() {
-        versions.keys().next_back().or(damaged.keys().next_back()).copied()
-    } else {
-        wanted.version.parse().ok()
-    };
+    let newest = versions.keys().next_back().or(damaged.keys().next_back()).copied();
+    let version = if wanted.version.is_empty() { newest } else { wanted.version.parse().ok() };
+    let is_newest = version == newest;
     let detector = match version.and_then(|it| versions.get(&it)) {
         Some(hosted) => Ok(Arc::clone(hosted)),
         None => Err(match version.and_then(|it| damaged.get(&it)) {
@@ -189,7 +189,7 @@ fn target(
         }),
     };
     let version = version.map_or_else(|| wanted.version.clone(), |it| it.to_string());
-    Ok(Target { monitor: MonitorRef { name: wanted.name.clone(), version }, detector })
+    Ok(Target { monitor: MonitorRef { name: wanted.name.clone(), version }, is_newest, detector })
 }
 
 fn unscored(code: &str, message: String) -> Unscored {

@@ -194,7 +194,10 @@ impl SegmentLog {
             })?;
             let Some(end) = end else { break };
             chunk.next_offset = chunk.next_offset.max(end.next);
-            segment = self.segment_after(current.base());
+            let after = self.segment_after(current.base());
+            // The segment may have grown and been closed since it was looked at: what is new in it comes first.
+            let has_more = after.is_some() && end.next < current.next();
+            segment = if has_more { Some(current) } else { after };
         }
         Ok(chunk)
     }

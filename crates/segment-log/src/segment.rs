@@ -153,8 +153,9 @@ impl Segment {
     /// Makes the file, complete with its header and on disk.
     pub(crate) fn create(dir: &Path, header: Header, start: u64) -> Result<Self, FileError> {
         let path = dir.join(file_name(header.base));
-        write_atomically(&path, &header.encode())?;
-        let file = open_file(&path)?;
+        let made = write_atomically(&path, &header.encode()).and_then(|()| open_file(&path));
+        // Left behind, a segment that nobody writes to would be a gap at the next start.
+        let file = made.inspect_err(|_| remove_quietly(&path))?;
         Ok(Self { header, path, file, start, content: RwLock::new(Content::empty(header.base)) })
     }
 

@@ -234,6 +234,8 @@ fn mask(key: &str, value: &mut toml::Value) {
             let key = key.to_lowercase();
             if SECRETS.iter().any(|it| key.contains(it)) {
                 *text = Secret::MASK.into();
+            } else if let Some((scheme, user, rest)) = with_password(text) {
+                *text = format!("{scheme}://{user}:{}@{rest}", Secret::MASK);
             }
         }
         toml::Value::Integer(_)
@@ -241,6 +243,15 @@ fn mask(key: &str, value: &mut toml::Value) {
         | toml::Value::Boolean(_)
         | toml::Value::Datetime(_) => {}
     }
+}
+
+/// The parts around the password of an address such as `https://user:password@host/path`.
+fn with_password(text: &str) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = text.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (userinfo, _) = authority.rsplit_once('@')?;
+    let (user, _) = userinfo.split_once(':')?;
+    Some((scheme, user, &rest[userinfo.len() + 1..]))
 }
 
 fn built_in(what: &str, toml: &str) -> Result<toml::Table, SettingsError> {

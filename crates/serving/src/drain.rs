@@ -212,12 +212,12 @@ impl Drainer {
                 && (!window.caught_up || finishing)
                 && let Err(error) = self.read(&mut window).await
             {
-                return Pass::Failed(error);
+                return self.failed(error, &mut window, oversized).await;
             }
             match self.give_up.run_until_cancelled(self.send(&mut window, oversized)).await {
                 None => return Pass::Over,
                 Some(Ok(())) => {}
-                Some(Err(error)) => return Pass::Failed(error),
+                Some(Err(error)) => return self.failed(error, &mut window, oversized).await,
             }
             if finishing && window.read.is_empty() && window.in_flight.is_empty() {
                 return Pass::Over;
@@ -239,6 +239,19 @@ impl Drainer {
                 () = self.finish.cancelled(), if !finishing => {}
             }
         }
+    }
+
+    /// Ends a pass. What has arrived before the failure is kept: the mark moves over it, so that it is not sent again.
+    async fn failed(
+        &self,
+        error: DrainError,
+        window: &mut Window,
+        oversized: &mut BTreeMap<u64, String>,
+    ) -> Pass {
+        if let Err(also) = self.settle(window, None, oversized).await {
+            warn!(error = chain(&also), "settle what was sent before a failure");
+        }
+        Pass::Failed(error)
     }
 
     /// Takes the deliveries that are there, from the oldest on, and moves the mark behind them. `arrived` is the

@@ -386,7 +386,8 @@ fn serve_grpc(
     let health = HealthService::from_health_reporter(reporter);
     let router = tonic::transport::Server::builder()
         .layer(UndecodableLayer { meters })
-        .timeout(config.limits.request_timeout)
+        // Behind the time limit of a prediction, which names the inference and is shadowed.
+        .timeout(config.limits.request_timeout + Duration::from_secs(1))
         .max_concurrent_streams(config.limits.streams_per_connection)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))

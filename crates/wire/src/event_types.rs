@@ -111,6 +111,8 @@ pub struct Score {
     pub model: ModelRef,
     /// Which detector speaks.
     pub monitor: MonitorRef,
+    /// Whether it was the detector's newest version: its score answers the metric specs that name none.
+    pub is_newest: bool,
     /// The score, or the reason why there is none.
     pub result: Result<ScoreValue, Unscored>,
     /// The origin of the inference.
@@ -212,6 +214,7 @@ impl Score {
             origin: Some(self.origin.into()),
             received_at: Some(to_timestamp(self.received_at)),
             scored_at: Some(to_timestamp(self.scored_at)),
+            is_newest: self.is_newest,
             ..Default::default()
         };
         match &self.result {
@@ -283,6 +286,7 @@ impl Score {
             inference_id: wire.inference_id,
             model: wire.model.ok_or_else(|| missing("model"))?.into(),
             monitor: MonitorRef { name: monitor.name, version: monitor.version },
+            is_newest: wire.is_newest,
             result,
             origin: origin(NAME, &wire.origin.ok_or_else(|| missing("origin"))?)?,
             received_at: from_timestamp(NAME, "received_at", wire.received_at)?,

@@ -96,7 +96,8 @@ prop_compose! {
         ],
     ) -> Score {
         let monitor = MonitorRef { name: "forest".to_owned(), version: "1".to_owned() };
-        Score { inference_id: "i".to_owned(), model: model(), monitor, result, origin, received_at, scored_at }
+        let is_newest = origin.sequence % 2 == 0;
+        Score { inference_id: "i".to_owned(), model: model(), monitor, is_newest, result, origin, received_at, scored_at }
     }
 }
 
@@ -179,6 +180,7 @@ fn a_score_that_is_no_number_is_read_as_unscored() {
             inference_id: "i".to_owned(),
             model: model(),
             monitor: MonitorRef { name: "m".to_owned(), version: "1".to_owned() },
+            is_newest: true,
             result: Ok(ScoreValue {
                 value,
                 record_idx: 0,

@@ -174,6 +174,7 @@ impl Monitor {
             inference_id: format!("inference-{sequence}"),
             model: ModelRef { name: "census".into(), version: "1".into() },
             monitor: MonitorRef { name: self.name.into(), version: "1".into() },
+            is_newest: true,
             result,
             origin: shadowline_wire::Origin { instance: INSTANCE, sequence },
             received_at: clock::now(),

@@ -172,7 +172,11 @@ impl KafkaMember {
             list.add_partition_offset(&at.topic, signed(at.partition), kafka_offset(*start_at))
                 .map_err(|error| LogError::failed(format!("start {at} at {start_at:?}"), error))?;
         }
-        self.answer(true, &list)
+        self.answer(true, &list)?;
+        // The client keeps the pause of a partition that left and came back, and has none for a new one. So all are
+        // resumed, and as long as the buffer is full `attend` pauses all of them anew.
+        self.paused = true;
+        self.resume()
     }
 
     pub(crate) async fn release(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
