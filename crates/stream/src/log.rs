@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
 use tracing::info;
 
 use crate::producer::ProducerInner;
@@ -10,6 +11,10 @@ use crate::{
     Committed, EmbeddedLog, KafkaLog, LogConfig, LogError, Metrics, PartitionCount, Producer,
     ProducerOptions, Reader, StartAt, TopicDescription, TopicError, TopicSpec, Watermarks,
 };
+
+/// How long a topic that was made may take to be known everywhere.
+const KNOWN_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// An open log; cheap to clone.
 #[derive(Debug, Clone)]
@@ -97,12 +102,16 @@ impl Log {
         };
         if created.map_err(create_error)? {
             info!(topic = %spec.name, partitions, "topic created");
-            return Ok(());
         }
-        // Another process was faster; what it made is checked like any other.
-        match self.describe(&spec.name).await.map_err(check_error)? {
-            Some(actual) => spec.check(partitions, &actual),
-            None => Ok(()),
+        // A topic is made before every broker knows of it, and another process may have been faster in making it. What
+        // comes next, a topic that must match this one or a record for it, needs it to be known.
+        let patience = Instant::now() + KNOWN_WITHIN;
+        loop {
+            match self.describe(&spec.name).await.map_err(check_error)? {
+                Some(actual) => return spec.check(partitions, &actual),
+                None if patience <= Instant::now() => return Ok(()),
+                None => sleep(LOOK_AGAIN_AFTER).await,
+            }
         }
     }
 
