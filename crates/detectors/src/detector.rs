@@ -1,4 +1,4 @@
-use ndarray::{Array1, ArrayView2};
+use ndarray::{Array1, ArrayView1, ArrayView2};
 
 /// A fitted model of reference data that says how unlike it a record is.
 pub trait Detector {
@@ -20,6 +20,34 @@ pub trait Detector {
     /// a distance is beyond 64-bit floats.
     fn score(&self, records: ArrayView2<'_, f64>) -> Result<Array1<f64>, ScoreError>;
 }
+
+/// Why a record has its score: what each feature adds to what a record of the reference data is expected to
+/// score.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// The record's score, as [`Detector::score`] gives it.
+    pub score: f64,
+    /// The score that the contributions start from.
+    pub expected: f64,
+    /// Shape `(n_features,)`, in the unit of the score: above 0 makes the record more anomalous. They add up to
+    /// `score - expected`, but for rounding.
+    pub contributions: Vec<f64>,
+}
+
+/// A detector that can say which features a score comes from.
+pub trait Explain: Detector {
+    /// Takes the score of one record apart into its features' contributions.
+    ///
+    /// # Shapes
+    /// `record` is `(n_features,)`.
+    ///
+    /// # Errors
+    /// As [`Detector::score`]; the record is number 0.
+    fn explain(&self, record: ArrayView1<'_, f64>) -> Result<Explanation, ScoreError>;
+}
+
+/// Told by a long fit how far it is: items done, of how many.
+pub type Observe<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// Why a record has no score.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]

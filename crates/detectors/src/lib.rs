@@ -20,7 +20,7 @@ pub use artefact::{
     DetectorArtefact, DetectorKind, DetectorParams, FittedDetector, RecordScoreError, RecordScores,
     TrainError,
 };
-pub use detector::{Detector, ScoreError};
+pub use detector::{Detector, Explain, Explanation, Observe, ScoreError};
 pub use error::FitError;
 pub use isolation_forest::{IsolationForest, IsolationForestParams, IsolationForestValidParams};
 pub use knn::{KnnOutlier, KnnParams, KnnValidParams};
