@@ -4,7 +4,7 @@ use shadowline_features::percentile;
 
 use super::{
     Contamination, IsolationForestParams, IsolationForestValidParams, average_path_length,
-    build::grow, nodes::Trees, scorer::Scorer,
+    build::grow, engine::Engine, nodes::Trees, scorer::Scorer,
 };
 use crate::{Detector, FitError, Observe, ScoreError, error::check_reference};
 
@@ -24,6 +24,9 @@ pub struct IsolationForest {
     /// The mean path length of the training samples in each node; at a leaf, the path length itself.
     pub(super) path_lengths: Vec<f64>,
     pub(super) scorer: Scorer,
+    pub(super) engine: Engine,
+    /// What a path of average length in each tree would add up to.
+    pub(super) average_path: f64,
 }
 
 impl IsolationForest {
@@ -97,15 +100,15 @@ impl IsolationForest {
     }
 
     /// The score of a sum of path lengths over the trees.
-    #[expect(clippy::cast_precision_loss, reason = "a count of trees is far below 2^53")]
+    #[inline]
     pub(super) fn score_of_path(&self, sum: f64) -> f64 {
-        let longest = self.n_estimators() as f64 * average_path_length(self.n_samples);
         // Trees of one record have no path to measure; scikit-learn calls every record 0.5 then.
-        let share = if 0.0 < longest { sum / longest } else { 1.0 };
+        let share = if 0.0 < self.average_path { sum / self.average_path } else { 1.0 };
         libm::exp2(-share)
     }
 
     /// Makes a forest of trees without a flaw.
+    #[expect(clippy::cast_precision_loss, reason = "a count of trees is far below 2^53")]
     pub(super) fn assemble(
         params: IsolationForestValidParams,
         n_features: usize,
@@ -114,8 +117,20 @@ impl IsolationForest {
         trees: Trees,
     ) -> Self {
         let path_lengths = trees.path_lengths();
-        let scorer = Scorer::new(&trees);
-        Self { params, n_features, n_samples, offset, trees, path_lengths, scorer }
+        let scorer = Scorer::new(&trees, &path_lengths);
+        let average_path = trees.n_trees() as f64 * average_path_length(n_samples);
+        let engine = Engine::fastest();
+        Self {
+            params,
+            n_features,
+            n_samples,
+            offset,
+            trees,
+            path_lengths,
+            scorer,
+            engine,
+            average_path,
+        }
     }
 }
 

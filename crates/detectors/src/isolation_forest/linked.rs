@@ -21,6 +21,10 @@ impl Linked {
         Self { depths: depths.collect() }
     }
 
+    pub(super) fn size_bytes(&self) -> usize {
+        self.depths.capacity() * size_of::<u32>()
+    }
+
     /// Adds the path length of each tree to the tree's lane.
     pub(super) fn add_paths(
         &self,

@@ -4,6 +4,9 @@
 //! defaults and the rules of threshold and rounding are scikit-learn's; its random numbers are not.
 
 mod build;
+mod complete;
+mod engine;
+mod explain;
 mod forest;
 mod linked;
 mod nodes;
@@ -12,9 +15,12 @@ mod params;
 mod planes;
 mod random;
 mod scorer;
+#[cfg(target_arch = "x86_64")]
+mod simd;
 mod stored;
 mod trees;
 
+pub use engine::Engine;
 pub use forest::IsolationForest;
 pub use params::{
     Contamination, IsolationForestParams, IsolationForestValidParams, MaxFeatures, MaxSamples,

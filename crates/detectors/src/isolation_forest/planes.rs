@@ -38,11 +38,13 @@ impl Planes {
     }
 
     /// The number of the cut with a left child.
+    #[inline]
     pub(super) fn plane_idx(child: usize, tree_idx: usize) -> usize {
         (child - 1 - tree_idx) / 2
     }
 
     /// The terms of a cut for a record: each feature, and what it adds.
+    #[inline]
     pub(super) fn terms<'a>(
         &'a self,
         plane_idx: usize,
@@ -57,8 +59,19 @@ impl Planes {
     }
 
     /// Whether a record goes to the right child of a cut.
+    #[inline]
     pub(super) fn goes_right(&self, plane_idx: usize, record: &[f32]) -> bool {
         goes_right(self.terms(plane_idx, record).map(|(_, term)| term))
+    }
+
+    /// Shares a change among the features of a cut as their parts of its side are, or evenly if they have none.
+    pub(super) fn share(&self, plane_idx: usize, record: &[f32], change: f64, changes: &mut [f64]) {
+        let whole = self.terms(plane_idx, record).map(|(_, term)| term.abs()).sum::<f64>();
+        let even = 1.0 / f64::from(u32::try_from(self.width).unwrap_or(u32::MAX));
+        for (feature, term) in self.terms(plane_idx, record) {
+            let part = if 0.0 < whole { term.abs() / whole } else { even };
+            changes[feature] += change * part;
+        }
     }
 
     /// Says what is wrong with planes that were read.
@@ -80,6 +93,7 @@ impl Planes {
 
 /// What a feature adds to the side of a cut. Products of 32-bit floats and sums of some are far from the ends
 /// of 64-bit floats.
+#[inline]
 pub(super) fn term(normal: f32, intercept: f32, value: f32) -> f64 {
     f64::from(normal) * (f64::from(value) - f64::from(intercept))
 }

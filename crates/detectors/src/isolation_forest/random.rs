@@ -22,6 +22,7 @@ impl Random {
     /// Source: Lemire, *Fast Random Integer Generation in an Interval* (2019),
     /// <https://doi.org/10.1145/3230636>.
     #[expect(clippy::cast_possible_truncation, reason = "the low half is taken on purpose")]
+    #[inline]
     pub(super) fn below(&mut self, n: usize) -> usize {
         let n = n as u64;
         loop {
@@ -35,11 +36,13 @@ impl Random {
 
     /// A number from 0 to below 1 in steps of 2^-53.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+    #[inline]
     pub(super) fn share(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
     /// Heads or tails.
+    #[inline]
     pub(super) fn coin(&mut self) -> bool {
         self.0.next_u64() >> 63 == 1
     }
