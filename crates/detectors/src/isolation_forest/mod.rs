@@ -13,6 +13,7 @@ mod nodes;
 mod oblique;
 mod params;
 mod planes;
+mod predict;
 mod random;
 mod scorer;
 #[cfg(target_arch = "x86_64")]

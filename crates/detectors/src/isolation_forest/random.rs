@@ -12,9 +12,10 @@ pub(super) struct Random(Xoshiro256PlusPlus);
 impl Random {
     /// The stream of one tree.
     pub(super) fn stream(random_state: u64, tree_idx: usize) -> Self {
-        // An odd multiplier keeps the streams of a seed apart; the generator's own seeding mixes the bits.
-        let offset = (tree_idx as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Self(Xoshiro256PlusPlus::seed_from_u64(random_state ^ offset))
+        // Odd multipliers keep the streams of trees and of seeds apart; the generator's own seeding mixes the bits.
+        let of_seed = random_state.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let of_tree = (tree_idx as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Self(Xoshiro256PlusPlus::seed_from_u64(of_seed ^ of_tree))
     }
 
     /// A number below `n`, which is at least 1.
