@@ -205,8 +205,8 @@ impl<'a> Grower<'a> {
 
     /// The value of a sample of a node.
     #[inline]
-    pub(super) fn value(&self, at: usize, feature: u16) -> f32 {
-        narrow(self.records[[self.order[at] as usize, usize::from(feature)]])
+    pub(super) fn value(&self, at: usize, feature: usize) -> f32 {
+        narrow(self.records[[self.order[at] as usize, feature]])
     }
 
     /// Orders the samples of a node by their side; answers where the right side starts.

@@ -63,12 +63,14 @@ impl Random {
     /// Source: Floyd's algorithm in Bentley, *Programming Pearls: A Sample of Brilliance* (1987),
     /// <https://doi.org/10.1145/30401.315746>.
     pub(super) fn distinct(&mut self, count: usize, n: usize) -> Vec<usize> {
-        let mut taken = vec![false; n];
+        // One bit each: there may be many more records than are drawn.
+        let mut taken = vec![0_u64; n.div_ceil(64)];
         let mut drawn = Vec::with_capacity(count);
         for last in n - count..n {
             let candidate = self.below(last + 1);
-            let chosen = if taken[candidate] { last } else { candidate };
-            taken[chosen] = true;
+            let is_taken = taken[candidate / 64] >> (candidate % 64) & 1 == 1;
+            let chosen = if is_taken { last } else { candidate };
+            taken[chosen / 64] |= 1 << (chosen % 64);
             drawn.push(chosen);
         }
         drawn
