@@ -168,7 +168,7 @@ impl DetectorArtefact {
             DetectorParams::IsolationForest(params) => {
                 let params = params.check_ref()?;
                 let forest = params.fit(&reference)?;
-                let scores = forest.score_reference(reference.records().view());
+                let scores = forest.score_reference(reference.records().view(), &|_, _| {});
                 (FittedDetector::IsolationForest(forest), scores)
             }
             DetectorParams::Knn(params) => {

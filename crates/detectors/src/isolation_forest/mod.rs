@@ -5,12 +5,24 @@
 
 mod build;
 mod forest;
+mod linked;
+mod nodes;
+mod oblique;
 mod params;
+mod planes;
+mod random;
+mod scorer;
+mod stored;
+mod trees;
 
 pub use forest::IsolationForest;
 pub use params::{
     Contamination, IsolationForestParams, IsolationForestValidParams, MaxFeatures, MaxSamples,
 };
+pub use trees::{PlainCut, PlainForest, PlainForestError, PlainNode, PlainTree};
+
+/// Sums of path lengths that run side by side: tree `t` adds to sum `t % LANES`, in the order of the trees.
+const LANES: usize = 16;
 
 /// The mean number of cuts after which a search in a random binary tree of `n` records ends without a find:
 /// what a path would go on for, were a node of `n` records not a leaf.
