@@ -5,6 +5,7 @@
 
 mod build;
 mod forest;
+pub mod interchange;
 mod linked;
 mod nodes;
 mod oblique;

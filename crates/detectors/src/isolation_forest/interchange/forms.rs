@@ -68,10 +68,7 @@ const fn part(part: Part) -> Form {
 pub(super) const LABEL: Form = Op(
     "Add",
     &[
-        Op(
-            "Mul",
-            &[Cast(INT64, &Op("Less", &[part(Part::Decision), Number(0.0)])), Number(-2.0)],
-        ),
+        Op("Mul", &[Cast(INT64, &Op("Less", &[part(Part::Decision), Number(0.0)])), Number(-2.0)]),
         Number(1.0),
     ],
 );
@@ -81,10 +78,7 @@ pub(super) const DECISION: Form = Op("Add", &[part(Part::ScoreSamples), part(Par
 /// Equation 2 of Liu, Ting, Zhou (2008), negative.
 pub(super) const SCORE_SAMPLES: Form = Op(
     "Neg",
-    &[Op(
-        "Pow",
-        &[Number(2.0), Op("Neg", &[Op("Div", &[part(Part::Sum), part(Part::Divisor)])])],
-    )],
+    &[Op("Pow", &[Number(2.0), Op("Neg", &[Op("Div", &[part(Part::Sum), part(Part::Divisor)])])])],
 );
 
 /// The path length of a leaf as skl2onnx writes it: cuts, and what a path would go on for.
@@ -118,13 +112,7 @@ const LOGARITHM: Form = Op(
 const RATIO: Form = Op(
     "Mul",
     &[
-        Op(
-            "Div",
-            &[
-                Op("Max", &[COUNT_LESS_ONE, Number(0.0)]),
-                Op("Max", &[COUNT, Number(1.0)]),
-            ],
-        ),
+        Op("Div", &[Op("Max", &[COUNT_LESS_ONE, Number(0.0)]), Op("Max", &[COUNT, Number(1.0)])]),
         Number(-2.0),
     ],
 );
@@ -133,10 +121,8 @@ const RATIO: Form = Op(
 pub(super) const LEAF_VALUE: Form = Op("Reshape", &[part(Part::Lookup), part(Part::Shape)]);
 pub(super) const LOOKUP: Form = Op("LabelEncoder", &[Cast(INT64, &part(Part::Leaf))]);
 /// A tree that says which leaf a record comes to.
-pub(super) const LEAF: Form = Op(
-    "TreeEnsembleRegressor",
-    &[Op("Gather", &[part(Part::Records), part(Part::Columns)])],
-);
+pub(super) const LEAF: Form =
+    Op("TreeEnsembleRegressor", &[Op("Gather", &[part(Part::Records), part(Part::Columns)])]);
 /// Trees that say how long the path of a record is, all together.
 pub(super) const WHOLE_FOREST: Form = Op("TreeEnsembleRegressor", &[part(Part::Records)]);
 
@@ -198,8 +184,7 @@ impl<'g, 'a> Walk<'g, 'a> {
                 if node.integer("to")? == Some(*elem_type) {
                     return Ok(());
                 }
-                let expected =
-                    if *elem_type == FLOAT { "1 (float)" } else { "7 (64-bit integer)" };
+                let expected = if *elem_type == FLOAT { "1 (float)" } else { "7 (64-bit integer)" };
                 node.refuse("to", expected)
             }
         }

@@ -215,10 +215,7 @@ impl<'a> Node<'a> {
         self.attributes.iter().any(|(name, _)| *name == attribute)
     }
 
-    pub(super) fn integer(
-        &self,
-        attribute: &'static str,
-    ) -> Result<Option<i64>, OnnxForestError> {
+    pub(super) fn integer(&self, attribute: &'static str) -> Result<Option<i64>, OnnxForestError> {
         let mut found = None;
         self.fields(attribute, 3, |field| {
             found = Some(field.integer()?);
@@ -258,9 +255,7 @@ impl<'a> Node<'a> {
     }
 }
 
-fn read_attribute<'a>(
-    message: Message<'a>,
-) -> Result<(&'a str, Message<'a>), OnnxForestError> {
+fn read_attribute<'a>(message: Message<'a>) -> Result<(&'a str, Message<'a>), OnnxForestError> {
     let mut name = "";
     let mut fields = message;
     while let Some(field) = fields.next_field()? {

@@ -50,6 +50,18 @@ fn same(value: &str, expected: &str) -> Result<(), OnnxForestError> {
     Err(OnnxForestError::Part { value: value.to_owned(), expected: expected.to_owned() })
 }
 
+/// Refuses trees that compare anything but the input.
+fn from_input(graph: &Graph<'_>, value: &str, input: Input<'_>) -> Result<(), OnnxForestError> {
+    match graph.node_of(value) {
+        Ok(node_idx) => {
+            let node = &graph.nodes()[node_idx];
+            let (node, op_type) = (node.name.to_owned(), node.op_type.to_owned());
+            Err(OnnxForestError::UnknownNode { node, op_type })
+        }
+        Err(_) => same(value, input.name),
+    }
+}
+
 /// The one input of a forest, which is a table of 32-bit floats.
 fn records_of<'a>(graph: &Graph<'a>) -> Result<Input<'a>, OnnxForestError> {
     match *graph.inputs() {
@@ -74,7 +86,7 @@ fn one_by_one<'a>(
         let (same_leaf, path_nodes) = leaf_values(walk, parts.get(Part::PathNodes))?;
         same(same_leaf, leaf)?;
         let parts = walk.parts(&LEAF, leaf)?;
-        same(parts.get(Part::Records), input.name)?;
+        from_input(walk.graph, parts.get(Part::Records), input)?;
         let columns = &walk.graph.constant(parts.get(Part::Columns))?.values;
         let n_features = *n_features.get_or_insert(columns.len());
         let node = &walk.graph.nodes()[walk.graph.node_of(leaf)?];
@@ -103,7 +115,7 @@ fn whole_forest<'a>(
     input: Input<'a>,
 ) -> Result<(Vec<PlainTree>, usize), OnnxForestError> {
     let parts = walk.parts(&WHOLE_FOREST, sum)?;
-    same(parts.get(Part::Records), input.name)?;
+    from_input(walk.graph, parts.get(Part::Records), input)?;
     let n_features = columns(input)
         .ok_or(OnnxForestError::Model { what: "an input without a number of features" })?;
     let node = &walk.graph.nodes()[walk.graph.node_of(sum)?];
@@ -425,14 +437,14 @@ fn listed_trees(
 #[expect(clippy::cast_precision_loss, reason = "a count of trees is far below 2^53")]
 fn n_samples_of(divisor: f64, n_trees: usize, most: u32) -> Result<usize, OnnxForestError> {
     let expected = divisor / n_trees as f64;
-    let most = most as usize;
     let close = |n| (average_path_length(n) - expected).abs() <= 1e-6 * expected;
     // Most trees have all their samples at the root.
-    if close(most) {
-        return Ok(most);
+    let at_root = most as usize;
+    if close(at_root) {
+        return Ok(at_root);
     }
     // `average_path_length` grows with the number of samples.
-    let (mut low, mut high) = (most, 1_usize << 31);
+    let (mut low, mut high) = (at_root, 1_usize << 31);
     while low < high {
         let middle = low.midpoint(high);
         if average_path_length(middle) < expected {
@@ -441,8 +453,10 @@ fn n_samples_of(divisor: f64, n_trees: usize, most: u32) -> Result<usize, OnnxFo
             high = middle;
         }
     }
-    [low, low.saturating_sub(1)]
+    let error = |n: usize| (average_path_length(n) - expected).abs();
+    [low, low.saturating_sub(1).max(at_root)]
         .into_iter()
-        .find(|it| close(*it))
+        .min_by(|a, b| error(*a).total_cmp(&error(*b)))
+        .filter(|it| close(*it))
         .ok_or(OnnxForestError::Divisor { divisor, n_trees, most })
 }

@@ -73,10 +73,8 @@ impl<'a> Message<'a> {
         for (byte_idx, byte) in self.bytes.iter().take(10).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * byte_idx);
             if byte & 0x80 == 0 {
-                *self = Self {
-                    bytes: &self.bytes[byte_idx + 1..],
-                    start: self.start + byte_idx + 1,
-                };
+                *self =
+                    Self { bytes: &self.bytes[byte_idx + 1..], start: self.start + byte_idx + 1 };
                 return Ok(value);
             }
         }
