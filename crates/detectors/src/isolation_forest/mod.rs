@@ -8,6 +8,7 @@ mod complete;
 mod engine;
 mod explain;
 mod forest;
+pub mod interchange;
 mod linked;
 mod nodes;
 mod oblique;
