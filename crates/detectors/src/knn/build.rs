@@ -3,7 +3,8 @@
 use ndarray::ArrayView2;
 
 use super::{
-    tree::{LEAF, Node, Tree, WIDTH},
+    lanes::WIDTH,
+    tree::{LEAF, Node, Tree},
     values::{Values, near, range},
 };
 
@@ -26,7 +27,7 @@ struct Builder<'a> {
     records: ArrayView2<'a, f64>,
     order: Vec<u32>,
     nodes: Vec<Node>,
-    boxes: Vec<f32>,
+    boxes: Vec<[f32; WIDTH]>,
     leaves: Vec<u32>,
 }
 
@@ -101,7 +102,7 @@ impl Builder<'_> {
     fn push_boxes(&mut self, parts: &[Part]) {
         for feature in 0..self.records.ncols() {
             for (side, nowhere) in [(0, f32::INFINITY), (1, f32::NEG_INFINITY)] {
-                self.boxes.extend((0..WIDTH).map(|slot| {
+                self.boxes.push(std::array::from_fn(|slot| {
                     // Rounding to the next float keeps the order, so the rounded values are within.
                     parts.get(slot).map_or(nowhere, |it| near(it.bounds[feature][side]))
                 }));

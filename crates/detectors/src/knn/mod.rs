@@ -11,6 +11,7 @@ mod build;
 mod clusters;
 mod explain;
 mod fit;
+mod lanes;
 mod limit;
 mod metric;
 mod nearest;

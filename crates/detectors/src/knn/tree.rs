@@ -8,6 +8,7 @@
 
 use super::{
     build::MOST_IN_LEAF,
+    lanes::{self, WIDTH},
     limit::{Limit, Range},
     metric::Kernel,
     nearest::Nearest,
@@ -16,8 +17,6 @@ use super::{
 
 /// The records of a leaf, about.
 pub(super) const LEAF: usize = 32;
-/// The children of a node, and the records of a leaf that are compared at once.
-pub(super) const WIDTH: usize = 8;
 /// In a node's list, a child that is not there.
 const NONE: u32 = u32::MAX;
 /// Marks the number of a leaf.
@@ -50,7 +49,7 @@ pub(super) struct Tree {
     pub(super) root: u32,
     pub(super) nodes: Vec<Node>,
     /// For each node and feature, the least value of each child, then the greatest.
-    pub(super) boxes: Vec<f32>,
+    pub(super) boxes: Vec<[f32; WIDTH]>,
     /// For each place, which record is there.
     pub(super) records: Vec<u32>,
 }
@@ -82,7 +81,8 @@ impl Tree {
     /// The bytes on the heap.
     pub(super) fn n_bytes(&self) -> usize {
         self.values.n_bytes()
-            + size_of::<f32>() * (self.boxes.capacity() + self.range.largest.capacity())
+            + size_of::<[f32; WIDTH]>() * self.boxes.capacity()
+            + size_of::<f32>() * self.range.largest.capacity()
             + size_of::<Node>() * self.nodes.capacity()
             + size_of::<u32>() * self.records.capacity()
     }
@@ -130,7 +130,9 @@ impl<K: Kernel> Search<'_, K> {
 
     fn visit_node(&mut self, node_idx: usize) {
         let children = &self.tree.nodes[node_idx].children;
-        let bounds = self.bounds(node_idx);
+        let size = 2 * self.near.len();
+        let boxes = &self.tree.boxes[node_idx * size..(node_idx + 1) * size];
+        let bounds = lanes::bounds::<K>(boxes, self.near);
         // The children that may hold a neighbour, nearest first.
         let mut order = [(0.0_f32, NONE); WIDTH];
         let mut n = 0;
@@ -152,25 +154,6 @@ impl<K: Kernel> Search<'_, K> {
             }
             self.visit(*child);
         }
-    }
-
-    /// The distances to the boxes of a node's children, which none of their records is nearer than: each feature
-    /// adds no more than it does for a record within, and the same operations in the same order keep that.
-    #[inline(always)]
-    fn bounds(&self, node_idx: usize) -> [f32; WIDTH] {
-        let size = 2 * WIDTH * self.near.len();
-        let boxes = &self.tree.boxes[node_idx * size..(node_idx + 1) * size];
-        let (boxes, _) = boxes.as_chunks::<WIDTH>();
-        let (boxes, _) = boxes.as_chunks::<2>();
-        let mut bounds = [0.0_f32; WIDTH];
-        for ([low, high], value) in boxes.iter().zip(self.near) {
-            for slot in 0..WIDTH {
-                // At most one of the two is above 0; inside the box neither is.
-                let gap = larger(larger(low[slot] - value, value - high[slot]), 0.0);
-                bounds[slot] = K::add_near(bounds[slot], gap);
-            }
-        }
-        bounds
     }
 
     fn visit_leaf(&mut self, leaf: usize) {
@@ -206,15 +189,8 @@ impl<K: Kernel> Search<'_, K> {
         for start in (0..n).step_by(WIDTH) {
             // The last few go back into those before, so that they are as many.
             let start = start.min(n - WIDTH);
-            let mut sums = [0.0_f32; WIDTH];
-            for (column, value) in columns.chunks_exact(len).zip(self.near) {
-                if let Some(values) = column[first + start..].first_chunk::<WIDTH>() {
-                    for lane in 0..WIDTH {
-                        sums[lane] = K::add_near(sums[lane], values[lane] - value);
-                    }
-                }
-            }
-            distances[start..start + WIDTH].copy_from_slice(&sums);
+            let few = lanes::distances::<K>(columns, len, first + start, self.near, self.limit);
+            distances[start..start + WIDTH].copy_from_slice(&few);
         }
     }
 
@@ -257,10 +233,4 @@ impl<K: Kernel> Search<'_, K> {
             self.limit = self.rules.of(self.kernel, self.nearest.worst());
         }
     }
-}
-
-/// The larger of two numbers; one instruction, unlike [`f32::max`], which has an opinion about NaN.
-#[inline(always)]
-fn larger(a: f32, b: f32) -> f32 {
-    if a > b { a } else { b }
 }
