@@ -6,19 +6,18 @@ use super::metric::Kernel;
 /// The records, or boxes, that are compared with a query at once.
 pub(super) const WIDTH: usize = 8;
 
-/// The distances to eight records from `start` on, of `len` that lie column by column; all infinite if half of the
-/// features put all eight above `limit`.
+/// The distances to the up to eight records of a block, which lie column by column; all infinite if half of the
+/// features put all above `limit`. Lanes beyond the block's records hold anything.
 #[inline(never)]
 pub(super) fn distances<K: Kernel>(
-    columns: &[f32],
-    len: usize,
-    start: usize,
+    block: &[f32],
+    n_records: usize,
     query: &[f32],
     limit: f32,
 ) -> [f32; WIDTH] {
     let (first, second) = query.split_at(query.len() / 2);
     let mut sums = [0.0; WIDTH];
-    let mut rest = &columns[start..];
+    let mut rest = block;
     for (half, query) in [first, second].into_iter().enumerate() {
         if half == 1 && sums.iter().all(|it| limit < *it) {
             return [f32::INFINITY; WIDTH];
@@ -28,7 +27,7 @@ pub(super) fn distances<K: Kernel>(
             for lane in 0..WIDTH {
                 sums[lane] = K::add_near(sums[lane], values[lane] - value);
             }
-            rest = rest.get(len..).unwrap_or_default();
+            rest = rest.get(n_records..).unwrap_or_default();
         }
     }
     sums

@@ -7,7 +7,7 @@ pub(super) struct Nearest {
 
 impl Nearest {
     pub(super) fn new(k: usize) -> Self {
-        Self { k, found: Vec::with_capacity(k + 1) }
+        Self { k, found: Vec::with_capacity(k) }
     }
 
     /// Reduced distances and places, nearest first.
@@ -41,9 +41,16 @@ impl Nearest {
         // Asked as "is it near": NaN, or a distance that overflows, is not.
         let near = reduced < self.worst();
         if near {
-            let at = self.found.partition_point(|it| it.0 <= reduced);
-            self.found.insert(at, (reduced, place));
-            self.found.truncate(self.k);
+            // The worst makes room, and those above the new one move up.
+            if !self.is_full() {
+                self.found.push((reduced, place));
+            }
+            let mut at = self.found.len() - 1;
+            while 0 < at && reduced < self.found[at - 1].0 {
+                self.found[at] = self.found[at - 1];
+                at -= 1;
+            }
+            self.found[at] = (reduced, place);
         }
         near
     }

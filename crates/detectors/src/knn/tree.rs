@@ -166,56 +166,46 @@ impl<K: Kernel> Search<'_, K> {
         } else {
             places.len()
         };
-        let mut distances = [0.0_f32; MOST_IN_LEAF];
-        for first in (0..n).step_by(MOST_IN_LEAF) {
-            let distances = &mut distances[..MOST_IN_LEAF.min(n - first)];
-            self.near_distances(&places, first, distances);
-            self.take_in(&places, first, distances);
+        let mut start = 0;
+        while start < n && !self.nearest.is_full() {
+            self.fill(&places, start, n);
+            start += MOST_IN_LEAF;
         }
-    }
-
-    /// The distances to some records of a leaf in 32 bits, or some larger number if all of a few are above the limit.
-    #[inline(always)]
-    fn near_distances(&self, places: &std::ops::Range<usize>, first: usize, distances: &mut [f32]) {
-        let columns = self.tree.values.near(places.clone());
-        let (len, n) = (places.len(), distances.len());
-        if n < WIDTH {
-            for (offset, distance) in distances.iter_mut().enumerate() {
-                let values = columns[first + offset..].iter().step_by(len);
-                *distance = values.zip(self.near).fold(0.0, |sum, (a, b)| K::add_near(sum, a - b));
-            }
-            return;
-        }
-        for start in (0..n).step_by(WIDTH) {
-            // The last few go back into those before, so that they are as many.
-            let start = start.min(n - WIDTH);
-            let few = lanes::distances::<K>(columns, len, first + start, self.near, self.limit);
-            distances[start..start + WIDTH].copy_from_slice(&few);
-        }
-    }
-
-    /// Takes in what is near by its exact distance.
-    #[inline(always)]
-    fn take_in(&mut self, places: &std::ops::Range<usize>, first: usize, distances: &mut [f32]) {
-        // The first neighbours are the nearest of their leaf, so that the limit is low from the start.
-        while !self.nearest.is_full() {
-            // NaN is what has been taken.
-            let left = (0..distances.len()).filter(|it| !distances[*it].is_nan());
-            let least = left.min_by(|a, b| distances[*a].total_cmp(&distances[*b]));
-            let Some(least) = least else { return };
-            self.offer(places, first + least);
-            distances[least] = f32::NAN;
-        }
-        for few in 0..distances.len().div_ceil(WIDTH) {
-            let start = few * WIDTH;
-            let end = (start + WIDTH).min(distances.len());
-            let few = &distances[start..end];
-            if few.iter().any(|it| *it <= self.limit) {
-                for (offset, distance) in few.iter().enumerate() {
+        for start in (start.min(n)..n).step_by(WIDTH) {
+            let (block, n_records) = tree.values.block(&places, start);
+            let distances = lanes::distances::<K>(block, n_records, self.near, self.limit);
+            if distances.iter().any(|it| *it <= self.limit) {
+                for (lane, distance) in distances.iter().enumerate().take(n_records) {
                     if *distance <= self.limit {
-                        self.offer(places, first + start + offset);
+                        self.offer(&places, start + lane);
                     }
                 }
+            }
+        }
+    }
+
+    /// Takes in the first neighbours, the nearest of their leaf first, so that the limit is low from the start.
+    #[inline(never)]
+    fn fill(&mut self, places: &std::ops::Range<usize>, start: usize, end: usize) {
+        let mut distances = [f32::NAN; MOST_IN_LEAF];
+        let n = MOST_IN_LEAF.min(end - start);
+        for first in (0..n).step_by(WIDTH) {
+            let (block, n_records) = self.tree.values.block(places, start + first);
+            let few = lanes::distances::<K>(block, n_records, self.near, self.limit);
+            distances[first..first + n_records].copy_from_slice(&few[..n_records]);
+        }
+        let distances = &mut distances[..n];
+        while !self.nearest.is_full() {
+            // NaN is what has been taken.
+            let left = (0..n).filter(|it| !distances[*it].is_nan());
+            let least = left.min_by(|a, b| distances[*a].total_cmp(&distances[*b]));
+            let Some(least) = least else { return };
+            self.offer(places, start + least);
+            distances[least] = f32::NAN;
+        }
+        for (offset, distance) in distances.iter().enumerate() {
+            if *distance <= self.limit {
+                self.offer(places, start + offset);
             }
         }
     }
