@@ -24,6 +24,7 @@ mod complete;
 mod engine;
 mod explain;
 mod forest;
+pub mod interchange;
 mod linked;
 mod nodes;
 mod oblique;
