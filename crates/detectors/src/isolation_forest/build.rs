@@ -36,12 +36,14 @@ pub(super) fn depth_limit(n_samples: usize) -> usize {
 /// What a 64-bit value is as a 32-bit one. Values beyond the range become its ends, which keeps the side of
 /// every cut; NaN stays.
 #[expect(clippy::cast_possible_truncation, reason = "scikit-learn compares in 32 bits as well")]
+#[inline]
 pub(super) fn narrow(value: f64) -> f32 {
     (value as f32).clamp(f32::MIN, f32::MAX)
 }
 
 /// The greatest 32-bit float that is not above a value.
 #[expect(clippy::cast_possible_truncation, reason = "rounding is what this is about")]
+#[inline]
 pub(super) fn round_down(value: f64) -> f32 {
     let nearest = value as f32;
     if value < f64::from(nearest) { nearest.next_down() } else { nearest }
@@ -202,8 +204,9 @@ impl<'a> Grower<'a> {
     }
 
     /// The value of a sample of a node.
-    pub(super) fn value(&self, at: usize, feature: u16) -> f32 {
-        narrow(self.records[[self.order[at] as usize, usize::from(feature)]])
+    #[inline]
+    pub(super) fn value(&self, at: usize, feature: usize) -> f32 {
+        narrow(self.records[[self.order[at] as usize, feature]])
     }
 
     /// Orders the samples of a node by their side; answers where the right side starts.

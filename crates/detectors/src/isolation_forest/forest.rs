@@ -3,8 +3,11 @@ use ndarray::{Array1, ArrayBase, ArrayView2, Data, Ix2};
 use shadowline_features::percentile;
 
 use super::{
-    Contamination, IsolationForestParams, IsolationForestValidParams, average_path_length,
-    build::grow, nodes::Trees, scorer::Scorer,
+    Contamination, IsolationForestParams, IsolationForestValidParams, LANES, average_path_length,
+    build::grow,
+    engine::Engine,
+    nodes::Trees,
+    scorer::{Scorer, sum_of_lanes},
 };
 use crate::{Detector, FitError, Observe, ScoreError, error::check_reference};
 
@@ -24,6 +27,9 @@ pub struct IsolationForest {
     /// The mean path length of the training samples in each node; at a leaf, the path length itself.
     pub(super) path_lengths: Vec<f64>,
     pub(super) scorer: Scorer,
+    pub(super) engine: Engine,
+    /// What a path of average length in each tree would add up to.
+    pub(super) average_path: f64,
 }
 
 impl IsolationForest {
@@ -97,11 +103,10 @@ impl IsolationForest {
     }
 
     /// The score of a sum of path lengths over the trees.
-    #[expect(clippy::cast_precision_loss, reason = "a count of trees is far below 2^53")]
+    #[inline]
     pub(super) fn score_of_path(&self, sum: f64) -> f64 {
-        let longest = self.n_estimators() as f64 * average_path_length(self.n_samples);
         // Trees of one record have no path to measure; scikit-learn calls every record 0.5 then.
-        let share = if 0.0 < longest { sum / longest } else { 1.0 };
+        let share = if 0.0 < self.average_path { sum / self.average_path } else { 1.0 };
         libm::exp2(-share)
     }
 
@@ -114,8 +119,25 @@ impl IsolationForest {
         trees: Trees,
     ) -> Self {
         let path_lengths = trees.path_lengths();
-        let scorer = Scorer::new(&trees);
-        Self { params, n_features, n_samples, offset, trees, path_lengths, scorer }
+        let scorer = Scorer::new(&trees, &path_lengths);
+        // Added up as scores are, so that trees without a cut score 0.5 to the bit.
+        let mut lanes = [0.0; LANES];
+        for tree_idx in 0..trees.n_trees() {
+            lanes[tree_idx % LANES] += average_path_length(n_samples);
+        }
+        let average_path = sum_of_lanes(lanes);
+        let engine = Engine::fastest();
+        Self {
+            params,
+            n_features,
+            n_samples,
+            offset,
+            trees,
+            path_lengths,
+            scorer,
+            engine,
+            average_path,
+        }
     }
 }
 

@@ -20,6 +20,7 @@ impl Node {
     }
 
     /// Whether a value goes to the right child.
+    #[inline]
     pub(super) fn goes_right(self, value: f32) -> bool {
         self.threshold < value || (value.is_nan() && !self.missing_goes_left)
     }
@@ -95,6 +96,7 @@ impl Trees {
         Some(Self { nodes, n_samples, roots, planes })
     }
 
+    #[inline]
     pub(super) fn n_trees(&self) -> usize {
         self.roots.len() - 1
     }
@@ -104,6 +106,7 @@ impl Trees {
         self.roots.windows(2).map(|it| it[0] as usize..it[1] as usize)
     }
 
+    #[inline]
     pub(super) fn is_leaf(&self, node_idx: usize) -> bool {
         self.nodes[node_idx].child as usize == node_idx
     }
@@ -194,6 +197,7 @@ impl Trees {
 
 /// A node's number; what makes trees keeps it below 2^32.
 #[expect(clippy::cast_possible_truncation, reason = "stated above")]
+#[inline]
 pub(super) fn index(node_idx: usize) -> u32 {
     node_idx as u32
 }
