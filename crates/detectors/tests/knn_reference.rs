@@ -11,7 +11,7 @@ use ndarray::{Array2, Axis, array, concatenate, s};
 use random::{normal, uniform};
 use shadowline_detectors::{
     Detector, DetectorArtefact, DetectorParams, Explain, FitError, IsolationForest, KnnOutlier,
-    KnnParams, ScoreError,
+    KnnParams, ScoreError, TrainOptions,
     knn::{Method, Metric},
 };
 use shadowline_features::{Scale, Table, TableColumn};
@@ -36,10 +36,16 @@ fn clusters_stand_for_their_records() {
     let params = || KnnOutlier::params().clusters(3).n_neighbors(1).random_state(4);
     let knn = fit(params(), &reference);
     assert_eq!((knn.n_records(), knn.training_scores().len()), (3, 600));
-    let means: Vec<f64> = (0..3)
-        .map(|it| knn.reference_record(it).unwrap().mean().unwrap().round())
-        .collect();
-    assert_eq!({ let mut sorted = means; sorted.sort_by(f64::total_cmp); sorted }, [-100.0, 0.0, 100.0]);
+    let means: Vec<f64> =
+        (0..3).map(|it| knn.reference_record(it).unwrap().mean().unwrap().round()).collect();
+    assert_eq!(
+        {
+            let mut sorted = means;
+            sorted.sort_by(f64::total_cmp);
+            sorted
+        },
+        [-100.0, 0.0, 100.0]
+    );
     // A record is no centroid, so its training score is its score.
     let scores = knn.score(reference.view()).unwrap();
     assert_eq!(scores.to_vec(), knn.training_scores());
@@ -161,7 +167,9 @@ fn clusters_and_trimmed_references_survive_an_artefact() {
     let base = || KnnOutlier::params().method(Method::Mean).random_state(9);
     for params in [base().clusters(30), base().trim(0.1), base().trim(0.1).clusters(30)] {
         let params = DetectorParams::Knn(params);
-        let artefact = DetectorArtefact::train("knn", &params, Scale::Standard, &table).unwrap();
+        let artefact =
+            DetectorArtefact::train("knn", &params, &TrainOptions::scaled(Scale::Standard), &table)
+                .unwrap();
         let bytes = artefact.to_bytes().unwrap();
         let loaded = DetectorArtefact::from_bytes(&bytes).unwrap();
         assert_eq!(loaded.to_bytes().unwrap(), bytes);
@@ -172,7 +180,9 @@ fn clusters_and_trimmed_references_survive_an_artefact() {
 
 #[test]
 fn data_without_an_answer_is_refused_with_any_parameters() {
-    for params in [KnnOutlier::params(), KnnOutlier::params().trim(0.1), KnnOutlier::params().clusters(6)] {
+    for params in
+        [KnnOutlier::params(), KnnOutlier::params().trim(0.1), KnnOutlier::params().clusters(6)]
+    {
         let refused = |reference: &Array2<f64>, expected: &str| {
             check_refused(params.clone(), reference, expected);
         };
@@ -225,9 +235,8 @@ fn ten_thousand_columns_are_scored() {
     let knn = fit(KnnOutlier::params().n_neighbors(1), &reference);
     assert!((knn.score(record.view()).unwrap()[0] - 49.5).abs() < 0.6);
     let explanation = knn.explain(record.row(0)).unwrap();
-    let first = (0..10_000).max_by(|a, b| {
-        explanation.contributions[*a].total_cmp(&explanation.contributions[*b])
-    });
+    let first = (0..10_000)
+        .max_by(|a, b| explanation.contributions[*a].total_cmp(&explanation.contributions[*b]));
     assert_eq!(first, Some(9_999));
 }
 
@@ -252,7 +261,8 @@ fn distances_that_overflow_are_refused() {
 #[test]
 fn a_trimmed_reference_takes_the_forest_of_the_seed() {
     let reference = contaminated();
-    let forest = IsolationForest::params().random_state(5).fit(&DatasetBase::from(reference.view()));
+    let forest =
+        IsolationForest::params().random_state(5).fit(&DatasetBase::from(reference.view()));
     let scores = forest.unwrap().score(reference.view()).unwrap();
     let knn = fit(KnnOutlier::params().trim(0.05).random_state(5), &reference);
     let left_out = |record: &usize| knn.reference_record(*record).is_none();

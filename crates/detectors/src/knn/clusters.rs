@@ -26,7 +26,8 @@ pub(super) fn centroids(
     }
     // Linfa draws the first centroids by weights that are squared distances, and panics if their sum overflows.
     let extents = records.columns().into_iter().map(|column| {
-        let (low, high) = column.iter().fold((0.0_f64, 0.0_f64), |(low, high), it| (low.min(*it), high.max(*it)));
+        let (low, high) =
+            column.iter().fold((0.0_f64, 0.0_f64), |(low, high), it| (low.min(*it), high.max(*it)));
         (high - low).powi(2)
     });
     #[expect(clippy::cast_precision_loss, reason = "a count of records is far below 2^53")]
