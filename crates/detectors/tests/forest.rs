@@ -17,7 +17,7 @@ use linfa::{
 use ndarray::{Array1, Array2, Axis, array, concatenate, s};
 use shadowline_detectors::{
     Detector, DetectorArtefact, DetectorParams, FitError, IsolationForest, IsolationForestParams,
-    ScoreError,
+    ScoreError, TrainOptions,
     isolation_forest::{Contamination, MaxFeatures, MaxSamples, PlainForest, PlainForestError},
 };
 use shadowline_features::{Scale, TableBuilder};
@@ -237,7 +237,7 @@ fn an_extended_forest_comes_back_from_its_artefact() {
         let artefact = DetectorArtefact::train(
             "forest",
             &DetectorParams::IsolationForest(params),
-            Scale::Standard,
+            &TrainOptions::scaled(Scale::Standard),
             &table,
         )
         .unwrap();
