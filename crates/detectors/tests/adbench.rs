@@ -6,7 +6,6 @@
 mod adbench;
 #[path = "support/npz.rs"]
 mod npz;
-#[expect(dead_code, reason = "other tests read more of the data")]
 mod support;
 
 use adbench::{SETS, areas, mean_and_sd};
