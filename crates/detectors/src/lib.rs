@@ -11,22 +11,25 @@
 mod artefact;
 mod detector;
 mod error;
+mod explain;
 pub mod isolation_forest;
 pub mod knn;
 mod parallel;
 mod roc;
+mod train;
 mod training_scores;
 
 pub use artefact::{
     DetectorArtefact, DetectorKind, DetectorParams, FittedDetector, RecordScoreError, RecordScores,
-    TrainError,
 };
 pub use detector::{Detector, Explain, Explanation, Observe, ScoreError};
 pub use error::FitError;
+pub use explain::RecordExplanation;
 pub use isolation_forest::{IsolationForest, IsolationForestParams, IsolationForestValidParams};
 pub use knn::{KnnOutlier, KnnParams, KnnValidParams};
 pub use roc::{RocError, roc_auc};
-pub use training_scores::{Histogram, TrainingScores};
+pub use train::{ThresholdRule, TrainError, TrainOptions};
+pub use training_scores::{BudgetError, Histogram, TrainingScores};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,7 +1,5 @@
 //! Explanations of a forest's scores: they add up, and they name what is wrong with a record.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 mod support;
 
 use linfa::{DatasetBase, traits::Fit};

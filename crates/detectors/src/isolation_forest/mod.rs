@@ -29,6 +29,7 @@ mod linked;
 mod nodes;
 mod oblique;
 mod params;
+mod plain;
 mod planes;
 mod predict;
 mod random;

@@ -9,10 +9,10 @@ use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 use shadowline_contract::{NamedTensor, Tensor, TensorData};
 use shadowline_detectors::{
-    DetectorArtefact, DetectorKind, DetectorParams, IsolationForest, KnnOutlier,
+    DetectorArtefact, DetectorKind, DetectorParams, IsolationForest, KnnOutlier, TrainOptions,
 };
 use shadowline_features::{Scale, TableBuilder};
-use shadowline_monitor::{Config, Kind, MonitorError, TopicSettings, serve};
+use shadowline_monitor::{Config, Explain, Kind, MonitorError, TopicSettings, serve};
 use shadowline_service::{http::HttpSettings, telemetry};
 use shadowline_stream::{
     Bytes, Envelope, Origin, OutRecord, Producer, ReadEvent, Reader, Received, SpanContext, StartAt,
@@ -71,6 +71,7 @@ impl Running {
             packages_dir: dir.join(kind.service),
             group: log.group(kind.service),
             max_batch: 50,
+            explain: Explain::Anomalies,
             max_upload_bytes: 10_000_000,
             http: HttpSettings { listen: "127.0.0.1:0".into() },
             topics: TopicSettings {
@@ -155,7 +156,13 @@ pub(crate) fn detector(kind: DetectorKind, seed: u64) -> DetectorArtefact {
             DetectorParams::IsolationForest(IsolationForest::params().random_state(seed))
         }
     };
-    DetectorArtefact::train("census", &params, Scale::Standard, &table.finish()).unwrap()
+    DetectorArtefact::train(
+        "census",
+        &params,
+        &TrainOptions::scaled(Scale::Standard),
+        &table.finish(),
+    )
+    .unwrap()
 }
 
 pub(crate) fn spec(id: &str, model_version: &str, detector: &str, version: &str) -> WatchedSpec {
