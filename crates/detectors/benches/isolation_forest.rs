@@ -1,6 +1,6 @@
 //! How fast a forest fits and scores: 100 trees of 256 samples on the census data, one core.
 //!
-//! `cargo bench -p shadowline-detectors --bench isolation_forest`. The data is `adult/adult.data` in the folder
+//! `cargo bench -p shadowline-detectors --bench isolation_forest -- [--json]`. The data is `adult/adult.data` in the folder
 //! that `SHADOWLINE_DATASETS` names, its categories as codes; without it, made-up data of the same shape. Every
 //! figure is the median of some runs, with the best of them behind it, because another program's turn lengthens
 //! a run and nothing shortens one.
@@ -26,8 +26,8 @@ const BATCH: usize = 4_096;
 const N_RUNS: usize = 101;
 
 fn main() {
-    let (records, what) = records();
-    println!("data: {what}, {:?}", records.dim());
+    let (records, data) = records();
+    let report = Report { json: std::env::args().any(|it| it == "--json"), data };
     let reference = DatasetBase::from(records.view());
     let params = IsolationForest::params().n_threads(NonZeroUsize::MIN);
     let fit = |params: &IsolationForestParams| match params.fit(&reference) {
@@ -35,53 +35,58 @@ fn main() {
         Err(error) => panic!("fit: {error}"),
     };
     let forest = fit(&params);
-    println!(
-        "forest: {} trees of {} samples, {} kB",
-        forest.n_estimators(),
-        forest.n_samples(),
-        forest.size_bytes() / 1000
-    );
+    if !report.json {
+        println!(
+            "{data}, {:?}; {} trees of {} samples, {} kB",
+            records.dim(),
+            forest.n_estimators(),
+            forest.n_samples(),
+            forest.size_bytes() / 1000
+        );
+    }
     let time = measure(1, || drop(black_box(fit(&params))));
-    println!("fit: {:.2} ms, best {:.2}", time.median / 1e3, time.best / 1e3);
+    report.line("fit", "ours", "ms", time.map(|us| us / 1e3));
     let some = records.slice(s![..2_000, ..]);
-    let engines = [Engine::Portable, Engine::Avx512];
-    let mut first = None;
-    for engine in engines.into_iter().filter(|it| it.is_available()) {
-        let one = per_record(&forest, engine, some, 1);
-        let batch = per_record(&forest, engine, records.slice(s![..BATCH, ..]), BATCH);
-        let (first_one, first_batch) = *first.get_or_insert((one, batch));
-        println!(
-            "{engine:?}, one record: {:.3} µs, best {:.3}; {:.1} times the first engine",
-            one.median,
-            one.best,
-            first_one.best / one.best
-        );
-        println!(
-            "{engine:?}, batches of {BATCH}: {:.0} records/s, best {:.0}; {:.1} times the first engine",
-            1e6 / batch.median,
-            1e6 / batch.best,
-            first_batch.best / batch.best
-        );
+    let engines = [(Engine::Portable, "portable"), (Engine::Avx512, "avx512")];
+    for (engine, name) in engines.into_iter().filter(|(it, _)| it.is_available()) {
+        report.line("one_record", name, "us", per_record(&forest, engine, some, 1));
+        let time = per_record(&forest, engine, records.slice(s![..BATCH, ..]), BATCH);
+        report.line("batch", name, "rows_per_s", time.map(|us| 1e6 / us));
     }
     let time = measure(some.nrows(), || {
         for record in some.axis_chunks_iter(Axis(0), 1) {
             drop(black_box(forest.score(black_box(record))));
         }
     });
-    println!("Detector::score of one record: {:.3} µs, best {:.3}", time.median, time.best);
+    report.line("one_record", "as chosen", "us", time);
     let time = measure(some.nrows(), || {
         for record in some.rows() {
             drop(black_box(forest.explain(black_box(record))));
         }
     });
-    println!("explanation of one record: {:.2} µs, best {:.2}", time.median, time.best);
-    for level in [1, N_FEATURES - 1] {
+    report.line("explanation", "ours", "us", time);
+    for (level, name) in [(1, "level 1"), (N_FEATURES - 1, "all features")] {
         let extended = fit(&params.clone().extension_level(level));
         let time = per_record(&extended, Engine::Portable, some, 1);
-        println!(
-            "extended, level {level}, one record: {:.2} µs, best {:.2}",
-            time.median, time.best
-        );
+        report.line("one_record_extended", name, "us", time);
+    }
+}
+
+struct Report {
+    json: bool,
+    data: &'static str,
+}
+
+impl Report {
+    fn line(&self, case: &str, engine: &str, unit: &str, time: Time) {
+        let (Time { median, best }, data) = (time, self.data);
+        if self.json {
+            println!(
+                r#"{{"bench":"isolation_forest","case":"{case}","data":"{data}","engine":"{engine}","unit":"{unit}","median":{median:.3},"best":{best:.3}}}"#
+            );
+        } else {
+            println!("{case:<20} {engine:<12} {median:>13.3} {unit:<10} best {best:.3}");
+        }
     }
 }
 
@@ -106,6 +111,13 @@ struct Time {
     best: f64,
 }
 
+impl Time {
+    /// The same in another unit.
+    fn map(self, convert: impl Fn(f64) -> f64) -> Self {
+        Self { median: convert(self.median), best: convert(self.best) }
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a count of records")]
 #[expect(clippy::disallowed_methods, reason = "a benchmark needs a clock")]
 fn measure(n_items: usize, mut work: impl FnMut()) -> Time {
@@ -127,8 +139,8 @@ fn records() -> (Array2<f64>, &'static str) {
         .map(|it| Path::new(&it).join("adult").join("adult.data"))
         .and_then(|it| std::fs::read_to_string(it).ok());
     match file.as_deref().and_then(census) {
-        Some(records) => (records, "census"),
-        None => (made_up(), "made up, of the shape of the census"),
+        Some(records) => (records, "adult"),
+        None => (made_up(), "made-up"),
     }
 }
 

@@ -11,7 +11,7 @@ use linfa::{DatasetBase, traits::Fit};
 use ndarray::Array2;
 use shadowline_detectors::{
     Detector, IsolationForest,
-    isolation_forest::{Contamination, MaxSamples, interchange::JsonForest},
+    isolation_forest::{Contamination, MaxSamples, average_path_length, interchange::JsonForest},
 };
 
 /// A fixture, as it was before it was compressed.
@@ -64,7 +64,7 @@ fn check(name: &str, forest: &IsolationForest, records: &Array2<f64>, margin: f6
             );
         }
     }
-    println!("{name}: {} rows, worst {worst:.1e}, {n_other_side} on the other side", sides.len());
+    eprintln!("{name}: {} rows, worst {worst:.1e}, {n_other_side} on the other side", sides.len());
     Ok(())
 }
 
@@ -189,6 +189,44 @@ fn an_extended_forest_has_no_plain_cuts_to_write() -> Result<()> {
     Ok(())
 }
 
+/// A tree of 400 cuts one below the other, which no forest of ours has: value `i` leaves after cut `i`.
+#[test]
+fn a_tree_of_any_depth_scores_by_its_path() -> Result<()> {
+    let n_cuts = 400_u32;
+    let (mut left, mut right, mut threshold, mut n_samples) = (vec![], vec![], vec![], vec![]);
+    for cut in 0..n_cuts {
+        // The cut, and the leaf on its left.
+        let place = i64::from(2 * cut);
+        left.extend([place + 1, -1]);
+        right.extend([place + 2, -1]);
+        threshold.extend([f64::from(cut), 0.0]);
+        n_samples.extend([n_cuts + 1 - cut, 1]);
+    }
+    left.push(-1);
+    right.push(-1);
+    threshold.push(0.0);
+    n_samples.push(1);
+    let n_nodes = left.len();
+    let document = serde_json::json!({
+        "format": "shadowline-isolation-forest", "version": 1, "made_by": "hand", "n_features": 1,
+        "max_samples": n_cuts + 1, "offset": -0.5, "trees": [{
+            "left": left, "right": right, "feature": vec![0; n_nodes], "threshold": threshold,
+            "missing_goes_left": vec![false; n_nodes], "n_samples": n_samples,
+        }],
+    });
+    let forest = IsolationForest::from_json(&document.to_string())?;
+    let written = IsolationForest::from_onnx(&forest.to_onnx()?)?;
+    let longest = average_path_length(401);
+    for (value, path_length) in [(0.0, 1.0), (17.0, 18.0), (399.0, 400.0), (1000.0, 400.0)] {
+        let expected = 2f64.powf(-path_length / longest);
+        for forest in [&forest, &written] {
+            let score = forest.score(ndarray::array![[value]].view())?[0];
+            assert!((score - expected).abs() < 1e-12, "{value}: {score}, {expected} expected");
+        }
+    }
+    Ok(())
+}
+
 /// Replaces the first of some bytes of a model that skl2onnx wrote, as long as they are; says why it is refused.
 #[track_caller]
 fn check_model_refused(old: &str, new: &str, expected: &str) -> Result<()> {
@@ -197,7 +235,8 @@ fn check_model_refused(old: &str, new: &str, expected: &str) -> Result<()> {
     let place =
         model.windows(old.len()).position(|it| it == old.as_bytes()).context("not there")?;
     model[place..place + old.len()].copy_from_slice(new.as_bytes());
-    assert_eq!(IsolationForest::from_onnx(&model).unwrap_err().to_string(), expected);
+    let error = IsolationForest::from_onnx(&model).err().context("it is accepted")?;
+    assert_eq!(error.to_string(), expected);
     Ok(())
 }
 
@@ -246,7 +285,8 @@ fn check_document_refused(
 ) -> Result<()> {
     let mut document = serde_json::from_slice(&fixture("wine_few.json")?)?;
     change(&mut document);
-    let error = IsolationForest::from_json(&document.to_string()).unwrap_err();
+    let error =
+        IsolationForest::from_json(&document.to_string()).err().context("it is accepted")?;
     assert_eq!(format!("{:#}", anyhow::Error::new(error)), expected);
     Ok(())
 }
@@ -308,7 +348,8 @@ fn read_anything(bytes: &[u8]) -> bool {
     let mut is_forest = false;
     for forest in forests.into_iter().flatten() {
         is_forest = true;
-        let score = forest.score(Array2::zeros((1, forest.n_features())).view()).unwrap()[0];
+        let score =
+            forest.score(Array2::zeros((1, forest.n_features())).view()).expect("it scores")[0];
         assert!((0.0..=1.0).contains(&score), "{score}");
     }
     is_forest
