@@ -40,7 +40,8 @@ fn artefacts() -> [DetectorArtefact; 2] {
 fn extended() -> DetectorArtefact {
     let params = IsolationForest::params().n_estimators(3).extension_level(1).random_state(5);
     let params = DetectorParams::IsolationForest(params);
-    DetectorArtefact::train("ages", &params, Scale::Standard, &table()).unwrap()
+    DetectorArtefact::train("ages", &params, &TrainOptions::scaled(Scale::Standard), &table())
+        .unwrap()
 }
 
 fn record(age: f64, job: &str) -> Batch {

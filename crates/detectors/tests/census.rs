@@ -1,6 +1,7 @@
 //! Both detectors on the census data: known answers of the reference implementations, and the demonstration's
 //! anomalies.
 
+#[expect(dead_code, reason = "each test takes what it needs")]
 mod support;
 
 use anyhow::Result;

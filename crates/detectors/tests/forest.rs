@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![expect(clippy::float_cmp, reason = "equal bits are what is tested")]
 
+#[expect(dead_code, reason = "each test takes what it needs")]
 mod support;
 
 use std::{
@@ -17,7 +18,7 @@ use linfa::{
 use ndarray::{Array1, Array2, Axis, array, concatenate, s};
 use shadowline_detectors::{
     Detector, DetectorArtefact, DetectorParams, FitError, IsolationForest, IsolationForestParams,
-    ScoreError,
+    ScoreError, TrainOptions,
     isolation_forest::{Contamination, MaxFeatures, MaxSamples, PlainForest, PlainForestError},
 };
 use shadowline_features::{Scale, TableBuilder};
@@ -237,7 +238,7 @@ fn an_extended_forest_comes_back_from_its_artefact() {
         let artefact = DetectorArtefact::train(
             "forest",
             &DetectorParams::IsolationForest(params),
-            Scale::Standard,
+            &TrainOptions::scaled(Scale::Standard),
             &table,
         )
         .unwrap();
