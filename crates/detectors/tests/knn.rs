@@ -13,12 +13,12 @@ use linfa::{
     traits::{Fit, Predict},
 };
 use ndarray::{Array1, Array2, Axis, array, s};
+use random::{normal, uniform};
 use serde::Deserialize;
 use shadowline_detectors::{
     Detector, KnnOutlier, KnnParams,
     knn::{Method, Metric},
 };
-use random::{normal, uniform};
 
 /// Written by `known/pyod_knn.py`, which names the data; pyod 3.6.7 with scikit-learn 1.9.1.
 const KNOWN: &str = include_str!("known/pyod_knn.json");
@@ -87,9 +87,8 @@ fn every_metric_and_method_answers_as_pyod() {
         let sum: f64 = knn.training_scores().iter().sum();
         assert_abs_diff_eq!(sum, case.training_scores_sum, epsilon = 1e-7);
         // Many scores are equal to the threshold but for the last bit, in which pyod's powers differ from ours.
-        let n_above = |threshold: f64| {
-            knn.training_scores().iter().filter(|it| threshold < **it).count()
-        };
+        let n_above =
+            |threshold: f64| knn.training_scores().iter().filter(|it| threshold < **it).count();
         let near = n_above(case.threshold + 1e-9)..=n_above(case.threshold - 1e-9);
         assert!(near.contains(&case.n_flagged), "{}: {} of {near:?}", case.metric, case.n_flagged);
         let labels: Array1<usize> = Predict::predict(&knn, &records);
@@ -104,7 +103,8 @@ fn every_metric_and_method_answers_as_pyod() {
 fn kinds() -> Vec<(&'static str, Array2<f64>, Array2<f64>)> {
     let reference = uniform((700, 6), -3.0, 3.0, 1);
     let queries = uniform((60, 6), -4.0, 4.0, 2);
-    let of = |name, change: &dyn Fn(f64) -> f64| (name, reference.mapv(change), queries.mapv(change));
+    let of =
+        |name, change: &dyn Fn(f64) -> f64| (name, reference.mapv(change), queries.mapv(change));
     let mut kinds = vec![
         of("fractions", &|it| it),
         of("whole", &f64::round),
@@ -163,7 +163,8 @@ fn scores_are_exact_on_data_of_every_kind() {
     for (name, reference, queries) in kinds() {
         for metric in metrics {
             // Beyond these the powers leave the range of 64-bit floats, which is refused or is 0.
-            let extreme = ["tiny", "tiny among others", "huge", "queries from afar"].contains(&name);
+            let extreme =
+                ["tiny", "tiny among others", "huge", "queries from afar"].contains(&name);
             if extreme && 6.0 < metric.power() && metric.power().is_finite() {
                 continue;
             }
@@ -207,10 +208,7 @@ fn a_large_batch_names_the_first_record_without_a_score() {
     records[[2_000, 1]] = f64::NAN;
     records[[2_500, 0]] = f64::INFINITY;
     let error = knn.score(records.view()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "feature 1 of record 2000 is NaN; a finite number expected"
-    );
+    assert_eq!(error.to_string(), "feature 1 of record 2000 is NaN; a finite number expected");
     records[[1_999, 0]] = 1e200;
     let error = knn.score(records.view()).unwrap_err();
     assert_eq!(
@@ -223,7 +221,8 @@ fn a_large_batch_names_the_first_record_without_a_score() {
 fn neither_the_order_of_rows_nor_of_features_changes_a_score() {
     let reference = normal((400, 5), 6);
     let records = uniform((50, 5), -3.0, 3.0, 7);
-    for metric in [Metric::Manhattan, Metric::Euclidean, Metric::Chebyshev, Metric::Minkowski(5.0)] {
+    for metric in [Metric::Manhattan, Metric::Euclidean, Metric::Chebyshev, Metric::Minkowski(5.0)]
+    {
         let params = || KnnOutlier::params().metric(metric).method(Method::Mean);
         let scores = fit(params(), &reference).score(records.view()).unwrap();
         let rows: Vec<usize> = (0..400).map(|it| it * 171 % 400).collect();
@@ -240,7 +239,8 @@ fn neither_the_order_of_rows_nor_of_features_changes_a_score() {
 fn scores_scale_with_the_features() {
     let reference = normal((300, 4), 8);
     let records = uniform((40, 4), -3.0, 3.0, 9);
-    for metric in [Metric::Manhattan, Metric::Euclidean, Metric::Chebyshev, Metric::Minkowski(3.0)] {
+    for metric in [Metric::Manhattan, Metric::Euclidean, Metric::Chebyshev, Metric::Minkowski(3.0)]
+    {
         let params = || KnnOutlier::params().metric(metric);
         let scores = fit(params(), &reference).score(records.view()).unwrap();
         for factor in [1e-6, 0.1, 3.0, 1e9] {
@@ -254,7 +254,8 @@ fn scores_scale_with_the_features() {
 #[test]
 fn linfa_predicts_as_the_detector_and_calls_what_has_no_score_an_anomaly() {
     let knn = fit(KnnOutlier::params(), &normal((200, 2), 10));
-    let records = array![[0.0, 0.0], [f64::NAN, 0.0], [9.0, 9.0], [0.0, f64::INFINITY], [1e200, 0.0]];
+    let records =
+        array![[0.0, 0.0], [f64::NAN, 0.0], [9.0, 9.0], [0.0, f64::INFINITY], [1e200, 0.0]];
     let labels: Array1<usize> = Predict::predict(&knn, &records);
     assert_eq!(labels, array![0, 1, 1, 1, 1]);
     let finite = records.select(Axis(0), &[0, 2]);
@@ -284,7 +285,8 @@ fn the_observer_sees_every_training_score_and_changes_none() {
 fn a_detector_takes_at_most_1_3_times_its_data() {
     for (n_records, n_features) in [(4_000, 15), (4_001, 12), (2_600, 40), (300, 10_000)] {
         let reference = uniform((n_records, n_features), 0.0, 1.0, 12);
-        let share = fit(KnnOutlier::params(), &reference).n_bytes() as f64 / (8 * reference.len()) as f64;
+        let share =
+            fit(KnnOutlier::params(), &reference).n_bytes() as f64 / (8 * reference.len()) as f64;
         assert!((1.0..=1.3).contains(&share), "{n_records} x {n_features}: {share}");
     }
 }

@@ -107,7 +107,8 @@ fn check_census(train: &Array2<f64>, test: &Array2<f64>) {
     let reference = train.slice(s![..4_000, ..]).to_owned();
     for metric in METRICS {
         for method in [Method::Largest, Method::Mean, Method::Median] {
-            let knn = fit(KnnOutlier::params().metric(metric).method(method).n_neighbors(6), &reference);
+            let knn =
+                fit(KnnOutlier::params().metric(metric).method(method).n_neighbors(6), &reference);
             for record in test.rows().into_iter().step_by(200) {
                 check_sum(&knn, record);
             }
@@ -120,9 +121,11 @@ fn planted_anomalies_are_named_first() {
     let n_features = 8;
     let reference = normal((1_500, n_features), 3);
     let normal_records = normal((200, n_features), 4);
-    for (metric, method) in
-        [(Metric::Euclidean, Method::Largest), (Metric::Minkowski(5.0), Method::Mean), (Metric::Manhattan, Method::Median)]
-    {
+    for (metric, method) in [
+        (Metric::Euclidean, Method::Largest),
+        (Metric::Minkowski(5.0), Method::Mean),
+        (Metric::Manhattan, Method::Median),
+    ] {
         let knn = fit(KnnOutlier::params().metric(metric).method(method), &reference);
         let mut n_first = 0;
         for (case, record) in normal_records.rows().into_iter().enumerate() {

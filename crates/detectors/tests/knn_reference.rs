@@ -36,10 +36,16 @@ fn clusters_stand_for_their_records() {
     let params = || KnnOutlier::params().clusters(3).n_neighbors(1).random_state(4);
     let knn = fit(params(), &reference);
     assert_eq!((knn.n_records(), knn.training_scores().len()), (3, 600));
-    let means: Vec<f64> = (0..3)
-        .map(|it| knn.reference_record(it).unwrap().mean().unwrap().round())
-        .collect();
-    assert_eq!({ let mut sorted = means; sorted.sort_by(f64::total_cmp); sorted }, [-100.0, 0.0, 100.0]);
+    let means: Vec<f64> =
+        (0..3).map(|it| knn.reference_record(it).unwrap().mean().unwrap().round()).collect();
+    assert_eq!(
+        {
+            let mut sorted = means;
+            sorted.sort_by(f64::total_cmp);
+            sorted
+        },
+        [-100.0, 0.0, 100.0]
+    );
     // A record is no centroid, so its training score is its score.
     let scores = knn.score(reference.view()).unwrap();
     assert_eq!(scores.to_vec(), knn.training_scores());
@@ -172,7 +178,9 @@ fn clusters_and_trimmed_references_survive_an_artefact() {
 
 #[test]
 fn data_without_an_answer_is_refused_with_any_parameters() {
-    for params in [KnnOutlier::params(), KnnOutlier::params().trim(0.1), KnnOutlier::params().clusters(6)] {
+    for params in
+        [KnnOutlier::params(), KnnOutlier::params().trim(0.1), KnnOutlier::params().clusters(6)]
+    {
         let refused = |reference: &Array2<f64>, expected: &str| {
             check_refused(params.clone(), reference, expected);
         };
@@ -225,9 +233,8 @@ fn ten_thousand_columns_are_scored() {
     let knn = fit(KnnOutlier::params().n_neighbors(1), &reference);
     assert!((knn.score(record.view()).unwrap()[0] - 49.5).abs() < 0.6);
     let explanation = knn.explain(record.row(0)).unwrap();
-    let first = (0..10_000).max_by(|a, b| {
-        explanation.contributions[*a].total_cmp(&explanation.contributions[*b])
-    });
+    let first = (0..10_000)
+        .max_by(|a, b| explanation.contributions[*a].total_cmp(&explanation.contributions[*b]));
     assert_eq!(first, Some(9_999));
 }
 
@@ -252,7 +259,8 @@ fn distances_that_overflow_are_refused() {
 #[test]
 fn a_trimmed_reference_takes_the_forest_of_the_seed() {
     let reference = contaminated();
-    let forest = IsolationForest::params().random_state(5).fit(&DatasetBase::from(reference.view()));
+    let forest =
+        IsolationForest::params().random_state(5).fit(&DatasetBase::from(reference.view()));
     let scores = forest.unwrap().score(reference.view()).unwrap();
     let knn = fit(KnnOutlier::params().trim(0.05).random_state(5), &reference);
     let left_out = |record: &usize| knn.reference_record(*record).is_none();
