@@ -92,13 +92,13 @@ pub(crate) trait Float: Copy + PartialOrd + Into<f64> {
 }
 
 macro_rules! float {
-    ($float:ty, $slack:expr) => {
+    ($float:ty, $slack:expr, $of:expr) => {
         impl Float for $float {
             const ZERO: Self = 0.0;
             const SLACK: f64 = $slack;
-            #[expect(clippy::cast_possible_truncation, reason = "that is what it is for")]
             fn of(value: f64) -> Self {
-                value as $float
+                let of: fn(f64) -> Self = $of;
+                of(value)
             }
             #[inline(always)]
             fn add(self, difference_to: Self, from: Self, p: f64) -> Self {
@@ -109,9 +109,14 @@ macro_rules! float {
         }
     };
 }
-float!(f64, 0.0);
+float!(f64, 0.0, |value| value);
 // Enough for a benchmark; the library's own bound is proven.
-float!(f32, 1e-3);
+float!(f32, 1e-3, rounded);
+
+#[expect(clippy::cast_possible_truncation, reason = "rounding is what it is for")]
+fn rounded(value: f64) -> f32 {
+    value as f32
+}
 
 const LANES: usize = 16;
 
