@@ -11,7 +11,7 @@ use shadowline_contract::{DataType, Field, Profile, Signature};
 use shadowline_detectors::isolation_forest::{Contamination, MaxSamples};
 use shadowline_detectors::knn::Method;
 use shadowline_detectors::{
-    Detector, DetectorArtefact, DetectorParams, IsolationForest, KnnOutlier,
+    Detector, DetectorArtefact, DetectorParams, IsolationForest, KnnOutlier, TrainOptions,
 };
 use shadowline_features::{Scale, Table};
 use shadowline_models::LogisticRegression;
@@ -132,8 +132,9 @@ pub(crate) fn detector(
     trained_on: &str,
 ) -> anyhow::Result<Trained> {
     let started = Instant::now();
-    let artefact = DetectorArtefact::train(name.as_str(), params, scale, features)
-        .with_context(|| format!("train `{name}`"))?;
+    let artefact =
+        DetectorArtefact::train(name.as_str(), params, &TrainOptions::scaled(scale), features)
+            .with_context(|| format!("train `{name}`"))?;
     let seconds = started.elapsed().as_secs_f64();
     let threshold = artefact.detector().threshold();
     let scores = artefact.training_scores();

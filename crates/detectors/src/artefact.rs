@@ -1,14 +1,13 @@
-use linfa::{DatasetBase, ParamGuard, traits::Fit};
 use ndarray::{Array1, ArrayView2};
 use serde::{Deserialize, Serialize};
 use shadowline_features::{
-    CategoryEncoding, FeatureError, FieldSource, Preprocessing, PreprocessingError, Scale, Table,
+    FeatureError, FieldSource, Preprocessing,
     artefact::{ArtefactError, ArtefactReader, ArtefactWriter, SectionData},
 };
 
 use crate::{
-    Detector, FitError, Histogram, IsolationForest, IsolationForestParams, KnnOutlier, KnnParams,
-    ScoreError, TrainingScores, knn::StoredKnnParams,
+    Detector, Histogram, IsolationForest, IsolationForestParams, KnnOutlier, KnnParams, ScoreError,
+    ThresholdRule, TrainingScores, knn::StoredKnnParams,
 };
 
 /// The bins of the histogram of training scores.
@@ -61,6 +60,15 @@ impl FittedDetector {
     }
 }
 
+impl FittedDetector {
+    pub(crate) fn set_threshold(&mut self, threshold: f64) {
+        match self {
+            Self::IsolationForest(forest) => forest.set_threshold(threshold),
+            Self::Knn(knn) => knn.set_threshold(threshold),
+        }
+    }
+}
+
 impl Detector for FittedDetector {
     fn n_features(&self) -> usize {
         match self {
@@ -84,20 +92,6 @@ impl Detector for FittedDetector {
     }
 }
 
-/// Why a detector cannot be trained on a table.
-#[derive(Debug, thiserror::Error)]
-pub enum TrainError {
-    /// The table cannot be encoded.
-    #[error("encode the training data")]
-    Preprocessing(#[from] PreprocessingError),
-    /// The algorithm refuses the parameters or the data.
-    #[error("fit the detector")]
-    Fit(#[from] FitError),
-    /// The training data cannot be scored.
-    #[error("score the training data")]
-    Score(#[from] ScoreError),
-}
-
 /// Why records have no scores.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RecordScoreError {
@@ -114,17 +108,22 @@ pub enum RecordScoreError {
 pub struct RecordScores {
     /// One score per record; higher is more anomalous.
     pub scores: Vec<f64>,
+    /// For each score, the share of training scores at or above it: see [`TrainingScores::p_value`].
+    pub p_values: Vec<f64>,
     /// How many values were a category, or missing, as training never saw them.
     pub n_unseen: usize,
+    /// How many numbers were missing, and were kept or filled as training decided.
+    pub n_missing: usize,
 }
 
 /// A fitted detector with all that scoring a record of named fields takes.
 #[derive(Debug, Clone)]
 pub struct DetectorArtefact {
-    name: String,
-    preprocessing: Preprocessing,
-    detector: FittedDetector,
-    training_scores: TrainingScores,
+    pub(crate) name: String,
+    pub(crate) preprocessing: Preprocessing,
+    pub(crate) detector: FittedDetector,
+    pub(crate) threshold_rule: ThresholdRule,
+    pub(crate) training_scores: TrainingScores,
 }
 
 /// The part of the header that detectors have.
@@ -134,6 +133,8 @@ struct Body {
     params: StoredParams,
     feature_names: Vec<String>,
     threshold: f64,
+    #[serde(default)]
+    threshold_rule: ThresholdRule,
     n_trained: usize,
     /// The records each tree was grown on; 0 for KNN.
     n_samples: usize,
@@ -149,38 +150,6 @@ enum StoredParams {
 }
 
 impl DetectorArtefact {
-    /// Trains a detector on every column of a table.
-    ///
-    /// Text is encoded by its category's code; `scale` is applied to all columns.
-    ///
-    /// # Errors
-    /// [`TrainError`] for a table or for parameters that have no answer.
-    pub fn train(
-        name: impl Into<String>,
-        params: &DetectorParams,
-        scale: Scale,
-        table: &Table,
-    ) -> Result<Self, TrainError> {
-        let preprocessing = Preprocessing::fit(table, CategoryEncoding::Code, scale)?;
-        let records = preprocessing.transform(table).map_err(PreprocessingError::from)?.values;
-        let reference = DatasetBase::from(records);
-        let (detector, scores) = match params {
-            DetectorParams::IsolationForest(params) => {
-                let params = params.check_ref()?;
-                let forest = params.fit(&reference)?;
-                let scores = forest.score_reference(reference.records().view());
-                (FittedDetector::IsolationForest(forest), scores)
-            }
-            DetectorParams::Knn(params) => {
-                let knn = params.check_ref()?.fit(&reference)?;
-                let scores = knn.training_scores().to_vec();
-                (FittedDetector::Knn(knn), scores)
-            }
-        };
-        let training_scores = TrainingScores::new(scores).ok_or(FitError::NoRecords)?;
-        Ok(Self { name: name.into(), preprocessing, detector, training_scores })
-    }
-
     /// The detector's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -196,6 +165,11 @@ impl DetectorArtefact {
         &self.detector
     }
 
+    /// What set the threshold.
+    pub fn threshold_rule(&self) -> ThresholdRule {
+        self.threshold_rule
+    }
+
     /// The scores of the training records.
     pub fn training_scores(&self) -> &TrainingScores {
         &self.training_scores
@@ -208,7 +182,9 @@ impl DetectorArtefact {
     pub fn score(&self, source: &impl FieldSource) -> Result<RecordScores, RecordScoreError> {
         let rows = self.preprocessing.transform(source)?;
         let scores = self.detector.score(rows.values.view())?.to_vec();
-        Ok(RecordScores { scores, n_unseen: rows.n_unseen })
+        let p_values = scores.iter().map(|it| self.training_scores.p_value(*it)).collect();
+        let (n_unseen, n_missing) = (rows.n_unseen, rows.n_missing);
+        Ok(RecordScores { scores, p_values, n_unseen, n_missing })
     }
 
     /// Writes the artefact.
@@ -235,6 +211,7 @@ impl DetectorArtefact {
             params,
             feature_names: self.preprocessing.feature_names(),
             threshold: self.detector.threshold(),
+            threshold_rule: self.threshold_rule,
             n_trained: self.training_scores.sorted().len(),
             n_samples,
             training_histogram: self.training_scores.histogram(N_BINS),
@@ -254,8 +231,16 @@ impl DetectorArtefact {
             let expected = kinds.map(DetectorKind::name).join("` or `");
             return Err(ArtefactError::Kind { found: reader.kind().to_owned(), expected });
         }
-        let Body { name, params, threshold, n_trained, n_samples, preprocessing, .. } =
-            reader.body()?;
+        let Body {
+            name,
+            params,
+            threshold,
+            threshold_rule,
+            n_trained,
+            n_samples,
+            preprocessing,
+            ..
+        } = reader.body()?;
         let n_features = preprocessing.n_features();
         let (detector, scores) = match params {
             StoredParams::IsolationForest(params) => {
@@ -275,7 +260,7 @@ impl DetectorArtefact {
         let n_scores = scores.len();
         match TrainingScores::new(scores) {
             Some(training_scores) if n_scores == n_trained => {
-                Ok(Self { name, preprocessing, detector, training_scores })
+                Ok(Self { name, preprocessing, detector, threshold_rule, training_scores })
             }
             _ => Err(ArtefactError::Inconsistent(format!(
                 "{n_scores} training scores of {n_trained} records"

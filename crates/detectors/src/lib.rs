@@ -14,17 +14,18 @@ mod error;
 pub mod isolation_forest;
 pub mod knn;
 mod parallel;
+mod train;
 mod training_scores;
 
 pub use artefact::{
     DetectorArtefact, DetectorKind, DetectorParams, FittedDetector, RecordScoreError, RecordScores,
-    TrainError,
 };
 pub use detector::{Detector, Explain, Explanation, Observe, ScoreError};
 pub use error::FitError;
 pub use isolation_forest::{IsolationForest, IsolationForestParams, IsolationForestValidParams};
 pub use knn::{KnnOutlier, KnnParams, KnnValidParams};
-pub use training_scores::{Histogram, TrainingScores};
+pub use train::{ThresholdRule, TrainError, TrainOptions};
+pub use training_scores::{BudgetError, Histogram, TrainingScores};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -7,7 +7,7 @@ use std::{error::Error, panic::catch_unwind};
 use shadowline_contract::{Batch, Column, Tensor, TensorData};
 use shadowline_detectors::{
     Detector, DetectorArtefact, DetectorKind, DetectorParams, IsolationForest, KnnOutlier,
-    RecordScoreError, isolation_forest::Contamination,
+    RecordScoreError, TrainOptions, isolation_forest::Contamination,
 };
 use shadowline_features::{
     FeatureError, Scale, Table, TableBuilder,
@@ -30,8 +30,10 @@ fn artefacts() -> [DetectorArtefact; 2] {
         .contamination(Contamination::Share(0.1))
         .random_state(3);
     let knn = KnnOutlier::params().p(3.0).contamination(0.1);
-    [DetectorParams::IsolationForest(forest), DetectorParams::Knn(knn)]
-        .map(|params| DetectorArtefact::train("ages", &params, Scale::Standard, &table()).unwrap())
+    [DetectorParams::IsolationForest(forest), DetectorParams::Knn(knn)].map(|params| {
+        DetectorArtefact::train("ages", &params, &TrainOptions::scaled(Scale::Standard), &table())
+            .unwrap()
+    })
 }
 
 fn record(age: f64, job: &str) -> Batch {

@@ -7,7 +7,7 @@ use anyhow::Result;
 use approx::assert_abs_diff_eq;
 use linfa::{DatasetBase, traits::Fit};
 use shadowline_detectors::{
-    Detector, DetectorArtefact, DetectorParams, IsolationForest, KnnOutlier,
+    Detector, DetectorArtefact, DetectorParams, IsolationForest, KnnOutlier, TrainOptions,
     isolation_forest::Contamination,
 };
 use shadowline_features::{Scale, Table, TableColumn};
@@ -78,8 +78,12 @@ fn standardised_knn_tells_anomalous_census_rows_from_normal_ones() -> Result<()>
     let test = support::census(&folder.join("adult.test"))?.without(&["income"])?;
     let params = DetectorParams::Knn(KnnOutlier::params().n_neighbors(15).contamination(0.05));
     for dropped in [&[][..], &["fnlwgt"]] {
-        let artefact =
-            DetectorArtefact::train("knn", &params, Scale::Standard, &train.without(dropped)?)?;
+        let artefact = DetectorArtefact::train(
+            "knn",
+            &params,
+            &TrainOptions::scaled(Scale::Standard),
+            &train.without(dropped)?,
+        )?;
         let (normal, anomalous) = flagged(&artefact, &test)?;
         println!(
             "knn without {dropped:?}: {normal:.4} of normal, {anomalous:.4} of anomalous rows"
@@ -100,7 +104,7 @@ fn the_forest_flags_the_share_that_contamination_names() -> Result<()> {
     let artefact = DetectorArtefact::train(
         "forest",
         &DetectorParams::IsolationForest(forest),
-        Scale::None,
+        &TrainOptions::default(),
         &train,
     )?;
     let n_above = artefact.training_scores().n_above(artefact.detector().threshold());

@@ -19,8 +19,8 @@ mod table;
 
 pub use percentile::{percentile, percentile_of_sorted};
 pub use preprocessing::{
-    CategoryEncoding, Encoding, Feature, FeatureError, FeatureRows, Preprocessing,
-    PreprocessingError, Scale,
+    CategoryEncoding, Encoding, Feature, FeatureError, FeatureRows, Missing, MissingNumber,
+    Preprocessing, PreprocessingError, Scale,
 };
 pub use source::{FieldSource, InputsAndOutputs, Values};
 pub use table::{Table, TableBuilder, TableColumn, TableError, is_missing};

@@ -96,6 +96,10 @@ impl IsolationForest {
         self.offset
     }
 
+    pub(crate) fn set_threshold(&mut self, threshold: f64) {
+        self.offset = -threshold;
+    }
+
     /// The opposite of the score, as scikit-learn's `score_samples`: lower is more anomalous.
     ///
     /// # Shapes

@@ -46,6 +46,10 @@ impl KnnOutlier {
         &self.training_scores
     }
 
+    pub(crate) fn set_threshold(&mut self, threshold: f64) {
+        self.threshold = threshold;
+    }
+
     /// 1 for an anomaly and 0 for any other record, as pyod's `predict`.
     ///
     /// # Shapes

@@ -9,7 +9,7 @@ use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 use shadowline_contract::{NamedTensor, Tensor, TensorData};
 use shadowline_detectors::{
-    DetectorArtefact, DetectorKind, DetectorParams, IsolationForest, KnnOutlier,
+    DetectorArtefact, DetectorKind, DetectorParams, IsolationForest, KnnOutlier, TrainOptions,
 };
 use shadowline_features::{Scale, TableBuilder};
 use shadowline_monitor::{Config, Kind, MonitorError, TopicSettings, serve};
@@ -155,7 +155,13 @@ pub(crate) fn detector(kind: DetectorKind, seed: u64) -> DetectorArtefact {
             DetectorParams::IsolationForest(IsolationForest::params().random_state(seed))
         }
     };
-    DetectorArtefact::train("census", &params, Scale::Standard, &table.finish()).unwrap()
+    DetectorArtefact::train(
+        "census",
+        &params,
+        &TrainOptions::scaled(Scale::Standard),
+        &table.finish(),
+    )
+    .unwrap()
 }
 
 pub(crate) fn spec(id: &str, model_version: &str, detector: &str, version: &str) -> WatchedSpec {

@@ -1,0 +1,129 @@
+//! Training: a table in, a detector with all that scoring takes out.
+
+use linfa::{DatasetBase, ParamGuard, traits::Fit};
+use serde::{Deserialize, Serialize};
+use shadowline_features::{
+    CategoryEncoding, Missing, Preprocessing, PreprocessingError, Scale, Table,
+};
+
+use crate::{
+    BudgetError, DetectorArtefact, DetectorParams, FitError, FittedDetector, Observe, ScoreError,
+    TrainingScores,
+};
+
+/// What sets a detector's threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThresholdRule {
+    /// The contamination among the detector's parameters, as scikit-learn and pyod set it.
+    #[default]
+    Contamination,
+    /// At most this share of records like the training records is to be called an anomaly: see
+    /// [`TrainingScores::threshold_of_budget`].
+    AlertBudget(f64),
+}
+
+/// How a table becomes what a detector is fitted on, and what is made of the fitted one.
+#[derive(Clone, Copy)]
+pub struct TrainOptions<'a> {
+    /// Applied to all columns; [`Scale::None`] unless set.
+    pub scale: Scale,
+    /// What becomes of missing numbers; [`Missing::Refuse`] unless set.
+    pub missing: Missing,
+    /// What sets the threshold; the contamination unless set.
+    pub threshold: ThresholdRule,
+    /// Told how far the fit is.
+    pub observe: Observe<'a>,
+}
+
+impl Default for TrainOptions<'_> {
+    fn default() -> Self {
+        Self {
+            scale: Scale::default(),
+            missing: Missing::default(),
+            threshold: ThresholdRule::default(),
+            observe: &|_, _| {},
+        }
+    }
+}
+
+impl TrainOptions<'_> {
+    /// The defaults, with all columns scaled.
+    pub fn scaled(scale: Scale) -> Self {
+        Self { scale, ..Self::default() }
+    }
+}
+
+impl std::fmt::Debug for TrainOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { scale, missing, threshold, observe: _ } = self;
+        f.debug_struct("TrainOptions")
+            .field("scale", scale)
+            .field("missing", missing)
+            .field("threshold", threshold)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a detector cannot be trained on a table.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The table cannot be encoded.
+    #[error("encode the training data")]
+    Preprocessing(#[from] PreprocessingError),
+    /// The algorithm refuses the parameters or the data.
+    #[error("fit the detector")]
+    Fit(#[from] FitError),
+    /// The threshold cannot be set as asked.
+    #[error("set the threshold")]
+    Budget(#[from] BudgetError),
+    /// The training data cannot be scored.
+    #[error("score the training data")]
+    Score(#[from] ScoreError),
+}
+
+impl DetectorArtefact {
+    /// Trains a detector on every column of a table.
+    ///
+    /// Text is encoded by its category's code.
+    ///
+    /// # Errors
+    /// [`TrainError`] for a table or for parameters that have no answer.
+    pub fn train(
+        name: impl Into<String>,
+        params: &DetectorParams,
+        options: &TrainOptions<'_>,
+        table: &Table,
+    ) -> Result<Self, TrainError> {
+        let TrainOptions { scale, missing, threshold, observe } = *options;
+        let preprocessing =
+            Preprocessing::fit_with_missing(table, CategoryEncoding::Code, scale, missing)?;
+        let records = preprocessing.transform(table).map_err(PreprocessingError::from)?.values;
+        let reference = DatasetBase::from(records);
+        let (mut detector, scores) = match params {
+            DetectorParams::IsolationForest(params) => {
+                let params = params.check_ref()?;
+                let forest = params.fit(&reference)?;
+                let scores = forest.score_reference(reference.records().view());
+                (FittedDetector::IsolationForest(forest), scores)
+            }
+            DetectorParams::Knn(params) => {
+                let knn = params.check_ref()?.fit(&reference)?;
+                let scores = knn.training_scores().to_vec();
+                (FittedDetector::Knn(knn), scores)
+            }
+        };
+        observe(scores.len(), scores.len());
+        let training_scores = TrainingScores::new(scores).ok_or(FitError::NoRecords)?;
+        if let ThresholdRule::AlertBudget(share) = threshold {
+            detector.set_threshold(training_scores.threshold_of_budget(share)?);
+        }
+        Ok(Self {
+            name: name.into(),
+            preprocessing,
+            detector,
+            threshold_rule: threshold,
+            training_scores,
+        })
+    }
+}
