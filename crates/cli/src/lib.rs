@@ -13,10 +13,15 @@ mod data;
 mod demo;
 mod documents;
 mod endpoints;
+mod explore;
+mod figures;
 mod files;
 mod output;
 mod predict;
+mod progress;
 mod replay;
+mod score;
+mod scoring;
 mod show;
 mod specs_api;
 mod train;
@@ -73,6 +78,8 @@ async fn run(command: &Command) -> anyhow::Result<()> {
         Command::Up(args) => up::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Train(command) => train::run(command).await,
+        Command::Score(args) => score::run(args).await,
+        Command::Explore(args) => explore::run(args).await,
         Command::Apply(args) => apply::run(args).await,
         Command::Delete(args) => apply::delete(args).await,
         Command::Models(args) => show::models(args).await,
