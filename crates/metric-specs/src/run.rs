@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 use shadowline_service::health::{Component, Health};
 use shadowline_service::metrics::Metrics;
@@ -68,83 +69,92 @@ pub enum MetricSpecsError {
 ///
 /// # Errors
 /// As `serve`; also if the log or the port cannot be opened.
-pub async fn run(config: Config, stop: CancellationToken) -> Result<(), MetricSpecsError> {
-    let listener = config.http.bind().await.map_err(MetricSpecsError::Http)?;
-    let log = Log::open(&config.log).await.map_err(MetricSpecsError::Log)?;
-    serve(config, log, listener, stop).await
+pub fn run(
+    config: Config,
+    stop: CancellationToken,
+) -> BoxFuture<'static, Result<(), MetricSpecsError>> {
+    Box::pin(async move {
+        let listener = config.http.bind().await.map_err(MetricSpecsError::Http)?;
+        let log = Log::open(&config.log).await.map_err(MetricSpecsError::Log)?;
+        serve(config, log, listener, stop).await
+    })
 }
 
 /// Runs the service on a log until `stop`: REST at once, evaluation when the topics are there.
 ///
 /// # Errors
 /// What no waiting cures: a database or topics of the wrong form, a log that refuses.
-pub async fn serve(
+pub fn serve(
     config: Config,
     log: Log,
     listener: TcpListener,
     stop: CancellationToken,
-) -> Result<(), MetricSpecsError> {
-    let health = Health::new(SERVICE);
-    let metrics = Metrics::new(SERVICE, env!("CARGO_PKG_VERSION"));
-    metrics.with_registry(|it| log.metrics().register(it));
-    let own_metrics = MetricSpecsMetrics::register(&metrics);
-    let store = open_store(&config).await?;
-    let wakers = Wakers { specs: watch::Sender::new(()), alerts: watch::Sender::new(()) };
-    let names = &config.topics.prefix;
-    let engine = Engine::open(
-        store.clone(),
-        config.group.clone(),
-        names.scores().to_string(),
-        wakers.clone(),
-        own_metrics.clone(),
-        health.component("store"),
-    )
-    .await
-    .map_err(MetricSpecsError::Store)?;
+) -> BoxFuture<'static, Result<(), MetricSpecsError>> {
+    // Boxed here, so that the code of the whole service is made once, in this crate, and not again in every
+    // program and test that runs it.
+    Box::pin(async move {
+        let health = Health::new(SERVICE);
+        let metrics = Metrics::new(SERVICE, env!("CARGO_PKG_VERSION"));
+        metrics.with_registry(|it| log.metrics().register(it));
+        let own_metrics = MetricSpecsMetrics::register(&metrics);
+        let store = open_store(&config).await?;
+        let wakers = Wakers { specs: watch::Sender::new(()), alerts: watch::Sender::new(()) };
+        let names = &config.topics.prefix;
+        let engine = Engine::open(
+            store.clone(),
+            config.group.clone(),
+            names.scores().to_string(),
+            wakers.clone(),
+            own_metrics.clone(),
+            health.component("store"),
+        )
+        .await
+        .map_err(MetricSpecsError::Store)?;
 
-    // Ends when this function does, however it does; HTTP goes last, so that health can be asked until then.
-    let ending = CancellationToken::new();
-    let _ending = ending.clone().drop_guard();
-    let tasks = TaskTracker::new();
-    tasks.spawn(announce_stop(health.clone(), stop.clone(), ending.clone()));
-    tasks.spawn(drop_old_checks(
-        store.clone(),
-        config.checks_retention,
-        own_metrics.clone(),
-        ending.clone(),
-    ));
-    let engine = engine.start(ending.clone());
-    start_peers(&config, &listener, &store, &wakers, &own_metrics, &tasks, &ending)?;
-    let api = crate::api::router(engine.clone(), store.clone());
-    let http = http::serve(listener, http::router(&health, &metrics, api), ending.clone());
-    tokio::pin!(http);
+        // Ends when this function does, however it does; HTTP goes last, so that health can be asked until then.
+        let ending = CancellationToken::new();
+        let _ending = ending.clone().drop_guard();
+        let tasks = TaskTracker::new();
+        tasks.spawn(announce_stop(health.clone(), stop.clone(), ending.clone()));
+        tasks.spawn(drop_old_checks(
+            store.clone(),
+            config.checks_retention,
+            own_metrics.clone(),
+            ending.clone(),
+        ));
+        let engine = engine.start(ending.clone());
+        start_peers(&config, &listener, &store, &wakers, &own_metrics, &tasks, &ending)?;
+        let api = crate::api::router(engine.clone(), store.clone());
+        let http = http::serve(listener, http::router(&health, &metrics, api), ending.clone());
+        tokio::pin!(http);
 
-    let pipeline = Pipeline {
-        config: &config,
-        log: &log,
-        store: store.clone(),
-        engine,
-        wakers: &wakers,
-        metrics: own_metrics,
-        health: &health,
-        topics: health.component("topics"),
-        consuming: health.component("scores"),
-        tasks: &tasks,
-        stop,
-        ending: ending.clone(),
-    };
-    let result = tokio::select! {
-        result = pipeline.run() => result,
-        result = &mut http => result.map_err(MetricSpecsError::Http),
-    };
-    ending.cancel();
-    if result.is_ok() {
-        http.await.map_err(MetricSpecsError::Http)?;
-    }
-    tasks.close();
-    tasks.wait().await;
-    store.close().await;
-    result
+        let pipeline = Pipeline {
+            config: &config,
+            log: &log,
+            store: store.clone(),
+            engine,
+            wakers: &wakers,
+            metrics: own_metrics,
+            health: &health,
+            topics: health.component("topics"),
+            consuming: health.component("scores"),
+            tasks: &tasks,
+            stop,
+            ending: ending.clone(),
+        };
+        let result = tokio::select! {
+            result = pipeline.run() => result,
+            result = &mut http => result.map_err(MetricSpecsError::Http),
+        };
+        ending.cancel();
+        if result.is_ok() {
+            http.await.map_err(MetricSpecsError::Http)?;
+        }
+        tasks.close();
+        tasks.wait().await;
+        store.close().await;
+        result
+    })
 }
 
 async fn open_store(config: &Config) -> Result<Store, MetricSpecsError> {

@@ -2,6 +2,7 @@
 //!
 //! All it adds to `shadowline-monitor` is which detectors it hosts, and its default settings.
 
+use futures_util::future::BoxFuture;
 use shadowline_detectors::DetectorKind;
 use shadowline_monitor::Kind;
 pub use shadowline_monitor::{Config, MonitorError};
@@ -23,21 +24,24 @@ pub const KIND: Kind = Kind {
 ///
 /// # Errors
 /// As [`shadowline_monitor::run`].
-pub async fn run(config: Config, stop: CancellationToken) -> Result<(), MonitorError> {
-    shadowline_monitor::run(&KIND, config, stop).await
+pub fn run(
+    config: Config,
+    stop: CancellationToken,
+) -> BoxFuture<'static, Result<(), MonitorError>> {
+    shadowline_monitor::run(&KIND, config, stop)
 }
 
 /// Runs the monitor in this process, on an open log.
 ///
 /// # Errors
 /// As [`shadowline_monitor::serve`].
-pub async fn serve(
+pub fn serve(
     config: Config,
     log: Log,
     listener: TcpListener,
     stop: CancellationToken,
-) -> Result<(), MonitorError> {
-    shadowline_monitor::serve(&KIND, config, log, listener, stop).await
+) -> BoxFuture<'static, Result<(), MonitorError>> {
+    shadowline_monitor::serve(&KIND, config, log, listener, stop)
 }
 
 #[cfg(test)]

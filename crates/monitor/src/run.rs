@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use shadowline_detectors::DetectorArtefact;
 use shadowline_packages::{LoadError, Package, Registry, StoreError};
 use shadowline_service::health::{Component, Health};
@@ -58,61 +59,71 @@ pub enum MonitorError {
 ///
 /// # Errors
 /// As `serve`; also if the log or the port cannot be opened.
-pub async fn run(kind: &Kind, config: Config, stop: CancellationToken) -> Result<(), MonitorError> {
-    let listener = config.http.bind().await.map_err(MonitorError::Http)?;
-    let log = Log::open(&config.log).await.map_err(MonitorError::Log)?;
-    serve(kind, config, log, listener, stop).await
+pub fn run(
+    kind: &Kind,
+    config: Config,
+    stop: CancellationToken,
+) -> BoxFuture<'_, Result<(), MonitorError>> {
+    Box::pin(async move {
+        let listener = config.http.bind().await.map_err(MonitorError::Http)?;
+        let log = Log::open(&config.log).await.map_err(MonitorError::Log)?;
+        serve(kind, config, log, listener, stop).await
+    })
 }
 
 /// Runs a monitor on a log until `stop`: REST at once, scoring when the topics and specs are there.
 ///
 /// # Errors
 /// What no waiting cures: topics of the wrong form, a directory that cannot be read, a log that refuses.
-pub async fn serve(
+pub fn serve(
     kind: &Kind,
     config: Config,
     log: Log,
     listener: TcpListener,
     stop: CancellationToken,
-) -> Result<(), MonitorError> {
-    let health = Health::new(kind.service);
-    let metrics = Metrics::new(kind.service, kind.version);
-    metrics.with_registry(|it| log.metrics().register(it));
-    let own_metrics = MonitorMetrics::register(&metrics, kind.detector);
-    let packages = health.component("packages");
-    let detectors = open_detectors(kind, &config).await?;
-    let watching = Arc::new(Watching::new(Arc::clone(&detectors), own_metrics.clone()));
+) -> BoxFuture<'_, Result<(), MonitorError>> {
+    // Boxed here, so that the code of the whole service is made once, in this crate, and not again in every
+    // program and test that runs it.
+    Box::pin(async move {
+        let health = Health::new(kind.service);
+        let metrics = Metrics::new(kind.service, kind.version);
+        metrics.with_registry(|it| log.metrics().register(it));
+        let own_metrics = MonitorMetrics::register(&metrics, kind.detector);
+        let packages = health.component("packages");
+        let detectors = open_detectors(kind, &config).await?;
+        let watching = Arc::new(Watching::new(Arc::clone(&detectors), own_metrics.clone()));
 
-    // Ends when this function does, however it does; HTTP goes last, so that health can be asked until then.
-    let ending = CancellationToken::new();
-    let _ending = ending.clone().drop_guard();
-    tokio::spawn(watch_packages(Arc::clone(&detectors), packages, ending.clone()));
-    tokio::spawn(announce_stop(health.clone(), stop.clone(), ending.clone()));
-    let api = shadowline_packages::router(detectors, config.max_upload_bytes)
-        .merge(crate::rest::router(Arc::clone(&watching)));
-    let app = http::router(&health, &metrics, api);
-    let http = http::serve(listener, app, ending.clone());
-    tokio::pin!(http);
+        // Ends when this function does, however it does; HTTP goes last, so that health can be asked until then.
+        let ending = CancellationToken::new();
+        let _ending = ending.clone().drop_guard();
+        tokio::spawn(watch_packages(Arc::clone(&detectors), packages, ending.clone()));
+        tokio::spawn(announce_stop(health.clone(), stop.clone(), ending.clone()));
+        let api = shadowline_packages::router(detectors, config.max_upload_bytes)
+            .merge(crate::rest::router(Arc::clone(&watching)));
+        let app = http::router(&health, &metrics, api);
+        let http = http::serve(listener, app, ending.clone());
+        tokio::pin!(http);
 
-    let monitor = Monitor {
-        kind,
-        config: &config,
-        log: &log,
-        log_health: health.component("log"),
-        specs: health.component("metric-specs"),
-        scoring: health.component("scoring"),
-        watching,
-        metrics: own_metrics,
-        stop,
-        ending: ending.clone(),
-    };
-    let result = tokio::select! {
-        result = monitor.run() => result,
-        result = &mut http => return result.map_err(MonitorError::Http),
-    };
-    ending.cancel();
-    http.await.map_err(MonitorError::Http)?;
-    result
+        let monitor = Monitor {
+            kind,
+            config: &config,
+            log: &log,
+            log_health: health.component("log"),
+            specs: health.component("metric-specs"),
+            scoring: health.component("scoring"),
+            watching,
+            metrics: own_metrics,
+            stop,
+            ending: ending.clone(),
+        };
+        let result = tokio::select! {
+            result = monitor.run() => result,
+            result = &mut http => return result.map_err(MonitorError::Http),
+        };
+        ending.cancel();
+        http.await.map_err(MonitorError::Http)?;
+        result
+    })
 }
 
 /// The scoring side of a monitor, while it runs.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use futures_util::future::BoxFuture;
 use shadowline_contract::Signature;
 use shadowline_segment_log::{Spool, SpoolOptions};
 use shadowline_service::health::{Component, Health};
@@ -45,14 +46,16 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// [`ServeError`] if something cannot be opened, or a port can no longer be served.
-pub async fn run(config: Config, stop: CancellationToken) -> Result<(), ServeError> {
-    config.check()?;
-    let log = Log::open(&config.log).await.map_err(ServeError::Log)?;
-    let port =
-        |what| move |source: std::io::Error| ServeError::Port { what, source: source.into() };
-    let grpc = config.grpc.bind().await.map_err(port("gRPC"))?;
-    let http = config.http.bind().await.map_err(port("HTTP"))?;
-    serve(config, log, grpc, http, stop).await
+pub fn run(config: Config, stop: CancellationToken) -> BoxFuture<'static, Result<(), ServeError>> {
+    Box::pin(async move {
+        config.check()?;
+        let log = Log::open(&config.log).await.map_err(ServeError::Log)?;
+        let port =
+            |what| move |source: std::io::Error| ServeError::Port { what, source: source.into() };
+        let grpc = config.grpc.bind().await.map_err(port("gRPC"))?;
+        let http = config.http.bind().await.map_err(port("HTTP"))?;
+        serve(config, log, grpc, http, stop).await
+    })
 }
 
 /// Serves the models of a directory on two listeners until `stop`.
@@ -62,14 +65,14 @@ pub async fn run(config: Config, stop: CancellationToken) -> Result<(), ServeErr
 ///
 /// # Errors
 /// [`ServeError`] if something cannot be opened, or a port can no longer be served.
-pub async fn serve(
+pub fn serve(
     config: Config,
     log: Log,
     grpc: TcpListener,
     http: TcpListener,
     stop: CancellationToken,
-) -> Result<(), ServeError> {
-    Server::new(config, log).serve(grpc, http, stop).await
+) -> BoxFuture<'static, Result<(), ServeError>> {
+    Box::pin(async move { Server::new(config, log).serve(grpc, http, stop).await })
 }
 
 /// A model server that is not started yet; [`serve`] is all that most callers need.
@@ -125,89 +128,94 @@ impl Server {
     ///
     /// # Errors
     /// [`ServeError`] if something cannot be opened, or a port can no longer be served.
-    pub async fn serve(
+    pub fn serve(
         self,
         grpc: TcpListener,
         http: TcpListener,
         stop: CancellationToken,
-    ) -> Result<(), ServeError> {
-        let Self { config, log, functions } = self;
-        config.check()?;
-        let health = Health::new("serving");
-        let metrics = Metrics::new("serving", env!("CARGO_PKG_VERSION"));
-        metrics.with_registry(|it| log.metrics().register(it));
-        let meters = Meters::register(&metrics);
-        let spool = Arc::new(open_spool(&config).await?);
-        metrics.register_collector(SpoolCollector { spool: Arc::downgrade(&spool) });
-        let models = Arc::new(open_models(&config, functions, meters.clone()).await?);
-        let shadow = Arc::new(Shadow::new(
-            Arc::clone(&spool),
-            config.spool.when_full,
-            health.component("spool"),
-            meters.clone(),
-        ));
-        let predictor = Arc::new(Predictor::new(
-            Arc::clone(&models),
-            Arc::clone(&shadow),
-            meters.clone(),
-            config.limits.request_timeout,
-            config.limits.large_requests,
-        ));
-        let background =
-            start_background(&config, &log, &spool, &shadow, &models, &health, &meters)?;
+    ) -> BoxFuture<'static, Result<(), ServeError>> {
+        // Boxed here, so that the code of the whole service is made once, in this crate, and not again in every
+        // program and test that runs it.
+        Box::pin(async move {
+            let Self { config, log, functions } = self;
+            config.check()?;
+            let health = Health::new("serving");
+            let metrics = Metrics::new("serving", env!("CARGO_PKG_VERSION"));
+            metrics.with_registry(|it| log.metrics().register(it));
+            let meters = Meters::register(&metrics);
+            let spool = Arc::new(open_spool(&config).await?);
+            metrics.register_collector(SpoolCollector { spool: Arc::downgrade(&spool) });
+            let models = Arc::new(open_models(&config, functions, meters.clone()).await?);
+            let shadow = Arc::new(Shadow::new(
+                Arc::clone(&spool),
+                config.spool.when_full,
+                health.component("spool"),
+                meters.clone(),
+            ));
+            let predictor = Arc::new(Predictor::new(
+                Arc::clone(&models),
+                Arc::clone(&shadow),
+                meters.clone(),
+                config.limits.request_timeout,
+                config.limits.large_requests,
+            ));
+            let background =
+                start_background(&config, &log, &spool, &shadow, &models, &health, &meters)?;
 
-        let ports = CancellationToken::new();
-        let reporter = HealthReporter::new();
-        let doors = Doors { predictor: Arc::clone(&predictor), health: health.clone() };
-        let limits = &config.limits;
-        let api = rest::router(predictor, health.clone(), limits.message_bytes)
-            .merge(shadowline_packages::router(Arc::clone(models.packages()), limits.upload_bytes));
-        let app = http::router(&health, &metrics, api);
-        announce(&grpc, &http);
-        let mut grpc_task = tokio::spawn(serve_grpc(
-            config.clone(),
-            grpc,
-            doors,
-            reporter.clone(),
-            meters,
-            ports.clone(),
-        )?);
-        let mut http_task = tokio::spawn(serve_http(http, app, ports.clone()));
-        set_serving(&reporter, ServingStatus::Serving).await;
+            let ports = CancellationToken::new();
+            let reporter = HealthReporter::new();
+            let doors = Doors { predictor: Arc::clone(&predictor), health: health.clone() };
+            let limits = &config.limits;
+            let api = rest::router(predictor, health.clone(), limits.message_bytes).merge(
+                shadowline_packages::router(Arc::clone(models.packages()), limits.upload_bytes),
+            );
+            let app = http::router(&health, &metrics, api);
+            announce(&grpc, &http);
+            let mut grpc_task = tokio::spawn(serve_grpc(
+                config.clone(),
+                grpc,
+                doors,
+                reporter.clone(),
+                meters,
+                ports.clone(),
+            )?);
+            let mut http_task = tokio::spawn(serve_http(http, app, ports.clone()));
+            set_serving(&reporter, ServingStatus::Serving).await;
 
-        let mut result = tokio::select! {
-            () = stop.cancelled() => Ok(()),
-            ended = &mut grpc_task => ended.map_err(ServeError::Task).flatten(),
-            ended = &mut http_task => ended.map_err(ServeError::Task).flatten(),
-        };
-        health.stopping();
-        set_serving(&reporter, ServingStatus::NotServing).await;
-        let deadline = Instant::now() + config.shutdown_grace;
-        ports.cancel();
-        // Half of the time is for requests in flight, and what they leave of it for the spool.
-        let patience = Instant::now() + config.shutdown_grace / 2;
-        for task in [&mut grpc_task, &mut http_task] {
-            if task.is_finished() && result.is_err() {
-                continue;
-            }
-            match tokio::time::timeout_at(patience, &mut *task).await {
-                Ok(ended) => result = result.and(ended.map_err(ServeError::Task).flatten()),
-                Err(_) => {
-                    warn!("connections still open after half of the grace period are cut off");
-                    task.abort();
+            let mut result = tokio::select! {
+                () = stop.cancelled() => Ok(()),
+                ended = &mut grpc_task => ended.map_err(ServeError::Task).flatten(),
+                ended = &mut http_task => ended.map_err(ServeError::Task).flatten(),
+            };
+            health.stopping();
+            set_serving(&reporter, ServingStatus::NotServing).await;
+            let deadline = Instant::now() + config.shutdown_grace;
+            ports.cancel();
+            // Half of the time is for requests in flight, and what they leave of it for the spool.
+            let patience = Instant::now() + config.shutdown_grace / 2;
+            for task in [&mut grpc_task, &mut http_task] {
+                if task.is_finished() && result.is_err() {
+                    continue;
+                }
+                match tokio::time::timeout_at(patience, &mut *task).await {
+                    Ok(ended) => result = result.and(ended.map_err(ServeError::Task).flatten()),
+                    Err(_) => {
+                        warn!("connections still open after half of the grace period are cut off");
+                        task.abort();
+                    }
                 }
             }
-        }
-        shadow.close();
-        drop((shadow, models));
-        stop_background(background, deadline).await;
-        let left = spool.last_sequence().saturating_sub(spool.acknowledged());
-        if !spool.is_drained() {
-            info!(n_records = left, "inferences stay in the spool until the next start");
-        }
-        // Closing syncs to the disk.
-        tokio::task::spawn_blocking(move || drop(spool)).await?;
-        result
+            shadow.close();
+            drop((shadow, models));
+            stop_background(background, deadline).await;
+            let left = spool.last_sequence().saturating_sub(spool.acknowledged());
+            if !spool.is_drained() {
+                info!(n_records = left, "inferences stay in the spool until the next start");
+            }
+            // Closing syncs to the disk.
+            tokio::task::spawn_blocking(move || drop(spool)).await?;
+            result
+        })
     }
 }
 

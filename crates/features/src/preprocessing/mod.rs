@@ -59,7 +59,7 @@ impl Preprocessing {
     /// Fixes encodings and scaling by training data; every column of the table becomes a feature.
     ///
     /// Numbers stay numbers, text is encoded as `categories` says. A constant column has the scale 1, so that
-    /// it becomes 0 everywhere. Cells that are [missing](is_missing) are one category, `?`, of a text column;
+    /// it becomes 0 everywhere. Cells that are [missing](crate::is_missing) are one category, `?`, of a text column;
     /// a missing number is refused, see [`Preprocessing::fit_with_missing`].
     ///
     /// # Errors

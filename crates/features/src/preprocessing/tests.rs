@@ -192,7 +192,7 @@ fn missing_numbers_become_what_was_chosen() {
 
     let kept = with_gaps(Missing::Keep, Scale::MinMax).unwrap();
     let rows = kept.transform(&records).unwrap();
-    assert_eq!(rows.values[[0, 0]], 1.0);
+    assert_eq!(rows.values.row(0).to_vec(), [1.0]);
     assert!(rows.values[[1, 0]].is_nan());
     assert_eq!(rows.n_missing, 1);
 
