@@ -40,11 +40,7 @@ pub(crate) async fn load_as_it_stands(
     load_cells(data, rows, Cells::AsTheyStand).await
 }
 
-async fn load_cells(
-    data: &str,
-    rows: Option<&Range<usize>>,
-    cells: Cells,
-) -> anyhow::Result<Data> {
+async fn load_cells(data: &str, rows: Option<&Range<usize>>, cells: Cells) -> anyhow::Result<Data> {
     let mut loaded = match data.strip_prefix("dataset:") {
         Some(name) => data_set(name, cells).await?,
         None => file(data, cells).await?,

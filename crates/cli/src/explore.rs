@@ -75,7 +75,10 @@ pub(crate) async fn run(args: &ExploreArgs) -> anyhow::Result<()> {
     .await??;
     writing.finish_and_clear();
     let megabytes = size as f64 / 1e6;
-    output::line(format!("written: {} ({megabytes:.1} MB); open it in a browser", args.out.display()))
+    output::line(format!(
+        "written: {} ({megabytes:.1} MB); open it in a browser",
+        args.out.display()
+    ))
 }
 
 /// A data set's name on the page: the file's name without its ending, and a number where two are called the same.

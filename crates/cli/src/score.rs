@@ -36,8 +36,7 @@ pub(crate) async fn run(args: &ScoreArgs) -> anyhow::Result<()> {
         bail!("--sklearn is of isolation forests; `{}` is a KNN detector", artefact.name());
     }
     let reading = progress::spinner(&format!("reading {}", args.data));
-    let Data { table, found, .. } =
-        data::load_as_it_stands(&args.data, args.rows.as_ref()).await?;
+    let Data { table, found, .. } = data::load_as_it_stands(&args.data, args.rows.as_ref()).await?;
     reading.finish_and_clear();
     eprintln!("data: {found}, {} rows", output::thousands(table.n_rows()));
     let first_row = args.rows.as_ref().map_or(0, |it| it.start);
@@ -142,17 +141,7 @@ impl Lines {
         }
         csv.write_record(&header)?;
         for (row_idx, score) in scores.rows.iter().enumerate() {
-            let mut record = self.record(artefact, row_idx, score);
-            if self.explain {
-                if score.is_ok() {
-                    let explanation = explain(artefact, rows, row_idx)
-                        .with_context(|| format!("explain row {}", self.first_row + row_idx))?;
-                    record.push(explanation.expected.to_string());
-                    record.extend(explanation.contributions.iter().map(ToString::to_string));
-                } else {
-                    record.resize(header.len(), String::new());
-                }
-            }
+            let record = self.record(artefact, row_idx, score);
             csv.write_record(&record)?;
         }
         Ok(String::from_utf8(csv.into_inner()?)?)
@@ -174,7 +163,11 @@ impl Lines {
                 ];
                 if self.sklearn {
                     let predict = if decision < 0.0 { "-1" } else { "1" };
-                    record.extend([(-scored.score).to_string(), decision.to_string(), predict.to_owned()]);
+                    record.extend([
+                        (-scored.score).to_string(),
+                        decision.to_string(),
+                        predict.to_owned(),
+                    ]);
                 }
                 record
             }

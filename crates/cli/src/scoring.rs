@@ -8,7 +8,7 @@ use shadowline_detectors::{DetectorArtefact, RecordScoreError, ScoreError};
 use shadowline_features::{Encoding, FeatureError, Table, TableColumn, is_missing};
 
 /// Rows that are scored together.
-const CHUNK: usize = 1024;
+const CHUNK: usize = 512;
 
 /// Rows as a detector reads them.
 #[derive(Debug)]
@@ -44,7 +44,8 @@ impl Rows {
         let mut unreadable = vec![None; table.n_rows()];
         let mut columns = Vec::new();
         for feature in artefact.preprocessing().features() {
-            let column = table.column(&feature.field).context("a column that the detector reads")?;
+            let column =
+                table.column(&feature.field).context("a column that the detector reads")?;
             let column = match feature.encoding {
                 Encoding::Number => as_numbers(&feature.field, column, &mut unreadable),
                 Encoding::Code { .. } | Encoding::OneHot { .. } => as_texts(column),
@@ -144,11 +145,7 @@ impl RowScores {
 }
 
 /// Numbers of a column; text that is none makes its row unreadable.
-fn as_numbers(
-    field: &str,
-    column: &TableColumn,
-    unreadable: &mut [Option<String>],
-) -> TableColumn {
+fn as_numbers(field: &str, column: &TableColumn, unreadable: &mut [Option<String>]) -> TableColumn {
     let TableColumn::Texts(texts) = column else { return column.clone() };
     let number = |(text, unreadable): (&String, &mut Option<String>)| {
         if is_missing(text) {

@@ -88,7 +88,10 @@ mod tests {
         let file = file("code,x\n007,1\n010,two\n");
         let table = read_texts(file.path()).unwrap();
         let texts = |it: &str| table.column(it).unwrap().to_texts();
-        assert_eq!((texts("code"), texts("x")), (vec!["007".into(), "010".into()], vec!["1".into(), "two".into()]));
+        assert_eq!(
+            (texts("code"), texts("x")),
+            (vec!["007".into(), "010".into()], vec!["1".into(), "two".into()])
+        );
     }
 
     #[test]

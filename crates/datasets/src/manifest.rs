@@ -129,7 +129,10 @@ mod tests {
         assert_eq!(adult.columns.len(), 15);
         assert_eq!(manifest.file("adult/adult.test").unwrap().bytes, 2_003_153);
         assert_eq!(manifest.table("credit-spend-test").unwrap().rows, 16_057);
-        assert!(manifest.table("credit-spend").unwrap().url.is_none(), "it has no licence to be fetched by");
+        assert!(
+            manifest.table("credit-spend").unwrap().url.is_none(),
+            "it has no licence to be fetched by"
+        );
         let mut names: Vec<&str> = manifest.table_names().collect();
         let n_names = names.len();
         names.sort_unstable();

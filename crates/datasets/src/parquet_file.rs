@@ -28,7 +28,9 @@ pub enum ParquetFileError {
     #[error("read `{name}` as Parquet")]
     Read { name: String, source: ParquetError },
     /// A column has no plain values.
-    #[error("column `{column}` of `{name}` is {found}; numbers, truth values, times or text expected")]
+    #[error(
+        "column `{column}` of `{name}` is {found}; numbers, truth values, times or text expected"
+    )]
     Column { name: String, column: String, found: String },
     /// A value cannot be one of a table.
     #[error("row {row_idx} of column `{column}` of `{name}` is {found}")]
@@ -134,8 +136,7 @@ impl Column {
                 other => return refuse(format!("bytes as {other}")),
             },
             PhysicalType::FIXED_LEN_BYTE_ARRAY if is_number(converted) => {
-                let is_half =
-                    matches!(descriptor.logical_type_ref(), Some(LogicalType::Float16));
+                let is_half = matches!(descriptor.logical_type_ref(), Some(LogicalType::Float16));
                 if !is_half && converted == ConvertedType::NONE {
                     return refuse("bytes of a fixed length".to_owned());
                 }
@@ -237,7 +238,10 @@ fn parts_of_second(unit: TimeUnit) -> f64 {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "integers beyond 2^53 are rounded to the nearest float")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "integers beyond 2^53 are rounded to the nearest float"
+)]
 fn float(value: i64) -> f64 {
     value as f64
 }

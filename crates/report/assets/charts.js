@@ -39,7 +39,9 @@ const figureCell = (value) => element("td", { title: value === null ? "no value"
 
 function table(header, rows, nTextColumns = 1) {
   const kind = (at) => (at < nTextColumns ? { class: "text" } : {});
-  const head = element("tr", {}, ...header.map((it, at) => element("th", { scope: "col", ...kind(at) }, it)));
+  // A heading stands where its cells do.
+  const isText = (at) => at < nTextColumns || (rows[0]?.[at] instanceof Node && rows[0][at].classList.contains("text"));
+  const head = element("tr", {}, ...header.map((it, at) => element("th", { scope: "col", class: isText(at) ? "text" : "" }, it)));
   const body = rows.map((row) =>
     element("tr", {}, ...row.map((it, at) => (it instanceof Node ? it : element("td", kind(at), String(it))))));
   return element("div", { class: "scroll" },
@@ -75,7 +77,7 @@ function chart(target, name, build) {
 function axis(title, more = {}) {
   return {
     title: { text: title, standoff: 8 }, gridcolor: variable("--grid"), zerolinecolor: variable("--line"),
-    linecolor: variable("--line"), automargin: true, exponentformat: "power", ...more,
+    linecolor: variable("--line"), automargin: true, exponentformat: "power", separatethousands: true, ...more,
   };
 }
 

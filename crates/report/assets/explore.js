@@ -166,13 +166,15 @@ const boxChoice = new Set();
 function boxes() {
   const names = numberNames.filter((it) => boxChoice.has(it));
   const traces = [];
-  const layout = { showlegend: false, uirevision: names.join("/"), margin: { l: 60, r: 20, t: 40, b: 40 } };
+  const layout = { showlegend: false, uirevision: names.join("/"), margin: { l: 60, r: 20, t: 40, b: 60 } };
   const width = 1 / Math.max(1, names.length);
+  // Room for the tick labels of a plot between it and its neighbour, however far it is zoomed.
+  const gap = names.length < 2 ? 0 : Math.min(0.09, 0.3 / names.length);
   names.forEach((name, at) => {
     const suffix = at ? String(at + 1) : "";
-    const domain = [at * width + (at ? 0.035 : 0), (at + 1) * width - (at + 1 < names.length ? 0.015 : 0)];
-    layout[`xaxis${suffix}`] = axis("", { domain, anchor: `y${suffix}`, type: "category", showgrid: false });
-    layout[`yaxis${suffix}`] = axis(name, { anchor: `x${suffix}`, zeroline: false });
+    const domain = [at * width + (at ? gap : 0), (at + 1) * width];
+    layout[`xaxis${suffix}`] = axis(name, { domain, anchor: `y${suffix}`, type: "category", showgrid: false });
+    layout[`yaxis${suffix}`] = axis("", { anchor: `x${suffix}`, zeroline: false });
     for (const data of shownTables()) {
       const column = columnOf(data, name);
       if (!column?.box) continue;
@@ -189,11 +191,11 @@ function boxes() {
         hovertemplate: `${name} ${hoverNumber("y")}, outside the fences<extra>${data.name}</extra>`,
       });
       // The box's own labels cover each other where it is flat, so one label says it all.
-      const label = `Q1 ${six(q1)}<br>median ${six(median)}<br>Q3 ${six(q3)}<br>lower fence ${six(low)}` +
+      const label = `<b>${name}, ${data.name}</b><br>Q1 ${six(q1)}<br>median ${six(median)}<br>Q3 ${six(q3)}<br>lower fence ${six(low)}` +
         `<br>upper fence ${six(high)}<br>outside ${thousands(nOutside)} (${percent(share)})`;
       traces.push({
         ...axes, type: "scatter", mode: "markers", x: new Array(5).fill(data.name), y: [low, q1, median, q3, high],
-        marker: { size: 22, opacity: 0 }, hovertemplate: `${label}<extra>${data.name}: ${name}</extra>`,
+        marker: { size: 22, opacity: 0 }, hovertemplate: `${label}<extra></extra>`,
       });
     }
   });

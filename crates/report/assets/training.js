@@ -122,15 +122,15 @@ function startBoundary() {
     return [panel.title, points.name, thousands(nRows), thousands(nRows - nOutliers), thousands(nOutliers), percent(nOutliers / nRows)];
   }));
   content("boundary").append(element("h3", {}, "Rows on either side"),
-    table(["detector", "rows of", "rows", "inliers", "outliers", "share of outliers"], rows, 2));
+    table(["detector", "set", "rows", "inliers", "outliers", "share of outliers"], rows, 2));
 }
 
 function start() {
   section("figures").querySelector(".figures").append(...page.figures.map(([name, value]) =>
     element("div", { class: "figure" }, element("b", {}, value), element("span", {}, name))));
-  const pairs = (rows) => table(["", ""], rows.map(([name, value]) => [name, element("td", { class: "text long" }, value)]));
-  content("parameters").append(pairs(page.parameters));
-  content("data").append(pairs(page.data));
+  const pairs = (header, rows) => table(header, rows.map(([name, value]) => [name, element("td", { class: "text long" }, value)]));
+  content("parameters").append(pairs(["parameter", "value"], page.parameters));
+  content("data").append(pairs(["data", ""], page.data));
   const made = chart(section("scores").querySelector(".chart"), `${page.title} scores`, scores);
   section("log-counts").addEventListener("change", () => redraw([made]));
   startBoundary();

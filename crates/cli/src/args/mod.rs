@@ -106,9 +106,12 @@ fn parse_rows(text: &str) -> Result<Range<usize>, String> {
 
 /// The two ends of a range of numbers, such as -2..70.
 fn parse_interval(text: &str) -> Result<(f64, f64), String> {
-    let ends = text.split_once("..").and_then(|(low, high)| Some((low.parse().ok()?, high.parse().ok()?)));
+    let ends =
+        text.split_once("..").and_then(|(low, high)| Some((low.parse().ok()?, high.parse().ok()?)));
     match ends {
-        Some((low, high)) if f64::is_finite(low) && f64::is_finite(high) && low < high => Ok((low, high)),
+        Some((low, high)) if f64::is_finite(low) && f64::is_finite(high) && low < high => {
+            Ok((low, high))
+        }
         _ => Err(format!("`{text}` is not a range of numbers such as -2..70, the lower one first")),
     }
 }

@@ -74,9 +74,7 @@ pub(crate) async fn run(command: &TrainCommand) -> anyhow::Result<()> {
         TrainCommand::IsolationForest(args) => {
             detect(params::forest(args)?, &args.training, &args.detector).await
         }
-        TrainCommand::Knn(args) => {
-            detect(params::knn(args)?, &args.training, &args.detector).await
-        }
+        TrainCommand::Knn(args) => detect(params::knn(args)?, &args.training, &args.detector).await,
         TrainCommand::LogisticRegression(args) => classify(args).await,
     }
 }

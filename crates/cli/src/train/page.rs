@@ -52,7 +52,11 @@ fn figures(threshold: f64, sets: &[Evaluated]) -> Vec<(String, String)> {
         figures.push((format!("{name} rows"), output::thousands(its.rows)));
         figures.push((
             format!("{name} rows above the threshold"),
-            format!("{} ({})", output::thousands(its.flagged), output::percent_fine(its.flagged_share)),
+            format!(
+                "{} ({})",
+                output::thousands(its.flagged),
+                output::percent_fine(its.flagged_share)
+            ),
         ));
         if 0 < its.unscored {
             figures.push((format!("{name} rows without a score"), output::thousands(its.unscored)));
