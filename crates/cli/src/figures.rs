@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::bail;
+use shadowline_detectors::roc_auc;
 use shadowline_features::{TableColumn, is_missing};
 
 /// What a label says of its row.
@@ -61,49 +62,22 @@ pub(crate) fn check_positive(
     Ok(())
 }
 
-/// The area under the ROC curve: how often an anomaly scores above a normal row, a tie counting half.
-///
-/// None unless there are rows of both kinds. Source: the rank form of the Mann-Whitney statistic, Hanley and McNeil
-/// (1982), <https://doi.org/10.1148/radiology.143.1.7063747>.
+/// The area under the ROC curve of the rows whose label is known; none unless there are rows of both kinds.
 pub(crate) fn area_under_roc(scored: &[(f64, Truth)]) -> Option<f64> {
-    let mut scored: Vec<(f64, bool)> = scored
-        .iter()
-        .filter(|(_, truth)| *truth != Truth::Unknown)
-        .map(|(score, truth)| (*score, *truth == Truth::Anomaly))
-        .collect();
-    scored.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    let n_anomalies = scored.iter().filter(|(_, it)| *it).count();
-    let n_normal = scored.len() - n_anomalies;
-    if n_anomalies == 0 || n_normal == 0 {
-        return None;
-    }
-    // In halves, so that the sum is one of whole numbers.
-    let mut doubled: u128 = 0;
-    let mut n_normal_below: u128 = 0;
-    for ties in scored.chunk_by(|(a, _), (b, _)| a.total_cmp(b).is_eq()) {
-        let n_ties = ties.iter().filter(|(_, it)| *it).count() as u128;
-        let n_normal_ties = ties.len() as u128 - n_ties;
-        doubled += n_ties * (2 * n_normal_below + n_normal_ties);
-        n_normal_below += n_normal_ties;
-    }
-    Some(doubled as f64 / 2.0 / (n_anomalies as f64 * n_normal as f64))
+    let known = scored.iter().filter(|(_, truth)| *truth != Truth::Unknown);
+    let (scores, is_anomaly): (Vec<f64>, Vec<bool>) =
+        known.map(|(score, truth)| (*score, *truth == Truth::Anomaly)).unzip();
+    roc_auc(&scores, &is_anomaly).ok()
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::*;
 
     #[test]
-    fn areas_match_hand_calculation() {
+    fn rows_without_a_label_do_not_count() {
         use Truth::{Anomaly, Normal, Unknown};
         let area = area_under_roc;
-        assert_eq!(area(&[(0.1, Normal), (0.9, Anomaly)]), Some(1.0));
-        assert_eq!(area(&[(0.9, Normal), (0.1, Anomaly)]), Some(0.0));
-        assert_eq!(area(&[(0.5, Normal), (0.5, Anomaly)]), Some(0.5));
-        // Of six pairs, 0.4 wins against 0.1 only, and 0.8 against all three, ties with none.
-        let mixed = [(0.1, Normal), (0.4, Anomaly), (0.4, Normal), (0.7, Normal), (0.8, Anomaly)];
-        assert_eq!(area(&mixed), Some((1.0 + 0.5 + 3.0) / 6.0));
         assert_eq!(area(&[(0.1, Normal), (0.9, Anomaly), (5.0, Unknown)]), Some(1.0));
         assert_eq!(area(&[(0.1, Normal), (0.9, Unknown)]), None);
         assert_eq!(area(&[]), None);

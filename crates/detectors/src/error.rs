@@ -70,11 +70,22 @@ pub enum FitError {
     /// The data set is none for linfa.
     #[error("linfa refuses the data set")]
     Linfa(#[from] linfa::Error),
+    /// A cut cannot compare more features than a tree has.
+    #[error(
+        "extension_level is {got} with {n_features} features to a tree; at most one less than those expected"
+    )]
+    ExtensionLevel {
+        /// The parameter.
+        got: usize,
+        /// The features that a tree may cut.
+        n_features: usize,
+    },
 }
 
-/// Refuses reference data that no detector can be fitted on.
+/// Refuses reference data that no detector can be fitted on. NaN is a missing value where those may be.
 pub(crate) fn check_reference<D: Data<Elem = f64>>(
     records: &ArrayBase<D, Ix2>,
+    may_be_missing: bool,
 ) -> Result<(), FitError> {
     let (n_records, n_features) = records.dim();
     if n_records == 0 {
@@ -86,7 +97,8 @@ pub(crate) fn check_reference<D: Data<Elem = f64>>(
     if (1 << 31) < n_records || usize::from(u16::MAX) < n_features {
         return Err(FitError::TooLarge { n_records, n_features });
     }
-    match records.indexed_iter().find(|(_, it)| !it.is_finite()) {
+    let usable = |it: f64| it.is_finite() || (may_be_missing && it.is_nan());
+    match records.indexed_iter().find(|(_, it)| !usable(**it)) {
         Some(((record_idx, feature_idx), &value)) => {
             Err(FitError::NotFinite { record_idx, feature_idx, value })
         }

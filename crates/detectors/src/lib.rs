@@ -14,6 +14,7 @@ mod error;
 pub mod isolation_forest;
 pub mod knn;
 mod parallel;
+mod roc;
 mod train;
 mod training_scores;
 
@@ -24,6 +25,7 @@ pub use detector::{Detector, Explain, Explanation, Observe, ScoreError};
 pub use error::FitError;
 pub use isolation_forest::{IsolationForest, IsolationForestParams, IsolationForestValidParams};
 pub use knn::{KnnOutlier, KnnParams, KnnValidParams};
+pub use roc::{RocError, roc_auc};
 pub use train::{ThresholdRule, TrainError, TrainOptions};
 pub use training_scores::{BudgetError, Histogram, TrainingScores};
 

@@ -294,10 +294,13 @@ fn check_fit(records: &Array2<f64>, expected: &str) {
 fn reference_data_without_an_answer_is_refused() {
     check_fit(&Array2::zeros((0, 3)), "no records");
     check_fit(&Array2::zeros((3, 0)), "no features");
-    check_fit(
-        &array![[0.0, 1.0], [f64::NAN, 1.0]],
-        "feature 0 of record 1 is NaN; a finite number expected",
-    );
+    // A value may be missing for a forest of plain cuts only.
+    let missing = DatasetBase::from(array![[0.0, 1.0], [f64::NAN, 1.0]]);
+    let expected = "feature 0 of record 1 is NaN; a finite number expected";
+    assert_eq!(KnnOutlier::params().fit(&missing).unwrap_err().to_string(), expected);
+    let extended = IsolationForest::params().extension_level(1);
+    assert_eq!(extended.fit(&missing).unwrap_err().to_string(), expected);
+    IsolationForest::params().fit(&missing).unwrap();
     check_fit(
         &array![[0.0, f64::INFINITY]],
         "feature 1 of record 0 is inf; a finite number expected",
@@ -350,9 +353,16 @@ fn records_without_a_score_are_refused() {
             records.view(),
             ScoreError::NotFinite { record_idx: 1, feature_idx: 1, value },
         );
-        assert!(detector.score(array![[f64::NAN, 0.0]].view()).is_err());
         assert!(detector.score(Array2::zeros((0, 2)).view()).unwrap().is_empty());
     }
+    let missing = array![[f64::NAN, 0.0]];
+    let extended = IsolationForest::params()
+        .extension_level(1)
+        .fit(&DatasetBase::from(reference.view()))
+        .unwrap();
+    assert!(knn(KnnOutlier::params(), &reference).score(missing.view()).is_err());
+    assert!(extended.score(missing.view()).is_err());
+    assert!(forest(&reference).score(missing.view()).unwrap()[0] < 1.0);
     let far = array![[0.0, 0.0], [1e200, 0.0]];
     check_score(
         &knn(KnnOutlier::params(), &reference),

@@ -111,6 +111,9 @@ pub struct IsolationForestArgs {
     /// Draws a tree's records with replacement
     #[arg(long)]
     pub bootstrap: bool,
+    /// Features beyond the first that each cut goes by: above 0 the cuts are oblique, as in the extended forest
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub extension_level: usize,
     /// Share of the training records above the threshold, or `auto` for the threshold 0.5
     #[arg(long, value_name = "SHARE|auto", default_value = "auto")]
     pub contamination: String,

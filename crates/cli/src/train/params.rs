@@ -22,12 +22,13 @@ pub(crate) struct Chosen {
 
 pub(crate) fn forest(args: &IsolationForestArgs) -> anyhow::Result<Chosen> {
     let IsolationForestArgs { n_estimators, max_samples, max_features, contamination, .. } = args;
-    let IsolationForestArgs { bootstrap, random_state, .. } = args;
+    let IsolationForestArgs { bootstrap, extension_level, random_state, .. } = args;
     let params: IsolationForestParams = IsolationForest::params()
         .n_estimators(*n_estimators)
         .max_samples(samples(max_samples)?)
         .max_features(features(max_features)?)
         .bootstrap(*bootstrap)
+        .extension_level(*extension_level)
         .contamination(contamination_of(contamination)?)
         .random_state(*random_state);
     let mut listed = list(&[
@@ -35,6 +36,7 @@ pub(crate) fn forest(args: &IsolationForestArgs) -> anyhow::Result<Chosen> {
         ("max_samples", max_samples),
         ("max_features", max_features),
         ("bootstrap", bootstrap),
+        ("extension_level", extension_level),
         ("random_state", random_state),
     ]);
     listed.extend(common(&args.detector, contamination));

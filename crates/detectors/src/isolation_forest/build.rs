@@ -1,211 +1,232 @@
 //! Growing trees.
 
-use ndarray::{ArrayBase, ArrayView2, Data, Ix2};
-use rand_xoshiro::{
-    Xoshiro256PlusPlus,
-    rand_core::{RngCore, SeedableRng},
-};
+use ndarray::ArrayView2;
 
 use super::{
     IsolationForestValidParams,
-    forest::{Tree, depth_limit},
+    nodes::{Tree, index},
+    planes::Planes,
+    random::Random,
 };
-use crate::{FitError, parallel};
+use crate::{FitError, Observe, parallel};
 
 /// Grows the trees of a forest; each has a random stream of its own, so that no tree depends on another.
-pub(super) fn grow<D: Data<Elem = f64>>(
+pub(super) fn grow(
     params: &IsolationForestValidParams,
-    records: &ArrayBase<D, Ix2>,
+    records: ArrayView2<'_, f64>,
+    observe: Observe<'_>,
 ) -> Result<Vec<Tree>, FitError> {
     let n_samples = params.n_samples(records.nrows());
     let n_features = params.n_features(records.ncols())?;
-    let records = records.view();
+    let extension_level = params.extension_level(n_features)?;
     let grow_one = |tree_idx| {
         let random = Random::stream(params.random_state, tree_idx);
-        Grower::new(records, n_samples, n_features, params.bootstrap, random).grow()
+        Grower::new(records, n_samples, n_features, extension_level, params.bootstrap, random)
+            .grow()
     };
-    Ok(parallel::map(params.n_estimators, 4, parallel::n_threads(params.n_threads), grow_one))
+    let n_threads = parallel::n_threads(params.n_threads);
+    Ok(parallel::map_observed(params.n_estimators, 4, n_threads, grow_one, observe))
+}
+
+/// The most cuts that a tree of some samples makes: the height of a balanced one.
+pub(super) fn depth_limit(n_samples: usize) -> usize {
+    usize::BITS.saturating_sub(n_samples.max(2).saturating_sub(1).leading_zeros()) as usize
 }
 
 /// What a 64-bit value is as a 32-bit one. Values beyond the range become its ends, which keeps the side of
-/// every cut.
+/// every cut; NaN stays.
 #[expect(clippy::cast_possible_truncation, reason = "scikit-learn compares in 32 bits as well")]
+#[inline]
 pub(super) fn narrow(value: f64) -> f32 {
     (value as f32).clamp(f32::MIN, f32::MAX)
 }
 
-struct Random(Xoshiro256PlusPlus);
-
-impl Random {
-    /// The stream of one tree.
-    fn stream(random_state: u64, tree_idx: usize) -> Self {
-        // An odd multiplier keeps the streams of a seed apart; the generator's own seeding mixes the bits.
-        let offset = (tree_idx as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Self(Xoshiro256PlusPlus::seed_from_u64(random_state ^ offset))
-    }
-
-    /// A number below `n`, which is at least 1.
-    ///
-    /// Source: Lemire, *Fast Random Integer Generation in an Interval* (2019),
-    /// <https://doi.org/10.1145/3230636>.
-    #[expect(clippy::cast_possible_truncation, reason = "the low half is taken on purpose")]
-    fn below(&mut self, n: usize) -> usize {
-        let n = n as u64;
-        loop {
-            let product = u128::from(self.0.next_u64()) * u128::from(n);
-            let low = product as u64;
-            if n <= low || n.wrapping_neg() % n <= low {
-                return (product >> 64) as usize;
-            }
-        }
-    }
-
-    /// A number from 0 to below 1 in steps of 2^-53.
-    #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-    fn share(&mut self) -> f64 {
-        (self.0.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
-    }
+/// The greatest 32-bit float that is not above a value.
+#[expect(clippy::cast_possible_truncation, reason = "rounding is what this is about")]
+#[inline]
+pub(super) fn round_down(value: f64) -> f32 {
+    let nearest = value as f32;
+    if value < f64::from(nearest) { nearest.next_down() } else { nearest }
 }
 
 /// One tree while it grows.
-struct Grower {
-    random: Random,
-    /// The features this tree may cut, by their index in the records.
-    features: Vec<u16>,
-    /// The sampled values, one column after the other.
-    values: Vec<f32>,
-    n_samples: usize,
-    /// The samples, so ordered that those of a node are neighbours.
+pub(super) struct Grower<'a> {
+    pub(super) random: Random,
+    records: ArrayView2<'a, f64>,
+    extension_level: usize,
+    /// The features this tree may cut. Those that are constant in the node at hand come first.
+    pub(super) features: Vec<u16>,
+    /// The records of this tree, so ordered that those of a node are neighbours.
     order: Vec<u32>,
-    tree: Tree,
+    /// The values of one feature in a node, in that order.
+    pub(super) values: Vec<f32>,
+    pub(super) tree: Tree,
 }
 
 /// A node whose samples, `order[start..end]`, may still be cut.
-struct Open {
+pub(super) struct Open {
     node_idx: usize,
-    start: usize,
-    end: usize,
+    pub(super) start: usize,
+    pub(super) end: usize,
     depth: usize,
+    /// How many features are known to be constant among the samples. Their places in `features` are kept until
+    /// both sides of the node are done, because a node only moves what comes after its own constant ones.
+    pub(super) n_constant: usize,
 }
 
-impl Grower {
+/// Where a feature's values lie in a node.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Range {
+    pub(super) low: f32,
+    pub(super) high: f32,
+    pub(super) n_missing: usize,
+}
+
+impl<'a> Grower<'a> {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "check_reference bounds records and features"
     )]
     fn new(
-        records: ArrayView2<'_, f64>,
+        records: ArrayView2<'a, f64>,
         n_samples: usize,
         n_features: usize,
+        extension_level: usize,
         bootstrap: bool,
         mut random: Random,
     ) -> Self {
         let sample = if bootstrap {
             (0..n_samples).map(|_| random.below(records.nrows())).collect()
         } else {
-            distinct(&mut random, n_samples, records.nrows())
+            random.distinct(n_samples, records.nrows())
         };
-        let features: Vec<u16> = if n_features == records.ncols() {
+        let features = if n_features == records.ncols() {
             (0..n_features as u16).collect()
         } else {
-            distinct(&mut random, n_features, records.ncols())
-                .into_iter()
-                .map(|it| it as u16)
-                .collect()
+            let drawn = random.distinct(n_features, records.ncols());
+            drawn.into_iter().map(|it| it as u16).collect()
         };
-        let mut values = Vec::with_capacity(n_samples * n_features);
-        for feature in &features {
-            let column = records.column(usize::from(*feature));
-            values.extend(sample.iter().map(|record_idx| narrow(column[*record_idx])));
+        let planes = (0 < extension_level).then(|| Planes::new(extension_level + 1));
+        Self {
+            random,
+            records,
+            extension_level,
+            features,
+            order: sample.into_iter().map(|it| it as u32).collect(),
+            values: vec![0.0; n_samples],
+            tree: Tree { planes, ..Tree::default() },
         }
-        let order = (0..n_samples as u32).collect();
-        Self { random, features, values, n_samples, order, tree: Tree::default() }
     }
 
     fn grow(mut self) -> Tree {
-        let limit = depth_limit(self.n_samples);
-        self.tree.push(count(self.n_samples));
-        let mut open = vec![Open { node_idx: 0, start: 0, end: self.n_samples, depth: 0 }];
-        while let Some(Open { node_idx, start, end, depth }) = open.pop() {
+        let n_samples = self.order.len();
+        let limit = depth_limit(n_samples);
+        self.tree.push(index(n_samples));
+        let mut open =
+            vec![Open { node_idx: 0, start: 0, end: n_samples, depth: 0, n_constant: 0 }];
+        while let Some(mut node) = open.pop() {
+            let Open { node_idx, start, end, depth, .. } = node;
             if depth == limit || end - start < 2 {
                 continue;
             }
-            let Some((place, threshold)) = self.draw_cut(start, end) else { continue };
-            let middle = self.split(start, end, place, threshold);
-            let left = self.tree.push(count(middle - start));
-            let right = self.tree.push(count(end - middle));
-            self.tree.cut(node_idx, self.features[place], threshold, left);
-            open.push(Open { node_idx: right, start: middle, end, depth: depth + 1 });
-            open.push(Open { node_idx: left, start, end: middle, depth: depth + 1 });
+            let cut = if self.extension_level == 0 {
+                self.draw_cut(&mut node)
+            } else {
+                self.draw_plane(&mut node, self.extension_level + 1)
+            };
+            let Some(Cut { feature, threshold, missing_goes_left, middle }) = cut else { continue };
+            let counts = [middle - start, end - middle].map(index);
+            let left = self.tree.cut(node_idx, feature, threshold, missing_goes_left, counts);
+            let (depth, n_constant) = (depth + 1, node.n_constant);
+            open.push(Open { node_idx: left + 1, start: middle, end, depth, n_constant });
+            open.push(Open { node_idx: left, start, end: middle, depth, n_constant });
         }
         self.tree
     }
 
     /// Draws a feature that is not constant among the samples, and a threshold from its range; none if every
     /// feature is constant.
-    fn draw_cut(&mut self, start: usize, end: usize) -> Option<(usize, f32)> {
-        // The places not yet tried are kept at the front, as in a shuffle that stops early.
-        let mut places: Vec<usize> = (0..self.features.len()).collect();
-        while !places.is_empty() {
-            let drawn = self.random.below(places.len());
-            let place = places.swap_remove(drawn);
-            let column = &self.values[place * self.n_samples..(place + 1) * self.n_samples];
-            let mut low = f32::INFINITY;
-            let mut high = f32::NEG_INFINITY;
-            for sample in &self.order[start..end] {
-                let value = column[*sample as usize];
-                low = low.min(value);
-                high = high.max(value);
+    ///
+    /// Missing values go to a side drawn at random. If all others are equal, the cut can only part them from
+    /// the missing ones: it is made if the missing ones are to go right, and else another feature is drawn, as
+    /// in scikit-learn.
+    fn draw_cut(&mut self, node: &mut Open) -> Option<Cut> {
+        let mut end = self.features.len();
+        while node.n_constant < end {
+            let drawn = node.n_constant + self.random.below(end - node.n_constant);
+            let feature = self.features[drawn];
+            let Range { low, high, n_missing } = self.read(feature, node);
+            let n_present = node.end - node.start - n_missing;
+            if n_present == 0 || (low == high && n_missing == 0) {
+                self.features.swap(drawn, node.n_constant);
+                node.n_constant += 1;
+                continue;
             }
-            if low < high {
-                let wide =
-                    f64::from(low) + self.random.share() * (f64::from(high) - f64::from(low));
-                return Some((place, round_down(wide).clamp(low, high.next_down())));
+            let threshold = self.between(low, high);
+            let missing_goes_left = 0 < n_missing && self.random.coin();
+            if low == high && missing_goes_left {
+                end -= 1;
+                self.features.swap(drawn, end);
+                continue;
             }
+            let middle = self
+                .split(node, |value| value <= threshold || (missing_goes_left && value.is_nan()));
+            // A record without a value that no training sample here was without goes with most of them.
+            let most_go_left = node.end - middle < middle - node.start;
+            let missing_goes_left = if n_missing == 0 { most_go_left } else { missing_goes_left };
+            return Some(Cut { feature, threshold, missing_goes_left, middle });
         }
         None
     }
 
-    /// Orders the samples of a node by their side of the cut; answers where the right side starts.
-    fn split(&mut self, start: usize, end: usize, place: usize, threshold: f32) -> usize {
-        let column = &self.values[place * self.n_samples..(place + 1) * self.n_samples];
-        let mut middle = start;
-        for at in start..end {
-            if column[self.order[at] as usize] <= threshold {
-                self.order.swap(at, middle);
-                middle += 1;
-            }
+    /// A threshold from the range of some values, below the highest unless all are equal.
+    pub(super) fn between(&mut self, low: f32, high: f32) -> f32 {
+        if low == high {
+            return low;
+        }
+        let wide = f64::from(low) + self.random.share() * (f64::from(high) - f64::from(low));
+        round_down(wide).clamp(low, high.next_down())
+    }
+
+    /// Reads the values of a feature in a node.
+    pub(super) fn read(&mut self, feature: u16, node: &Open) -> Range {
+        let column = self.records.column(usize::from(feature));
+        let mut range = Range { low: f32::INFINITY, high: f32::NEG_INFINITY, n_missing: 0 };
+        let samples = self.order[node.start..node.end].iter();
+        for (sample, place) in samples.zip(&mut self.values[node.start..node.end]) {
+            let value = narrow(column[*sample as usize]);
+            *place = value;
+            range.low = range.low.min(value);
+            range.high = range.high.max(value);
+            range.n_missing += usize::from(value.is_nan());
+        }
+        range
+    }
+
+    /// The value of a sample of a node.
+    #[inline]
+    pub(super) fn value(&self, at: usize, feature: u16) -> f32 {
+        narrow(self.records[[self.order[at] as usize, usize::from(feature)]])
+    }
+
+    /// Orders the samples of a node by their side; answers where the right side starts.
+    pub(super) fn split(&mut self, node: &Open, goes_left: impl Fn(f32) -> bool) -> usize {
+        let mut middle = node.start;
+        for at in node.start..node.end {
+            // Without a branch: what lies from `middle` on goes right, in whatever order.
+            self.order.swap(at, middle);
+            middle += usize::from(goes_left(self.values[at]));
         }
         middle
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "check_reference bounds the records")]
-fn count(n: usize) -> u32 {
-    n as u32
-}
-
-/// The greatest 32-bit float that is not above a value within their range.
-#[expect(clippy::cast_possible_truncation, reason = "rounding is what this is about")]
-fn round_down(value: f64) -> f32 {
-    let nearest = value as f32;
-    if value < f64::from(nearest) { nearest.next_down() } else { nearest }
-}
-
-/// Draws `count` distinct numbers below `n`, every set equally likely.
-///
-/// Source: Floyd's algorithm in Bentley, *Programming Pearls: A Sample of Brilliance* (1987),
-/// <https://doi.org/10.1145/30401.315746>.
-fn distinct(random: &mut Random, count: usize, n: usize) -> Vec<usize> {
-    let mut taken = vec![false; n];
-    let mut drawn = Vec::with_capacity(count);
-    for last in n - count..n {
-        let candidate = random.below(last + 1);
-        let chosen = if taken[candidate] { last } else { candidate };
-        taken[chosen] = true;
-        drawn.push(chosen);
-    }
-    drawn
+/// How a node is cut, and where its right side starts.
+pub(super) struct Cut {
+    pub(super) feature: u16,
+    pub(super) threshold: f32,
+    pub(super) missing_goes_left: bool,
+    pub(super) middle: usize,
 }
 
 #[cfg(test)]
@@ -214,32 +235,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distinct_numbers_are_distinct_and_cover_the_range() {
-        let mut random = Random::stream(1, 2);
-        for (count, n) in [(0, 0), (1, 1), (5, 5), (3, 100)] {
-            let mut drawn = distinct(&mut random, count, n);
-            drawn.sort_unstable();
-            drawn.dedup();
-            assert_eq!(drawn.len(), count);
-            assert!(drawn.iter().all(|it| *it < n));
-        }
-    }
-
-    #[test]
-    fn numbers_below_n_are_even() {
-        let mut random = Random::stream(7, 0);
-        let mut counts = [0; 3];
-        for _ in 0..30_000 {
-            counts[random.below(3)] += 1;
-        }
-        assert!(counts.iter().all(|it| (9_700..10_300).contains(it)), "{counts:?}");
-    }
-
-    #[test]
     fn narrowing_keeps_the_order_at_the_ends() {
         assert_eq!(narrow(1e300), f32::MAX);
         assert_eq!(narrow(-1e300), f32::MIN);
+        assert!(narrow(f64::NAN).is_nan());
         assert_eq!(round_down(0.1), 0.099_999_994);
         assert!(f64::from(round_down(0.1)) <= 0.1);
+    }
+
+    #[test]
+    fn the_depth_limit_is_the_height_of_a_balanced_tree() {
+        assert_eq!([1, 2, 3, 4, 5, 255, 256, 257].map(depth_limit), [1, 1, 2, 2, 3, 8, 8, 9]);
     }
 }

@@ -1,51 +1,12 @@
-use linfa::{DatasetBase, ParamGuard, traits::Fit};
+use linfa::{DatasetBase, traits::Fit};
 use ndarray::{Array1, ArrayBase, ArrayView2, Data, Ix2};
-use shadowline_features::{
-    artefact::{ArtefactError, ArtefactReader, ArtefactWriter, SectionData},
-    percentile,
-};
+use shadowline_features::percentile;
 
 use super::{
     Contamination, IsolationForestParams, IsolationForestValidParams, average_path_length,
-    build::{grow, narrow},
+    build::grow, engine::Engine, nodes::Trees, scorer::Scorer,
 };
-use crate::{
-    Detector, FitError, ScoreError, detector::score_rows, error::check_reference, parallel,
-};
-
-/// Trees walked side by side, so that one waits for memory while another computes.
-const LANES: usize = 8;
-
-/// One node. The children of a cut are `child` and `child + 1`; a leaf is its own child and its threshold is
-/// infinity, so that a walk that has arrived stays: all trees take the same number of steps, without a branch.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Node {
-    threshold: f32,
-    feature: u32,
-    child: u32,
-}
-
-/// One tree while it grows or is read; its children come after their parents.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Tree {
-    nodes: Vec<Node>,
-    n_samples: Vec<u32>,
-}
-
-impl Tree {
-    /// Adds a leaf of some samples; answers its index.
-    pub(super) fn push(&mut self, n_samples: u32) -> usize {
-        let node_idx = self.nodes.len();
-        self.nodes.push(Node { threshold: f32::INFINITY, feature: 0, child: index(node_idx) });
-        self.n_samples.push(n_samples);
-        node_idx
-    }
-
-    /// Makes a leaf a cut; its right child is the one after `left`.
-    pub(super) fn cut(&mut self, node_idx: usize, feature: u16, threshold: f32, left: usize) {
-        self.nodes[node_idx] = Node { threshold, feature: u32::from(feature), child: index(left) };
-    }
-}
+use crate::{Detector, FitError, Observe, ScoreError, error::check_reference};
 
 /// A fitted isolation forest.
 ///
@@ -55,19 +16,17 @@ impl Tree {
 /// as scikit-learn compares them; values beyond that range count as its ends.
 #[derive(Debug, Clone)]
 pub struct IsolationForest {
-    params: IsolationForestValidParams,
-    n_features: usize,
-    n_samples: usize,
-    offset: f64,
-    nodes: Vec<Node>,
-    /// The samples of each node, by which expectations along a path are weighted.
-    node_samples: Vec<u32>,
-    /// For each leaf, its depth and what a path would go on for below it.
-    path_lengths: Vec<f64>,
-    /// Where each tree starts, and the end.
-    roots: Vec<u32>,
-    /// The most cuts on any path.
-    depth: usize,
+    pub(super) params: IsolationForestValidParams,
+    pub(super) n_features: usize,
+    pub(super) n_samples: usize,
+    pub(super) offset: f64,
+    pub(super) trees: Trees,
+    /// The mean path length of the training samples in each node; at a leaf, the path length itself.
+    pub(super) path_lengths: Vec<f64>,
+    pub(super) scorer: Scorer,
+    pub(super) engine: Engine,
+    /// What a path of average length in each tree would add up to.
+    pub(super) average_path: f64,
 }
 
 impl IsolationForest {
@@ -83,7 +42,7 @@ impl IsolationForest {
 
     /// The number of trees.
     pub fn n_estimators(&self) -> usize {
-        self.roots.len() - 1
+        self.trees.n_trees()
     }
 
     /// The records each tree was grown on; scikit-learn's `max_samples_`.
@@ -136,218 +95,81 @@ impl IsolationForest {
         self.decision_function(records).map(|it| it.mapv(|value| if value < 0.0 { -1 } else { 1 }))
     }
 
-    /// Scores the records it is fitted on, on several threads.
-    ///
-    /// # Shapes
-    /// `records` is `(n_records, n_features)`, all finite.
-    pub(crate) fn score_reference(&self, records: ArrayView2<'_, f64>) -> Vec<f64> {
-        let n_threads = parallel::n_threads(self.params.n_threads);
-        parallel::map(records.nrows(), 256, n_threads, |record_idx| {
-            let row: Vec<f32> = records.row(record_idx).iter().map(|it| narrow(*it)).collect();
-            self.score_narrow(&row)
-        })
+    /// The memory it takes, in bytes: its trees as they were grown, and as scoring walks them.
+    pub fn size_bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.trees.size_bytes()
+            + self.path_lengths.capacity() * size_of::<f64>()
+            + self.scorer.size_bytes()
     }
 
-    /// The score of one record of `n_features` values that are not NaN.
-    fn score_narrow(&self, record: &[f32]) -> f64 {
-        debug_assert_eq!(record.len(), self.n_features);
-        let roots = &self.roots[..self.n_estimators()];
-        let mut sum = 0.0;
-        let mut groups = roots.chunks_exact(LANES);
-        for group in &mut groups {
-            let mut at = [0_u32; LANES];
-            at.copy_from_slice(group);
-            for _ in 0..self.depth {
-                for lane in &mut at {
-                    *lane = self.step(*lane, record);
-                }
-            }
-            // Added tree by tree, so that the bits do not depend on the number of lanes.
-            for leaf in at {
-                sum += self.path_lengths[leaf as usize];
-            }
-        }
-        for root in groups.remainder() {
-            let mut at = *root;
-            for _ in 0..self.depth {
-                at = self.step(at, record);
-            }
-            sum += self.path_lengths[at as usize];
-        }
-        self.score_of_path(sum)
-    }
-
-    fn step(&self, node_idx: u32, record: &[f32]) -> u32 {
-        let node = self.nodes[node_idx as usize];
-        node.child + u32::from(node.threshold < record[node.feature as usize])
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a count of trees is far below 2^53")]
-    fn score_of_path(&self, sum: f64) -> f64 {
-        let longest = self.n_estimators() as f64 * average_path_length(self.n_samples);
+    /// The score of a sum of path lengths over the trees.
+    #[inline]
+    pub(super) fn score_of_path(&self, sum: f64) -> f64 {
         // Trees of one record have no path to measure; scikit-learn calls every record 0.5 then.
-        let share = if 0.0 < longest { sum / longest } else { 1.0 };
+        let share = if 0.0 < self.average_path { sum / self.average_path } else { 1.0 };
         libm::exp2(-share)
     }
 
-    /// Puts trees together, their nodes numbered through.
-    fn assemble(
+    /// Makes a forest of trees without a flaw.
+    #[expect(clippy::cast_precision_loss, reason = "a count of trees is far below 2^53")]
+    pub(super) fn assemble(
         params: IsolationForestValidParams,
         n_features: usize,
         n_samples: usize,
-        trees: Vec<Tree>,
-    ) -> Result<Self, FitError> {
-        let n_nodes = trees.iter().map(|it| it.nodes.len()).sum::<usize>();
-        if u32::try_from(n_nodes).is_err() {
-            return Err(FitError::NEstimators(trees.len()));
-        }
-        let mut nodes = Vec::with_capacity(n_nodes);
-        let mut node_samples = Vec::with_capacity(n_nodes);
-        let mut roots = Vec::with_capacity(trees.len() + 1);
-        for tree in trees {
-            let root = index(nodes.len());
-            roots.push(root);
-            nodes.extend(
-                tree.nodes.into_iter().map(|node| Node { child: node.child + root, ..node }),
-            );
-            node_samples.extend(tree.n_samples);
-        }
-        roots.push(index(nodes.len()));
-        let (path_lengths, depth) = measure(&nodes, &node_samples);
-        Ok(Self {
-            params,
-            n_features,
-            n_samples,
-            offset: -0.5,
-            nodes,
-            node_samples,
-            path_lengths,
-            roots,
-            depth,
-        })
-    }
-
-    /// Adds the sections that [`IsolationForest::read`] takes.
-    pub(crate) fn write(&self, writer: ArtefactWriter) -> ArtefactWriter {
-        writer
-            .section("roots", SectionData::U32(self.roots.clone()))
-            .section(
-                "thresholds",
-                SectionData::F32(self.nodes.iter().map(|it| it.threshold).collect()),
-            )
-            .section("features", SectionData::U32(self.nodes.iter().map(|it| it.feature).collect()))
-            .section("children", SectionData::U32(self.nodes.iter().map(|it| it.child).collect()))
-            .section("node_samples", SectionData::U32(self.node_samples.clone()))
-    }
-
-    /// Reads a forest; whatever the sections hold, a forest that comes back can score without a panic.
-    pub(crate) fn read(
-        reader: &mut ArtefactReader,
-        params: IsolationForestParams,
-        n_features: usize,
-        n_samples: usize,
         offset: f64,
-    ) -> Result<Self, ArtefactError> {
-        let inconsistent = |what: String| Err(ArtefactError::Inconsistent(what));
-        let params =
-            params.check().map_err(|error| ArtefactError::Inconsistent(error.to_string()))?;
-        let roots = reader.take_u32("roots")?;
-        let thresholds = reader.take_f32("thresholds")?;
-        let features = reader.take_u32("features")?;
-        let children = reader.take_u32("children")?;
-        let node_samples = reader.take_u32("node_samples")?;
-        let n_nodes = thresholds.len();
-        if [features.len(), children.len(), node_samples.len()] != [n_nodes; 3]
-            || u32::try_from(n_nodes).is_err()
-        {
-            return inconsistent("the sections of the forest have different lengths".to_owned());
-        }
-        let whole = roots.first() == Some(&0) && roots.last() == Some(&index(n_nodes));
-        if roots.len() != params.n_estimators + 1 || !whole || !roots.is_sorted_by(|a, b| a < b) {
-            return inconsistent(format!(
-                "{} roots do not part {n_nodes} nodes into trees",
-                roots.len()
-            ));
-        }
-        let nodes: Vec<Node> = thresholds
-            .into_iter()
-            .zip(features.into_iter().zip(children))
-            .map(|(threshold, (feature, child))| Node { threshold, feature, child })
-            .collect();
-        for tree in roots.windows(2) {
-            let end = tree[1] as usize;
-            if node_samples[tree[0] as usize] as usize != n_samples {
-                return inconsistent(format!(
-                    "node {} is a root of other than {n_samples} samples",
-                    tree[0]
-                ));
-            }
-            for node_idx in tree[0] as usize..end {
-                let Node { threshold, feature, child } = nodes[node_idx];
-                let child = child as usize;
-                let sound = if child == node_idx {
-                    threshold.to_bits() == f32::INFINITY.to_bits() && feature == 0
-                } else {
-                    // Children come after their parent, so that no walk is longer than the tree.
-                    node_idx < child
-                        && child + 1 < end
-                        && threshold.is_finite()
-                        && (feature as usize) < n_features
-                        && 0 < node_samples[child].min(node_samples[child + 1])
-                        && node_samples[child].checked_add(node_samples[child + 1])
-                            == Some(node_samples[node_idx])
-                };
-                if !sound {
-                    return inconsistent(format!("node {node_idx} is neither a leaf nor a cut"));
-                }
-            }
-        }
-        if !offset.is_finite() {
-            return inconsistent(format!("offset {offset}"));
-        }
-        let (path_lengths, depth) = measure(&nodes, &node_samples);
-        if depth_limit(n_samples) < depth {
-            return inconsistent(format!("a path of {depth} cuts through {n_samples} samples"));
-        }
-        Ok(Self {
+        trees: Trees,
+    ) -> Self {
+        let path_lengths = trees.path_lengths();
+        let scorer = Scorer::new(&trees, &path_lengths);
+        let average_path = trees.n_trees() as f64 * average_path_length(n_samples);
+        let engine = Engine::fastest();
+        Self {
             params,
             n_features,
             n_samples,
             offset,
-            nodes,
-            node_samples,
+            trees,
             path_lengths,
-            roots,
-            depth,
-        })
-    }
-}
-
-/// The most cuts that a tree of some samples makes: the height of a balanced one.
-pub(super) fn depth_limit(n_samples: usize) -> usize {
-    usize::BITS.saturating_sub(n_samples.max(2).saturating_sub(1).leading_zeros()) as usize
-}
-
-/// The path length at each node, and the most cuts on any path; children come after their parents.
-#[expect(clippy::cast_precision_loss, reason = "a depth is far below 2^53")]
-fn measure(nodes: &[Node], node_samples: &[u32]) -> (Vec<f64>, usize) {
-    let mut depths = vec![0_usize; nodes.len()];
-    for (node_idx, node) in nodes.iter().enumerate() {
-        let child = node.child as usize;
-        if child != node_idx {
-            depths[child] = depths[node_idx] + 1;
-            depths[child + 1] = depths[node_idx] + 1;
+            scorer,
+            engine,
+            average_path,
         }
     }
-    let path_length = |(depth, n): (&usize, &u32)| *depth as f64 + average_path_length(*n as usize);
-    let path_lengths = depths.iter().zip(node_samples).map(path_length).collect();
-    (path_lengths, depths.into_iter().max().unwrap_or(0))
 }
 
-/// A node's number, which [`IsolationForest::assemble`] and [`IsolationForest::read`] keep below 2^32.
-#[expect(clippy::cast_possible_truncation, reason = "stated above")]
-fn index(node_idx: usize) -> u32 {
-    node_idx as u32
+impl IsolationForestValidParams {
+    /// As [`Fit::fit`]; `observe` is told how many trees are grown, and then how many training records are
+    /// scored if contamination is a share, of how many of both.
+    ///
+    /// # Errors
+    /// As [`Fit::fit`].
+    pub fn fit_observed<D: Data<Elem = f64>, T>(
+        &self,
+        reference: &DatasetBase<ArrayBase<D, Ix2>, T>,
+        observe: Observe<'_>,
+    ) -> Result<IsolationForest, FitError> {
+        let records = reference.records().view();
+        check_reference(&records, self.extension_level == 0)?;
+        let n_scored = match self.contamination {
+            Contamination::Auto => 0,
+            Contamination::Share(_) => records.nrows(),
+        };
+        let n_items = self.n_estimators + n_scored;
+        let trees = grow(self, records, &|done, _| observe(done, n_items))?;
+        let n_trees = trees.len();
+        let trees = Trees::join(trees).ok_or(FitError::NEstimators(n_trees))?;
+        let n_samples = self.n_samples(records.nrows());
+        let mut forest =
+            IsolationForest::assemble(self.clone(), records.ncols(), n_samples, -0.5, trees);
+        if let Contamination::Share(share) = self.contamination {
+            let scores =
+                forest.score_reference(records, &|done, _| observe(n_trees + done, n_items));
+            let score_samples: Vec<f64> = scores.iter().map(|it| -it).collect();
+            forest.offset = percentile(&score_samples, 100.0 * share).ok_or(FitError::NoRecords)?;
+        }
+        Ok(forest)
+    }
 }
 
 impl<D: Data<Elem = f64>, T> Fit<ArrayBase<D, Ix2>, T, FitError> for IsolationForestValidParams {
@@ -356,43 +178,13 @@ impl<D: Data<Elem = f64>, T> Fit<ArrayBase<D, Ix2>, T, FitError> for IsolationFo
     /// Grows the trees, and sets the threshold by the training scores if contamination is a share.
     ///
     /// # Errors
-    /// [`FitError`] for reference data that is empty, not finite or too large, or has fewer features than
-    /// `max_features`.
+    /// [`FitError`] for reference data that is empty, infinite or too large, or has fewer features than
+    /// `max_features` and `extension_level` ask for; of an extended forest, also for missing values.
     fn fit(
         &self,
         reference: &DatasetBase<ArrayBase<D, Ix2>, T>,
     ) -> Result<IsolationForest, FitError> {
-        let records = reference.records();
-        check_reference(records)?;
-        let trees = grow(self, records)?;
-        let n_samples = self.n_samples(records.nrows());
-        let mut forest =
-            IsolationForest::assemble(self.clone(), records.ncols(), n_samples, trees)?;
-        if let Contamination::Share(share) = self.contamination {
-            let scores = forest.score_reference(records.view());
-            let score_samples: Vec<f64> = scores.iter().map(|it| -it).collect();
-            forest.offset = percentile(&score_samples, 100.0 * share).ok_or(FitError::NoRecords)?;
-        }
-        Ok(forest)
-    }
-}
-
-impl Detector for IsolationForest {
-    fn n_features(&self) -> usize {
-        self.n_features
-    }
-
-    fn threshold(&self) -> f64 {
-        -self.offset
-    }
-
-    fn score(&self, records: ArrayView2<'_, f64>) -> Result<Array1<f64>, ScoreError> {
-        let mut record32 = Vec::with_capacity(self.n_features);
-        score_rows(records, self.n_features, |record| {
-            record32.clear();
-            record32.extend(record.iter().map(|it| narrow(*it)));
-            self.score_narrow(&record32)
-        })
+        self.fit_observed(reference, &|_, _| {})
     }
 }
 
@@ -400,31 +192,31 @@ impl Detector for IsolationForest {
 #[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use approx::assert_abs_diff_eq;
+    use linfa::ParamGuard;
     use ndarray::array;
 
-    use super::*;
+    use super::{super::nodes::Tree, *};
 
     /// Eight samples: three below 1 on feature 0; of the others, one above 4 on feature 1.
     fn hand_built() -> IsolationForest {
         let mut tree = Tree::default();
         tree.push(8);
-        let left = tree.push(3);
-        let right = tree.push(5);
-        tree.cut(0, 0, 1.0, left);
-        let low = tree.push(4);
-        tree.push(1);
-        tree.cut(right, 1, 4.0, low);
+        let left = tree.cut(0, 0, 1.0, true, [3, 5]);
+        tree.cut(left + 1, 1, 4.0, false, [4, 1]);
         let params = IsolationForest::params().n_estimators(1).check().unwrap();
-        IsolationForest::assemble(params, 2, 8, vec![tree]).unwrap()
+        let trees = Trees::join(vec![tree]).unwrap();
+        IsolationForest::assemble(params, 2, 8, -0.5, trees)
     }
 
     #[test]
     fn scores_match_hand_calculation() {
         let forest = hand_built();
-        let records = array![[1.0, 9.0], [1.1, 4.0], [1.1, 4.1]];
+        let nan = f64::NAN;
+        let records =
+            array![[1.0, 9.0], [1.1, 4.0], [1.1, 4.1], [nan, 4.0], [1.1, nan], [nan, nan]];
         let c = average_path_length;
-        let expected =
-            [(1.0 + c(3)) / c(8), (2.0 + c(4)) / c(8), 2.0 / c(8)].map(|it| (-it).exp2());
+        let (left, low, high) = ((1.0 + c(3)) / c(8), (2.0 + c(4)) / c(8), 2.0 / c(8));
+        let expected = [left, low, high, left, high, left].map(|it| (-it).exp2());
         assert_abs_diff_eq!(
             forest.score(records.view()).unwrap(),
             Array1::from(expected.to_vec()),
@@ -435,13 +227,8 @@ mod tests {
             Array1::from(expected.map(|it| 0.5 - it).to_vec()),
             epsilon = 1e-15
         );
-        assert_eq!(forest.predict(records.view()).unwrap(), array![-1, 1, -1]);
+        assert_eq!(forest.predict(records.view()).unwrap(), array![-1, 1, -1, -1, -1, -1]);
         assert_eq!(forest.threshold(), 0.5);
-    }
-
-    #[test]
-    fn the_depth_limit_is_the_height_of_a_balanced_tree() {
-        assert_eq!([1, 2, 3, 4, 5, 255, 256, 257].map(depth_limit), [1, 1, 2, 2, 3, 8, 8, 9]);
     }
 
     #[test]
@@ -451,11 +238,12 @@ mod tests {
         });
         let forest =
             IsolationForest::params().n_estimators(20).fit(&DatasetBase::from(records)).unwrap();
-        for tree in forest.roots.windows(2) {
-            let leaves = (tree[0]..tree[1]).filter(|it| forest.nodes[*it as usize].child == *it);
-            let n_samples: u32 = leaves.map(|it| forest.node_samples[it as usize]).sum();
-            assert_eq!(n_samples, 256);
+        let trees = &forest.trees;
+        for tree in trees.ranges() {
+            let leaves = tree.filter(|it| trees.is_leaf(*it));
+            assert_eq!(leaves.map(|it| trees.n_samples[it]).sum::<u32>(), 256);
         }
-        assert!(forest.depth <= 8);
+        assert!(trees.depths().into_iter().max().unwrap() <= 8);
+        assert_eq!(trees.flaw(3, 256), None);
     }
 }

@@ -4,13 +4,32 @@
 //! defaults and the rules of threshold and rounding are scikit-learn's; its random numbers are not.
 
 mod build;
+mod complete;
+mod engine;
+mod explain;
 mod forest;
+pub mod interchange;
+mod linked;
+mod nodes;
+mod oblique;
 mod params;
+mod planes;
+mod random;
+mod scorer;
+#[cfg(target_arch = "x86_64")]
+mod simd;
+mod stored;
+mod trees;
 
+pub use engine::Engine;
 pub use forest::IsolationForest;
 pub use params::{
     Contamination, IsolationForestParams, IsolationForestValidParams, MaxFeatures, MaxSamples,
 };
+pub use trees::{PlainCut, PlainForest, PlainForestError, PlainNode, PlainTree};
+
+/// Sums of path lengths that run side by side: tree `t` adds to sum `t % LANES`, in the order of the trees.
+const LANES: usize = 16;
 
 /// The mean number of cuts after which a search in a random binary tree of `n` records ends without a find:
 /// what a path would go on for, were a node of `n` records not a leaf.

@@ -52,6 +52,8 @@ pub struct IsolationForestValidParams {
     pub(super) max_features: MaxFeatures,
     pub(super) bootstrap: bool,
     pub(super) random_state: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) extension_level: usize,
     #[serde(skip)]
     pub(super) n_threads: Option<NonZeroUsize>,
 }
@@ -65,6 +67,7 @@ impl Default for IsolationForestParams {
             max_features: MaxFeatures::Share(1.0),
             bootstrap: false,
             random_state: 0,
+            extension_level: 0,
             n_threads: None,
         })
     }
@@ -104,6 +107,16 @@ impl IsolationForestParams {
     /// Sets the seed; 0 unless set. The same seed and data give the same bits.
     pub fn random_state(mut self, random_state: u64) -> Self {
         self.0.random_state = random_state;
+        self
+    }
+
+    /// Sets how many features more than one each cut compares; 0 unless set, which is the ordinary forest, and
+    /// at most one less than the features that a tree may cut. An extended forest takes no missing values, and
+    /// is for features on one scale, because the largest would decide on which side of a cut a record lies.
+    ///
+    /// Source: Hariri, Kind, Brunner, *Extended Isolation Forest* (2019), <https://arxiv.org/abs/1811.02141>.
+    pub fn extension_level(mut self, extension_level: usize) -> Self {
+        self.0.extension_level = extension_level;
         self
     }
 
@@ -176,6 +189,20 @@ impl IsolationForestValidParams {
             MaxFeatures::Share(share) => Ok(share_of(share, n_features)),
         }
     }
+
+    /// The features beyond one that each cut compares, out of the `n_features` of a tree.
+    pub(super) fn extension_level(&self, n_features: usize) -> Result<usize, FitError> {
+        if self.extension_level < n_features {
+            Ok(self.extension_level)
+        } else {
+            Err(FitError::ExtensionLevel { got: self.extension_level, n_features })
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(level: &usize) -> bool {
+    *level == 0
 }
 
 fn is_share(share: f64) -> bool {

@@ -96,7 +96,7 @@ impl KnnOutlier {
         let records = Array2::from_shape_vec((n_records, n_features), records).map_err(|_| {
             inconsistent(format!("{got} values for {n_records} records of {n_features} features"))
         })?;
-        check_reference(&records).map_err(|error| inconsistent(error.to_string()))?;
+        check_reference(&records, false).map_err(|error| inconsistent(error.to_string()))?;
         check_neighbors(&params, n_records).map_err(|error| inconsistent(error.to_string()))?;
         let finite = threshold.is_finite() && training_scores.iter().all(|it| it.is_finite());
         if !finite {
@@ -139,7 +139,7 @@ impl<D: Data<Elem = f64>, T> Fit<ArrayBase<D, Ix2>, T, FitError> for KnnValidPar
     /// `n_neighbors`.
     fn fit(&self, reference: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<KnnOutlier, FitError> {
         let records = reference.records();
-        check_reference(records)?;
+        check_reference(records, false)?;
         check_neighbors(self, records.nrows())?;
         let tree = Tree::new(records.view());
         let by_place = with_kernel(self.metric, ScoreReference { tree: &tree, params: self });

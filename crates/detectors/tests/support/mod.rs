@@ -1,9 +1,15 @@
-//! Data that tests may have at hand.
+//! Data that tests may have at hand, and numbers at random.
+
+#![allow(dead_code, reason = "each test takes what it needs")]
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use ndarray::Array2;
+use rand_xoshiro::{
+    Xoshiro256PlusPlus,
+    rand_core::{RngCore, SeedableRng},
+};
 use shadowline_features::{Table, TableBuilder};
 
 /// The columns of `adult.data`, which has no header.
@@ -73,4 +79,34 @@ pub(crate) fn numbers(path: &Path, n_columns: usize) -> Result<Array2<f64>> {
         n_rows += 1;
     }
     Ok(Array2::from_shape_vec((n_rows, n_columns), values)?)
+}
+
+/// Random numbers with a seed.
+pub(crate) struct Random(Xoshiro256PlusPlus);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(Xoshiro256PlusPlus::seed_from_u64(seed))
+    }
+
+    /// A whole number below `n`.
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        (self.0.next_u64() % n as u64) as usize
+    }
+
+    /// An even number from 0 to below 1.
+    pub(crate) fn share(&mut self) -> f64 {
+        (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// A number around 0 with standard deviation 1, as the sum of twelve even ones.
+    pub(crate) fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.share()).sum::<f64>() - 6.0
+    }
+}
+
+/// Numbers around 0 with standard deviation 1.
+pub(crate) fn normal(shape: (usize, usize), seed: u64) -> Array2<f64> {
+    let mut random = Random::new(seed);
+    Array2::from_shape_simple_fn(shape, || random.normal())
 }

@@ -1,0 +1,24 @@
+//! The isolation forest parts anomalies from other records as well as scikit-learn's does.
+//!
+//! The larger sets take `cargo run --release --example adbench -p shadowline-detectors -- DIR`.
+
+#[path = "support/adbench.rs"]
+mod adbench;
+#[path = "support/npz.rs"]
+mod npz;
+#[expect(dead_code, reason = "other tests read more of the data")]
+mod support;
+
+use adbench::{SETS, areas, mean_and_sd};
+use anyhow::Result;
+
+#[test]
+fn areas_under_the_curve_are_scikit_learns() -> Result<()> {
+    let Some(folder) = support::data_set("adbench") else { return Ok(()) };
+    for set in SETS.into_iter().filter(|it| it.name != "32_shuttle") {
+        let (mean, sd) = mean_and_sd(&areas(&folder, set)?);
+        println!("{}: {mean:.4} ± {sd:.4}, {} ± {} expected", set.name, set.mean, set.sd);
+        assert!(set.holds(mean), "{}: {mean}; {} ± {} expected", set.name, set.mean, 2.0 * set.sd);
+    }
+    Ok(())
+}
