@@ -13,6 +13,7 @@ mod data;
 mod demo;
 mod documents;
 mod endpoints;
+mod exchange;
 mod explore;
 mod figures;
 mod files;
@@ -80,6 +81,8 @@ async fn run(command: &Command) -> anyhow::Result<()> {
         Command::Train(command) => train::run(command).await,
         Command::Score(args) => score::run(args).await,
         Command::Explore(args) => explore::run(args).await,
+        Command::Import(command) => exchange::import(command).await,
+        Command::Export(args) => exchange::export(args),
         Command::Apply(args) => apply::run(args).await,
         Command::Delete(args) => apply::delete(args).await,
         Command::Models(args) => show::models(args).await,

@@ -1,6 +1,7 @@
 //! What can be written behind `shadowline`, one module for each subject.
 
 mod data;
+mod exchange;
 mod install;
 mod run;
 mod show;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use data::{ExploreArgs, ReplayArgs, ScoreArgs};
+pub use exchange::{ExportArgs, FormatArg, ImportCommand, ImportForestArgs};
 pub use install::{ApplyArgs, DeleteArgs, Host, Kind};
 pub use run::{DemoArgs, DemoData, UpArgs};
 pub use show::{
@@ -49,6 +51,11 @@ pub enum Command {
     Score(ScoreArgs),
     /// Writes a page on which the data of files can be looked at: figures, scatter plots, histograms, box plots
     Explore(ExploreArgs),
+    /// Makes a package of a detector that another library fitted
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// Writes a package's forest for another library, as ONNX or JSON
+    Export(ExportArgs),
     /// Installs the documents of YAML files: models, detectors and metric specs
     Apply(ApplyArgs),
     /// Deletes a model, a detector or a metric spec

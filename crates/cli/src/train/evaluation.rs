@@ -5,7 +5,6 @@ use serde::Serialize;
 use shadowline_detectors::{Detector, DetectorArtefact, FittedDetector};
 use shadowline_features::{Table, TableColumn};
 
-use crate::args::DetectorArgs;
 use crate::data::Data;
 use crate::figures::{Truth, area_under_roc, truths};
 use crate::scoring::Rows;
@@ -40,7 +39,8 @@ pub(crate) struct Figures {
 pub(crate) fn training(
     artefact: &DetectorArtefact,
     data: Data,
-    args: &DetectorArgs,
+    label: Option<&str>,
+    positive: Option<&str>,
 ) -> anyhow::Result<Evaluated> {
     let scores: Vec<Option<f64>> = match artefact.detector() {
         FittedDetector::Knn(knn) if knn.training_scores().len() == data.table.n_rows() => {
@@ -50,18 +50,19 @@ pub(crate) fn training(
             scores(artefact, &data.table, &|_| {})?
         }
     };
-    evaluated("training", artefact, data, scores, args)
+    evaluated("training", artefact, data, scores, label, positive)
 }
 
 /// Scores rows that the detector has not seen.
 pub(crate) fn test(
     artefact: &DetectorArtefact,
     data: Data,
-    args: &DetectorArgs,
+    label: Option<&str>,
+    positive: Option<&str>,
     observe: &(dyn Fn(usize) + Sync),
 ) -> anyhow::Result<Evaluated> {
     let scores = scores(artefact, &data.table, observe).context("--test")?;
-    evaluated("test", artefact, data, scores, args)
+    evaluated("test", artefact, data, scores, label, positive)
 }
 
 fn scores(
@@ -78,11 +79,12 @@ fn evaluated(
     artefact: &DetectorArtefact,
     data: Data,
     scores: Vec<Option<f64>>,
-    args: &DetectorArgs,
+    label: Option<&str>,
+    positive: Option<&str>,
 ) -> anyhow::Result<Evaluated> {
     let threshold = artefact.detector().threshold();
-    let labels = args.label.as_ref().and_then(|it| data.table.column(it).ok());
-    let auc = labels.and_then(|it| auc(&scores, it, args.positive.as_deref()));
+    let labels = label.and_then(|it| data.table.column(it).ok());
+    let auc = labels.and_then(|it| auc(&scores, it, positive));
     let rows = scores.len();
     let flagged = scores.iter().flatten().filter(|it| threshold < **it).count();
     let unscored = scores.iter().filter(|it| it.is_none()).count();
