@@ -80,6 +80,28 @@ pub enum FitError {
         /// The features that a tree may cut.
         n_features: usize,
     },
+    /// Clusters need records, and more of them.
+    #[error("{n_clusters} clusters of {n_records} records; at least 1 and fewer than the records expected")]
+    Clusters {
+        /// The parameter.
+        n_clusters: usize,
+        /// The records of the reference data.
+        n_records: usize,
+    },
+    /// A distance needs centroids, of those there are.
+    #[error("n_neighbors is {k} of {n_clusters} clusters; at least 1 and at most the clusters expected")]
+    NNeighborsOfClusters {
+        /// The parameter.
+        k: usize,
+        /// The clusters.
+        n_clusters: usize,
+    },
+    /// The share to leave out is none.
+    #[error("trim is {0}; a share of at least 0 and below 1 expected")]
+    Trim(f64),
+    /// K-means finds no clusters, because a distance between records overflows.
+    #[error("k-means finds no clusters: a distance between records is beyond 64-bit floats")]
+    KMeans,
 }
 
 /// Refuses reference data that no detector can be fitted on. NaN is a missing value where those may be.

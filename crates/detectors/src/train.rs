@@ -1,6 +1,6 @@
 //! Training: a table in, a detector with all that scoring takes out.
 
-use linfa::{DatasetBase, ParamGuard, traits::Fit};
+use linfa::{DatasetBase, ParamGuard};
 use serde::{Deserialize, Serialize};
 use shadowline_features::{
     CategoryEncoding, Missing, Preprocessing, PreprocessingError, Scale, Table,
@@ -32,7 +32,7 @@ pub struct TrainOptions<'a> {
     pub missing: Missing,
     /// What sets the threshold; the contamination unless set.
     pub threshold: ThresholdRule,
-    /// Told how far the fit is.
+    /// Told how far the fit and the scoring of the training data are, each in its own items.
     pub observe: Observe<'a>,
 }
 
@@ -102,18 +102,16 @@ impl DetectorArtefact {
         let reference = DatasetBase::from(records);
         let (mut detector, scores) = match params {
             DetectorParams::IsolationForest(params) => {
-                let params = params.check_ref()?;
-                let forest = params.fit(&reference)?;
-                let scores = forest.score_reference(reference.records().view());
+                let forest = params.check_ref()?.fit_observed(&reference, observe)?;
+                let scores = forest.score_reference(reference.records().view(), observe);
                 (FittedDetector::IsolationForest(forest), scores)
             }
             DetectorParams::Knn(params) => {
-                let knn = params.check_ref()?.fit(&reference)?;
+                let knn = params.check_ref()?.fit_observed(&reference, observe)?;
                 let scores = knn.training_scores().to_vec();
                 (FittedDetector::Knn(knn), scores)
             }
         };
-        observe(scores.len(), scores.len());
         let training_scores = TrainingScores::new(scores).ok_or(FitError::NoRecords)?;
         if let ThresholdRule::AlertBudget(share) = threshold {
             detector.set_threshold(training_scores.threshold_of_budget(share)?);

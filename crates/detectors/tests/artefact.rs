@@ -140,7 +140,7 @@ impl Crafted {
                 ));
             }
             DetectorKind::Knn => {
-                for name in ["records", "record_scores"] {
+                for name in ["records", "record_scores", "expected_parts"] {
                     sections.push((name, SectionData::F64(reader.take_f64(name).unwrap())));
                 }
             }

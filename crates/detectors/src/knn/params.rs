@@ -22,7 +22,7 @@ pub enum Method {
 #[derive(Debug, Clone, PartialEq)]
 pub struct KnnParams {
     p: f64,
-    checked: KnnValidParams,
+    pub(super) checked: KnnValidParams,
 }
 
 /// Checked parameters, which can fit.
@@ -32,16 +32,10 @@ pub struct KnnValidParams {
     pub(super) method: Method,
     pub(super) metric: Metric,
     pub(super) contamination: f64,
+    pub(super) n_clusters: Option<usize>,
+    pub(super) trim: f64,
+    pub(super) random_state: u64,
     pub(super) n_threads: Option<NonZeroUsize>,
-}
-
-/// Parameters as an artefact's header has them.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct StoredKnnParams {
-    n_neighbors: usize,
-    method: Method,
-    metric: Metric,
-    contamination: f64,
 }
 
 impl Default for KnnParams {
@@ -51,6 +45,9 @@ impl Default for KnnParams {
             method: Method::Largest,
             metric: Metric::Euclidean,
             contamination: 0.1,
+            n_clusters: None,
+            trim: 0.0,
+            random_state: 0,
             n_threads: None,
         };
         Self { p: 2.0, checked }
@@ -80,43 +77,49 @@ impl KnnParams {
         self
     }
 
+    /// Sets how far apart two records are, by name; the same as [`KnnParams::p`] with the metric's power.
+    pub fn metric(self, metric: Metric) -> Self {
+        self.p(metric.power())
+    }
+
     /// Sets the share of the training scores that the threshold lets through as anomalies; 0.1 unless set.
     pub fn contamination(mut self, contamination: f64) -> Self {
         self.checked.contamination = contamination;
         self
     }
 
-    /// Sets the number of threads that fit; all processors unless set. No result depends on it.
+    /// Summarises the reference data by this many clusters; it is kept whole unless set.
+    ///
+    /// Scores are then distances to the centroids that k-means finds, of which `n_neighbors` are looked for. A
+    /// reference record is none of the centroids, so its training score leaves nothing out. K-means is the
+    /// Euclidean one with any power of the distance.
+    pub fn clusters(mut self, n_clusters: usize) -> Self {
+        self.checked.n_clusters = Some(n_clusters);
+        self
+    }
+
+    /// Leaves the most anomalous share of the reference data out of the neighbours; 0 unless set.
+    ///
+    /// An isolation forest with its default parameters says which records those are: anomalies among the reference
+    /// data would else be near to others of their kind. All reference records, also those left out, have a
+    /// training score, and the threshold follows from all: `contamination` stays the share of the reference data
+    /// that lies above it.
+    pub fn trim(mut self, share: f64) -> Self {
+        self.checked.trim = share;
+        self
+    }
+
+    /// Sets the seed of [`KnnParams::clusters`] and [`KnnParams::trim`]; 0 unless set. Nothing else is random.
+    pub fn random_state(mut self, random_state: u64) -> Self {
+        self.checked.random_state = random_state;
+        self
+    }
+
+    /// Sets the number of threads that fit, and that score a batch of 1,024 records or more; all processors unless
+    /// set. No result depends on it.
     pub fn n_threads(mut self, n_threads: NonZeroUsize) -> Self {
         self.checked.n_threads = Some(n_threads);
         self
-    }
-}
-
-impl From<StoredKnnParams> for KnnParams {
-    fn from(
-        StoredKnnParams { n_neighbors, method, metric, contamination }: StoredKnnParams,
-    ) -> Self {
-        let p = match metric {
-            Metric::Manhattan => 1.0,
-            Metric::Euclidean => 2.0,
-            Metric::Chebyshev => f64::INFINITY,
-            Metric::Minkowski(p) => p,
-        };
-        Self::default().n_neighbors(n_neighbors).method(method).contamination(contamination).p(p)
-    }
-}
-
-impl From<&KnnValidParams> for StoredKnnParams {
-    fn from(
-        KnnValidParams { n_neighbors, method, metric, contamination, .. }: &KnnValidParams,
-    ) -> Self {
-        Self {
-            n_neighbors: *n_neighbors,
-            method: *method,
-            metric: *metric,
-            contamination: *contamination,
-        }
     }
 }
 
@@ -125,11 +128,21 @@ impl ParamGuard for KnnParams {
     type Error = FitError;
 
     fn check_ref(&self) -> Result<&KnnValidParams, FitError> {
-        let KnnValidParams { n_neighbors, contamination, .. } = self.checked;
+        let KnnValidParams { n_neighbors, contamination, n_clusters, trim, .. } = self.checked;
         if n_neighbors == 0 {
             return Err(FitError::NNeighbors { k: n_neighbors, n_records: 0 });
         }
+        if let Some(n_clusters) = n_clusters
+            && n_clusters < n_neighbors
+        {
+            return Err(FitError::NNeighborsOfClusters { k: n_neighbors, n_clusters });
+        }
         check_contamination(contamination)?;
+        // Asked as "is it usable": NaN would answer "is it too small" with no.
+        let usable = (0.0..1.0).contains(&trim);
+        if !usable {
+            return Err(FitError::Trim(trim));
+        }
         Metric::of_power(self.p)?;
         Ok(&self.checked)
     }
@@ -168,6 +181,40 @@ mod tests {
                 Err(FitError::Contamination(_))
             ));
         }
+    }
+
+    #[test]
+    fn shares_and_clusters_out_of_range_are_refused() {
+        for share in [-0.1, 1.0, f64::NAN, f64::INFINITY] {
+            check_refused(
+                KnnParams::default().trim(share),
+                &format!("trim is {share}; a share of at least 0 and below 1 expected"),
+            );
+        }
+        check_refused(
+            KnnParams::default().clusters(4),
+            "n_neighbors is 5 of 4 clusters; at least 1 and at most the clusters expected",
+        );
+    }
+
+    #[test]
+    fn a_metric_is_its_power() {
+        let power = |metric| KnnParams::default().metric(metric).p;
+        for (metric, p) in [
+            (Metric::Manhattan, 1.0),
+            (Metric::Euclidean, 2.0),
+            (Metric::Chebyshev, f64::INFINITY),
+            (Metric::Minkowski(3.5), 3.5),
+        ] {
+            assert_eq!(power(metric).to_bits(), f64::to_bits(p));
+        }
+        check_refused(
+            KnnParams::default().metric(Metric::Minkowski(0.5)),
+            "p is 0.5; a number of at least 1, or infinity, expected",
+        );
+        // Minkowski's p = 2 is Euclid's distance, and scores as it.
+        let euclid = KnnParams::default().metric(Metric::Minkowski(2.0)).check().unwrap();
+        assert_eq!(euclid.metric, Metric::Euclidean);
     }
 
     #[test]

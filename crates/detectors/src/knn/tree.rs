@@ -1,123 +1,73 @@
 //! An exact search tree for nearest neighbours.
 //!
-//! A kd-tree whose nodes know the tight box around their records. Training data has columns with few values
-//! and columns with long tails, on which the box prunes far more than the plane of a cut does. The records of
-//! a leaf are stored column by column, so that a leaf is searched by vector instructions.
+//! A kd-tree whose nodes have eight children and know the tight box around each. Training data has columns with
+//! few values and columns with long tails, on which a box prunes far more than the plane of a cut does, and eight
+//! boxes are compared with a query by the same vector instructions as eight records of a leaf. The search
+//! computes in 32 bits; a record that this cannot rule out is compared again by its exact values (`limit.rs`),
+//! so answers are exact.
 
-use ndarray::ArrayView2;
+use super::{
+    build::MOST_IN_LEAF,
+    lanes::{self, WIDTH},
+    limit::{Limit, Range},
+    metric::Kernel,
+    nearest::Nearest,
+    values::{Values, near},
+};
 
-use super::metric::Kernel;
+/// The records of a leaf, about.
+pub(super) const LEAF: usize = 32;
+/// In a node's list, a child that is not there.
+const NONE: u32 = u32::MAX;
+/// Marks the number of a leaf.
+const IS_LEAF: u32 = 1 << 31;
 
-/// The most records of a leaf.
-const LEAF: usize = 32;
-/// How deep cuts may be uneven; below, each halves its records, so that no data makes the tree a chain.
-const UNEVEN_DEPTH: usize = 64;
-
+/// The children of a node, which are nodes or leaves.
 #[derive(Debug, Clone)]
-struct Node {
-    /// The records of the node, as a range of places.
-    start: u32,
-    end: u32,
-    /// The right child; the left one is the next node. 0 is a leaf, as the root is nobody's child.
-    right: u32,
+pub(super) struct Node {
+    pub(super) children: [u32; WIDTH],
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self { children: [NONE; WIDTH] }
+    }
+}
+
+impl Node {
+    /// The number of a leaf, as children are listed.
+    pub(super) fn leaf(leaf: usize) -> u32 {
+        super::build::place(leaf) | IS_LEAF
+    }
 }
 
 /// Records in an order in which those that are near each other are neighbours.
 #[derive(Debug, Clone)]
 pub(super) struct Tree {
-    n_features: usize,
-    nodes: Vec<Node>,
-    /// For each node and feature, the least and the greatest value.
-    boxes: Vec<[f64; 2]>,
-    /// Leaf by leaf, in a leaf column by column.
-    values: Vec<f64>,
+    pub(super) values: Values,
+    pub(super) range: Range,
+    pub(super) root: u32,
+    pub(super) nodes: Vec<Node>,
+    /// For each node and feature, the least value of each child, then the greatest.
+    pub(super) boxes: Vec<[f32; WIDTH]>,
     /// For each place, which record is there.
-    records: Vec<u32>,
+    pub(super) records: Vec<u32>,
 }
 
-/// The nearest records found so far, nearest first.
+/// Room for one search after another.
 #[derive(Debug)]
-pub(super) struct Nearest {
-    k: usize,
-    found: Vec<(f64, u32)>,
+pub(super) struct Scratch {
+    near: Vec<f32>,
+    pub(super) nearest: Nearest,
 }
 
-impl Nearest {
-    pub(super) fn new(k: usize) -> Self {
-        Self { k, found: Vec::with_capacity(k + 1) }
-    }
-
-    /// Reduced distances and places, nearest first.
-    pub(super) fn found(&self) -> &[(f64, u32)] {
-        &self.found
-    }
-
-    /// The distance that a record must be below to be taken in.
-    fn worst(&self) -> f64 {
-        if self.found.len() < self.k { f64::INFINITY } else { self.found[self.k - 1].0 }
-    }
-
-    fn offer(&mut self, reduced: f64, place: u32) {
-        let at = self.found.partition_point(|it| it.0 <= reduced);
-        self.found.insert(at, (reduced, place));
-        self.found.truncate(self.k);
+impl Scratch {
+    pub(super) fn new(n_neighbors: usize, n_features: usize) -> Self {
+        Self { near: Vec::with_capacity(n_features), nearest: Nearest::new(n_neighbors) }
     }
 }
 
 impl Tree {
-    /// Builds a tree of at least one record of finite values.
-    pub(super) fn new(records: ArrayView2<'_, f64>) -> Self {
-        let (n_records, n_features) = records.dim();
-        let mut order: Vec<u32> = (0..place(n_records)).collect();
-        let mut tree = Self {
-            n_features,
-            nodes: Vec::new(),
-            boxes: Vec::new(),
-            values: Vec::with_capacity(n_records * n_features),
-            records: Vec::new(),
-        };
-        tree.build(records, &mut order, 0, 0);
-        tree.records = order;
-        tree
-    }
-
-    fn build(
-        &mut self,
-        records: ArrayView2<'_, f64>,
-        order: &mut [u32],
-        start: usize,
-        depth: usize,
-    ) {
-        let node_idx = self.nodes.len();
-        self.nodes.push(Node { start: place(start), end: place(start + order.len()), right: 0 });
-        let mut bounds = vec![[f64::INFINITY, f64::NEG_INFINITY]; self.n_features];
-        for record in order.iter() {
-            for ([low, high], value) in bounds.iter_mut().zip(records.row(*record as usize)) {
-                *low = low.min(*value);
-                *high = high.max(*value);
-            }
-        }
-        let widest = (0..self.n_features)
-            .max_by(|a, b| {
-                (bounds[*a][1] - bounds[*a][0]).total_cmp(&(bounds[*b][1] - bounds[*b][0]))
-            })
-            .unwrap_or(0);
-        let [low, high] = bounds[widest];
-        self.boxes.extend(bounds);
-        // A box without extent holds equal records, however many: one leaf is as good as any tree.
-        if order.len() <= LEAF || high <= low {
-            for feature in 0..self.n_features {
-                self.values.extend(order.iter().map(|record| records[[*record as usize, feature]]));
-            }
-            return;
-        }
-        let middle = cut(records, order, widest, depth);
-        let (left, right) = order.split_at_mut(middle);
-        self.build(records, left, start, depth + 1);
-        self.nodes[node_idx].right = place(self.nodes.len());
-        self.build(records, right, start + middle, depth + 1);
-    }
-
     /// The number of records.
     pub(super) fn len(&self) -> usize {
         self.records.len()
@@ -128,19 +78,13 @@ impl Tree {
         self.records[place] as usize
     }
 
-    /// The values of every place, in the order of places: a row each.
-    pub(super) fn rows(&self) -> Vec<f64> {
-        let mut rows = vec![0.0; self.values.len()];
-        for node in self.nodes.iter().filter(|it| it.right == 0) {
-            let (start, end) = (node.start as usize, node.end as usize);
-            for at in start..end {
-                for feature in 0..self.n_features {
-                    rows[at * self.n_features + feature] = self.values
-                        [start * self.n_features + feature * (end - start) + (at - start)];
-                }
-            }
-        }
-        rows
+    /// The bytes on the heap.
+    pub(super) fn n_bytes(&self) -> usize {
+        self.values.n_bytes()
+            + size_of::<[f32; WIDTH]>() * self.boxes.capacity()
+            + size_of::<f32>() * self.range.largest.capacity()
+            + size_of::<Node>() * self.nodes.capacity()
+            + size_of::<u32>() * self.records.capacity()
     }
 
     /// Finds the nearest records to one of `n_features` values, without the one at the place `skipped`.
@@ -149,123 +93,134 @@ impl Tree {
         kernel: K,
         query: &[f64],
         skipped: Option<u32>,
-        nearest: &mut Nearest,
+        scratch: &mut Scratch,
     ) {
-        nearest.found.clear();
-        self.visit(kernel, query, skipped, nearest, 0);
+        let Scratch { near: rounded, nearest } = scratch;
+        nearest.clear();
+        rounded.clear();
+        rounded.extend(query.iter().map(|it| near(*it)));
+        let rules = Limit::new::<K>(&self.range, query);
+        let limit = rules.of(kernel, f64::INFINITY);
+        Search { tree: self, kernel, query, near: rounded, skipped, rules, limit, nearest }
+            .visit(self.root);
+    }
+}
+
+struct Search<'a, K> {
+    tree: &'a Tree,
+    kernel: K,
+    query: &'a [f64],
+    /// The query in 32 bits.
+    near: &'a [f32],
+    skipped: Option<u32>,
+    rules: Limit,
+    /// What is above it in 32 bits is no neighbour.
+    limit: f32,
+    nearest: &'a mut Nearest,
+}
+
+impl<K: Kernel> Search<'_, K> {
+    fn visit(&mut self, child: u32) {
+        if child & IS_LEAF == 0 {
+            self.visit_node(child as usize);
+        } else {
+            self.visit_leaf((child & !IS_LEAF) as usize);
+        }
     }
 
-    fn visit<K: Kernel>(
-        &self,
-        kernel: K,
-        query: &[f64],
-        skipped: Option<u32>,
-        nearest: &mut Nearest,
-        node_idx: usize,
-    ) {
-        let node = &self.nodes[node_idx];
-        if node.right == 0 {
-            self.visit_leaf(kernel, query, skipped, nearest, node);
+    fn visit_node(&mut self, node_idx: usize) {
+        let children = &self.tree.nodes[node_idx].children;
+        let size = 2 * self.near.len();
+        let boxes = &self.tree.boxes[node_idx * size..(node_idx + 1) * size];
+        let bounds = lanes::bounds::<K>(boxes, self.near);
+        // The children that may hold a neighbour, nearest first.
+        let mut order = [(0.0_f32, NONE); WIDTH];
+        let mut n = 0;
+        for (bound, child) in bounds.into_iter().zip(*children) {
+            if child == NONE || self.limit < bound {
+                continue;
+            }
+            let mut at = n;
+            while 0 < at && bound < order[at - 1].0 {
+                order[at] = order[at - 1];
+                at -= 1;
+            }
+            order[at] = (bound, child);
+            n += 1;
+        }
+        for (bound, child) in &order[..n] {
+            if self.limit < *bound {
+                return;
+            }
+            self.visit(*child);
+        }
+    }
+
+    fn visit_leaf(&mut self, leaf: usize) {
+        let tree = self.tree;
+        let places = tree.values.places(leaf);
+        // A leaf is longer only if all of its records are equal: then no more of them than neighbours matter, and
+        // one more, as the record itself may be left out.
+        let n = if MOST_IN_LEAF < places.len() {
+            places.len().min(self.nearest.k().saturating_add(1))
+        } else {
+            places.len()
+        };
+        let mut start = 0;
+        while start < n && !self.nearest.is_full() {
+            self.fill(&places, start, n);
+            start += MOST_IN_LEAF;
+        }
+        for start in (start.min(n)..n).step_by(WIDTH) {
+            let (block, n_records) = tree.values.block(&places, start);
+            let distances = lanes::distances::<K>(block, n_records, self.near, self.limit);
+            if distances.iter().any(|it| *it <= self.limit) {
+                for (lane, distance) in distances.iter().enumerate().take(n_records) {
+                    if *distance <= self.limit {
+                        self.offer(&places, start + lane);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes in the first neighbours, the nearest of their leaf first, so that the limit is low from the start.
+    #[inline(never)]
+    fn fill(&mut self, places: &std::ops::Range<usize>, start: usize, end: usize) {
+        let mut distances = [f32::NAN; MOST_IN_LEAF];
+        let n = MOST_IN_LEAF.min(end - start);
+        for first in (0..n).step_by(WIDTH) {
+            let (block, n_records) = self.tree.values.block(places, start + first);
+            let few = lanes::distances::<K>(block, n_records, self.near, self.limit);
+            distances[first..first + n_records].copy_from_slice(&few[..n_records]);
+        }
+        let distances = &mut distances[..n];
+        while !self.nearest.is_full() {
+            // NaN is what has been taken.
+            let left = (0..n).filter(|it| !distances[*it].is_nan());
+            let least = left.min_by(|a, b| distances[*a].total_cmp(&distances[*b]));
+            let Some(least) = least else { return };
+            self.offer(places, start + least);
+            distances[least] = f32::NAN;
+        }
+        for (offset, distance) in distances.iter().enumerate() {
+            if *distance <= self.limit {
+                self.offer(places, start + offset);
+            }
+        }
+    }
+
+    fn offer(&mut self, places: &std::ops::Range<usize>, offset: usize) {
+        let place = super::build::place(places.start + offset);
+        if self.skipped == Some(place) {
             return;
         }
-        let left = node_idx + 1;
-        let right = node.right as usize;
-        let left_bound = self.bound(kernel, query, left);
-        let right_bound = self.bound(kernel, query, right);
-        let (near, near_bound, far, far_bound) = if left_bound <= right_bound {
-            (left, left_bound, right, right_bound)
-        } else {
-            (right, right_bound, left, left_bound)
-        };
-        if near_bound < nearest.worst() {
-            self.visit(kernel, query, skipped, nearest, near);
-        }
-        if far_bound < nearest.worst() {
-            self.visit(kernel, query, skipped, nearest, far);
+        let mut reduced = 0.0;
+        self.tree.values.for_each(places, offset, |feature, value| {
+            reduced = self.kernel.add(reduced, value - self.query[feature]);
+        });
+        if self.nearest.offer(reduced, place) && self.nearest.is_full() {
+            self.limit = self.rules.of(self.kernel, self.nearest.worst());
         }
     }
-
-    /// The reduced distance to a node's box, which none of its records is nearer than.
-    fn bound<K: Kernel>(&self, kernel: K, query: &[f64], node_idx: usize) -> f64 {
-        let bounds = &self.boxes[node_idx * self.n_features..(node_idx + 1) * self.n_features];
-        query.iter().zip(bounds).fold(0.0, |reduced, (value, [low, high])| {
-            // At most one of the two is above 0; inside the box neither is.
-            kernel.add(reduced, (low - value).max(value - high).max(0.0))
-        })
-    }
-
-    fn visit_leaf<K: Kernel>(
-        &self,
-        kernel: K,
-        query: &[f64],
-        skipped: Option<u32>,
-        nearest: &mut Nearest,
-        node: &Node,
-    ) {
-        let (start, end) = (node.start as usize, node.end as usize);
-        let len = end - start;
-        let values = &self.values[start * self.n_features..end * self.n_features];
-        let mut distances = [0.0; LEAF];
-        // A leaf of equal records may be longer than the buffer.
-        for first in (0..len).step_by(LEAF) {
-            let n = LEAF.min(len - first);
-            let distances = &mut distances[..n];
-            distances.fill(0.0);
-            for (column, value) in values.chunks_exact(len).zip(query) {
-                for (distance, other) in distances.iter_mut().zip(&column[first..first + n]) {
-                    *distance = kernel.add(*distance, other - value);
-                }
-            }
-            let mut worst = nearest.worst();
-            for (offset, distance) in distances.iter().enumerate() {
-                let at = place(start + first + offset);
-                if *distance < worst && skipped != Some(at) {
-                    nearest.offer(*distance, at);
-                    worst = nearest.worst();
-                }
-            }
-        }
-    }
-}
-
-/// Orders records by the side of a cut through a feature that is not constant; answers how many lie on the
-/// left, which is some and not all.
-fn cut(records: ArrayView2<'_, f64>, order: &mut [u32], feature: usize, depth: usize) -> usize {
-    let value = |record: &u32| records[[*record as usize, feature]];
-    let middle = order.len() / 2;
-    order.select_nth_unstable_by(middle, |a, b| value(a).total_cmp(&value(b)).then(a.cmp(b)));
-    if UNEVEN_DEPTH < depth {
-        return middle;
-    }
-    // Equal values on both sides would make the boxes touch, so the cut moves to the nearer end of their run.
-    let pivot = value(&order[middle]);
-    let n_below = order.iter().filter(|it| value(it) < pivot).count();
-    let n_up_to = order.iter().filter(|it| value(it) <= pivot).count();
-    let lower_is_nearer = middle - n_below <= n_up_to - middle;
-    let at_lower = n_below != 0 && (lower_is_nearer || n_up_to == order.len());
-    // The selection has put what is below the pivot to its left; only equal values can be on the wrong side.
-    if at_lower {
-        part(&mut order[..middle], |it| value(it) < pivot);
-        n_below
-    } else {
-        part(&mut order[middle..], |it| value(it) <= pivot);
-        n_up_to
-    }
-}
-
-/// Moves the records for which `first` holds to the front.
-fn part(order: &mut [u32], first: impl Fn(&u32) -> bool) {
-    let mut n_first = 0;
-    for at in 0..order.len() {
-        if first(&order[at]) {
-            order.swap(at, n_first);
-            n_first += 1;
-        }
-    }
-}
-
-/// A place or a node's number, which the check of reference data keeps below 2^32.
-#[expect(clippy::cast_possible_truncation, reason = "stated above")]
-fn place(idx: usize) -> u32 {
-    idx as u32
 }

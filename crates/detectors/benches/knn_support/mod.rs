@@ -1,0 +1,2 @@
+pub(crate) mod candidates;
+pub(crate) mod data;
