@@ -73,7 +73,10 @@ fn features_of(
         (data.table.names().map(str::to_owned).collect(), "--data")
     };
     if names.len() != n_features {
-        bail!("the forest has {n_features} features, and {from} names {}; name them by --features", names.len());
+        bail!(
+            "the forest has {n_features} features, and {from} names {}; name them by --features",
+            names.len()
+        );
     }
     let column = |name: &String| anyhow::Ok((name.clone(), data.table.column(name)?.clone()));
     let columns = names.iter().map(column).collect::<anyhow::Result<Vec<_>>>().context("--data")?;
@@ -118,7 +121,10 @@ pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<()> {
         .map(|it| it.field.as_str())
         .collect();
     if !prepared.is_empty() {
-        eprintln!("encode, fill or scale these first, as the package does: {}", prepared.join(", "));
+        eprintln!(
+            "encode, fill or scale these first, as the package does: {}",
+            prepared.join(", ")
+        );
     }
     Ok(())
 }

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use serde::Serialize;
-use shadowline_detectors::{Detector, DetectorArtefact, DetectorKind};
+use shadowline_detectors::{
+    Detector, DetectorArtefact, DetectorKind, Explain, Explanation, FittedDetector,
+};
 use shadowline_packages::ModelDocument;
 
 use crate::args::ScoreArgs;
@@ -141,7 +143,17 @@ impl Lines {
         }
         csv.write_record(&header)?;
         for (row_idx, score) in scores.rows.iter().enumerate() {
-            let record = self.record(artefact, row_idx, score);
+            let mut record = self.record(artefact, row_idx, score);
+            if self.explain {
+                if score.is_ok() {
+                    let explanation = explain(artefact, rows, row_idx)
+                        .with_context(|| format!("explain row {}", self.first_row + row_idx))?;
+                    record.push(explanation.expected.to_string());
+                    record.extend(explanation.contributions.iter().map(ToString::to_string));
+                } else {
+                    record.resize(header.len(), String::new());
+                }
+            }
             csv.write_record(&record)?;
         }
         Ok(String::from_utf8(csv.into_inner()?)?)
@@ -179,4 +191,17 @@ impl Lines {
             }
         }
     }
+}
+
+/// Takes one row's score apart.
+fn explain(
+    artefact: &DetectorArtefact,
+    rows: &Rows,
+    row_idx: usize,
+) -> anyhow::Result<Explanation> {
+    let features = artefact.preprocessing().transform(&rows.row(row_idx))?.values;
+    Ok(match artefact.detector() {
+        FittedDetector::IsolationForest(forest) => forest.explain(features.row(0))?,
+        FittedDetector::Knn(knn) => knn.explain(features.row(0))?,
+    })
 }

@@ -140,7 +140,7 @@ async fn a_forest_of_the_spending_data_flags_as_many_as_scikit_learns() {
             "--json",
             "--out",
         ];
-        say_with(&data_sets, &[&common, &[out], more].concat()).await.ok().json()
+        say_with(&data_sets, &[&common[..], &[out], more].concat()).await.ok().json()
     };
     let base = train(&at("base"), &[]).await;
     assert_eq!(base["threshold"], 0.5);

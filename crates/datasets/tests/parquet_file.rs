@@ -22,9 +22,11 @@ fn file(schema: &str, compression: Compression, write: impl FnOnce(&mut Columns<
     let properties = WriterProperties::builder().set_compression(compression).build();
     let mut writer: Writer =
         SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap();
-    let mut group = Columns(writer.next_row_group().unwrap());
-    write(&mut group);
-    group.0.close().unwrap();
+    {
+        let mut group = Columns(writer.next_row_group().unwrap());
+        write(&mut group);
+        group.0.close().unwrap();
+    }
     writer.into_inner().unwrap()
 }
 
@@ -144,7 +146,11 @@ async fn the_taxi_trips_are_what_they_should_be() {
     let table = parquet_file::from_bytes("january", found.bytes).unwrap();
     assert_eq!((table.n_rows(), table.columns().len()), (62_495, 20));
     let TableColumn::Numbers(totals) = table.column("total_amount").unwrap() else { panic!() };
-    assert!((totals.iter().sum::<f64>() - 1_093_070.8).abs() < 1e-3, "{}", totals.iter().sum::<f64>());
+    assert!(
+        (totals.iter().sum::<f64>() - 1_093_070.8).abs() < 1e-3,
+        "{}",
+        totals.iter().sum::<f64>()
+    );
     let TableColumn::Numbers(passengers) = table.column("passenger_count").unwrap() else {
         panic!()
     };

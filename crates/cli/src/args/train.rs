@@ -128,6 +128,8 @@ Examples:
   shadowline train knn --data dataset:adult --out census_knn --label income --positive '>50K' --drop fnlwgt \\
     --contamination 0.05 --scale standard
   shadowline train knn --data train.csv --test test.csv --out cards_knn --n-neighbors 15 --metric minkowski --p 5
+  shadowline train knn --data trips.parquet --out trips_knn --drop ehail_fee --missing median --scale robust \\
+    --clusters 2000
 
 The package is DIR/serving.yaml and DIR/model.slm; DIR/report.html shows the scores, the threshold and, for two features,
 the decision boundary.")]
@@ -151,6 +153,15 @@ pub struct KnnArgs {
     /// Share of the training records above the threshold
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     pub contamination: f64,
+    /// Measures distance to the centroids of this many clusters instead of to the training records
+    #[arg(long, value_name = "N")]
+    pub clusters: Option<usize>,
+    /// Leaves this share of the training records, the most anomalous ones, out as neighbours
+    #[arg(long, value_name = "SHARE")]
+    pub trim: Option<f64>,
+    /// Seed of --clusters and --trim; nothing else is random
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub random_state: u64,
 }
 
 #[derive(Debug, Args)]

@@ -16,7 +16,9 @@ use crate::{figures, output, progress};
 use page::Compared;
 use params::Chosen;
 
-pub(crate) use package::{DOCUMENT, Report, Trained, classifier, detector, finish, package, package_name};
+pub(crate) use package::{
+    DOCUMENT, Report, Trained, classifier, detector, finish, package, package_name,
+};
 
 pub(crate) async fn run(command: &TrainCommand) -> anyhow::Result<()> {
     match command {

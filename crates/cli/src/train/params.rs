@@ -50,13 +50,25 @@ pub(crate) fn knn(args: &KnnArgs) -> anyhow::Result<Chosen> {
         MethodArg::Mean => (Method::Mean, "mean"),
         MethodArg::Median => (Method::Median, "median"),
     };
-    let params: KnnParams = KnnOutlier::params()
+    let mut params: KnnParams = KnnOutlier::params()
         .n_neighbors(args.n_neighbors)
         .method(method)
         .p(p)
-        .contamination(args.contamination);
+        .contamination(args.contamination)
+        .random_state(args.random_state);
     let mut listed =
         list(&[("n_neighbors", &args.n_neighbors), ("method", &method_name), ("p", &p)]);
+    if let Some(n_clusters) = args.clusters {
+        params = params.clusters(n_clusters);
+        listed.extend(list(&[("clusters", &n_clusters)]));
+    }
+    if let Some(share) = args.trim {
+        params = params.trim(share);
+        listed.extend(list(&[("trim", &share)]));
+    }
+    if args.clusters.is_some() || args.trim.is_some() {
+        listed.extend(list(&[("random_state", &args.random_state)]));
+    }
     listed.extend(common(&args.detector, &args.contamination));
     Ok(Chosen { params: DetectorParams::Knn(params), listed })
 }
