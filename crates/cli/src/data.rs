@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use shadowline_datasets::{Loader, Manifest, Place, census, csv_file, parquet_file, wine};
+use shadowline_datasets::{Loader, Manifest, Place, census, csv_file, npz, parquet_file, wine};
 use shadowline_features::Table;
 
 /// A table and where it is from.
@@ -98,6 +98,10 @@ async fn data_set(name: &str, cells: Cells) -> anyhow::Result<Data> {
         return Ok(Data { table, name: name_of_file, found: place.to_string() });
     }
     let found = loader.load(&path).await.with_context(load)?;
+    if path.ends_with(".npz") {
+        let table = npz::from_bytes(&found.bytes).with_context(load)?;
+        return Ok(Data { table, name: name_of_file, found: found.place.to_string() });
+    }
     let table = match &found.place {
         Place::Cache(at) | Place::Local(at) => {
             let at: PathBuf = at.clone();

@@ -77,7 +77,7 @@ function chart(target, name, build) {
 function axis(title, more = {}) {
   return {
     title: { text: title, standoff: 8 }, gridcolor: variable("--grid"), zerolinecolor: variable("--line"),
-    linecolor: variable("--line"), automargin: true, exponentformat: "power", separatethousands: true, ...more,
+    linecolor: variable("--line"), automargin: true, exponentformat: "power", minexponent: 7, separatethousands: true, ...more,
   };
 }
 
