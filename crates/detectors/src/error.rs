@@ -81,7 +81,9 @@ pub enum FitError {
         n_features: usize,
     },
     /// Clusters need records, and more of them.
-    #[error("{n_clusters} clusters of {n_records} records; at least 1 and fewer than the records expected")]
+    #[error(
+        "{n_clusters} clusters of {n_records} records; at least 1 and fewer than the records expected"
+    )]
     Clusters {
         /// The parameter.
         n_clusters: usize,
@@ -89,7 +91,9 @@ pub enum FitError {
         n_records: usize,
     },
     /// A distance needs centroids, of those there are.
-    #[error("n_neighbors is {k} of {n_clusters} clusters; at least 1 and at most the clusters expected")]
+    #[error(
+        "n_neighbors is {k} of {n_clusters} clusters; at least 1 and at most the clusters expected"
+    )]
     NNeighborsOfClusters {
         /// The parameter.
         k: usize,

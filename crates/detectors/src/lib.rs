@@ -11,6 +11,7 @@
 mod artefact;
 mod detector;
 mod error;
+mod explain;
 pub mod isolation_forest;
 pub mod knn;
 mod parallel;
@@ -23,6 +24,7 @@ pub use artefact::{
 };
 pub use detector::{Detector, Explain, Explanation, Observe, ScoreError};
 pub use error::FitError;
+pub use explain::RecordExplanation;
 pub use isolation_forest::{IsolationForest, IsolationForestParams, IsolationForestValidParams};
 pub use knn::{KnnOutlier, KnnParams, KnnValidParams};
 pub use roc::{RocError, roc_auc};

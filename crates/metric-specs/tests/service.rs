@@ -143,6 +143,36 @@ on_both_logs! {
         service.stop().await;
     }
 
+    async fn a_spec_that_names_no_detector_version_goes_by_the_newest(log: TestLog) {
+        let dir = tempfile::tempdir().unwrap();
+        let monitor = Monitor::new(&log, "iforest").await;
+        let service = Running::start(&log, dir.path()).await;
+        service.create(spec("newest")).await;
+        let mut pinned = spec("pinned");
+        pinned["metric"]["version"] = json!(1);
+        service.create(pinned).await;
+        // Two versions of the detector score every inference, because some spec asks for each.
+        for sequence in 1..=30 {
+            for (version, value) in [("1", 0.1), ("2", 0.9)] {
+                let mut score = monitor.score(sequence, Some(value));
+                score.monitor.version = version.into();
+                score.is_newest = version == "2";
+                monitor.enqueue(&score).await.await.unwrap();
+            }
+        }
+        for (name, value) in [("newest", 0.9), ("pinned", 0.1)] {
+            wait_for("every inference is checked", TIMEOUT, async || {
+                service.n_checks(&format!("?spec={name}")).await >= 30
+            })
+            .await;
+            let checks = service.get(&format!("/v1/checks?spec={name}&limit=1000")).await.1;
+            let checks = checks["checks"].as_array().unwrap().clone();
+            assert_eq!(checks.len(), 30, "{name}");
+            assert!(checks.iter().all(|it| it["value"] == json!(value)), "{name}: {checks:?}");
+        }
+        service.stop().await;
+    }
+
     async fn an_alert_fires_once_and_resolves_by_its_timer(log: TestLog) {
         let dir = tempfile::tempdir().unwrap();
         let monitor = Monitor::new(&log, "iforest").await;

@@ -28,6 +28,9 @@ pub struct Config {
     pub group: String,
     /// The most inferences scored at once.
     pub max_batch: usize,
+    /// Which scores are taken apart into their features' contributions.
+    #[serde(default)]
+    pub explain: Explain,
     /// Size limit of an uploaded detector.
     pub max_upload_bytes: usize,
     /// Where REST, metrics and health are.
@@ -41,6 +44,19 @@ pub struct Config {
     /// The log output.
     #[serde(default)]
     pub telemetry: telemetry::Settings,
+}
+
+/// Which scores say how much each feature contributed to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Explain {
+    /// Those above the detector's own threshold.
+    #[default]
+    Anomalies,
+    /// All of them.
+    All,
+    /// None.
+    None,
 }
 
 /// The topics of an installation; the same in every service.

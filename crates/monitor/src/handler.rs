@@ -12,6 +12,7 @@ use shadowline_stream::{
 use shadowline_wire::{Origin, SCORE_TYPE, Score, Unscored};
 use tracing::{debug, warn};
 
+use crate::config::Explain;
 use crate::metrics::MonitorMetrics;
 use crate::scoring::{Judged, Readable, Verdict, judge};
 use crate::watch::Watching;
@@ -20,6 +21,7 @@ use crate::watch::Watching;
 #[derive(Debug)]
 pub(crate) struct Scorer {
     pub(crate) watching: Arc<Watching>,
+    pub(crate) explain: Explain,
     pub(crate) producer: Producer,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) scores: Arc<str>,
@@ -51,8 +53,9 @@ impl Scorer {
         let plan = self.watching.plan();
         let metrics = self.metrics.clone();
         let batch = records.to_vec();
+        let explain = self.explain;
         // Off the async threads: a detector can take milliseconds for one record.
-        let work = tokio::task::spawn_blocking(move || judge(&batch, &plan, &metrics));
+        let work = tokio::task::spawn_blocking(move || judge(&batch, &plan, explain, &metrics));
         let Judged { records: read, verdicts } = work.await.map_err(HandlerError::retry)?;
 
         let now = clock::now();

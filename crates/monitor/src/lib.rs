@@ -22,5 +22,5 @@ mod run;
 mod scoring;
 mod watch;
 
-pub use config::{Config, Kind, TopicSettings};
+pub use config::{Config, Explain, Kind, TopicSettings};
 pub use run::{MonitorError, run, serve};

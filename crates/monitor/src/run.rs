@@ -168,6 +168,7 @@ impl Monitor<'_> {
         let source = format!("/{}", self.kind.service);
         let mut scorer = Scorer {
             watching: self.watching,
+            explain: self.config.explain,
             dead_letters: DeadLetters::new(producer.clone(), names, source.as_str()),
             producer,
             scores: names.scores(),

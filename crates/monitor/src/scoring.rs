@@ -12,6 +12,7 @@ use shadowline_wire::{
 };
 use tokio::time::Instant;
 
+use crate::config::Explain;
 use crate::metrics::MonitorMetrics;
 use crate::watch::{Plan, Target};
 
@@ -59,7 +60,12 @@ pub(crate) fn read(record: &Received) -> Result<Readable, String> {
 }
 
 /// Lets every watching detector judge every record. Blocks for as long as the detectors compute.
-pub(crate) fn judge(records: &[Received], plan: &Plan, metrics: &MonitorMetrics) -> Judged {
+pub(crate) fn judge(
+    records: &[Received],
+    plan: &Plan,
+    explain: Explain,
+    metrics: &MonitorMetrics,
+) -> Judged {
     let records: Vec<_> = records.iter().map(read).collect();
     let mut targets: BTreeMap<&ModelRef, Vec<&Target>> = BTreeMap::new();
     // By detector, so that each scores the whole batch at once.
@@ -84,7 +90,7 @@ pub(crate) fn judge(records: &[Received], plan: &Plan, metrics: &MonitorMetrics)
                     .iter()
                     .filter_map(|idx| records[*idx].as_ref().ok().map(|it| &it.inference))
                     .collect();
-                score_all(&hosted.loaded, &inferences)
+                score_all(&hosted.loaded, explain, &inferences)
             }
             Err(reason) => record_idxs.iter().map(|_| Err(reason.clone())).collect(),
         };
@@ -105,6 +111,7 @@ pub(crate) fn judge(records: &[Received], plan: &Plan, metrics: &MonitorMetrics)
 /// them cannot be scored the others still are, each inference by itself.
 fn score_all(
     detector: &DetectorArtefact,
+    explain: Explain,
     inferences: &[&Inference],
 ) -> Vec<Result<ScoreValue, Unscored>> {
     struct Part {
@@ -136,14 +143,28 @@ fn score_all(
             let rows = s![scored..scored + n_records, ..];
             scored += n_records;
             let (records, all) = scores.as_ref().map_err(Clone::clone)?;
+            let records = records.slice(rows);
             let values = match all {
                 Some(all) => all.slice(s![scored - n_records..scored]).to_vec(),
                 None => {
-                    let alone = detector.detector().score(records.slice(rows));
+                    let alone = detector.detector().score(records);
                     alone.map_err(|it| from_score(&it.into()))?.to_vec()
                 }
             };
-            summarise(values, n_unseen)
+            let mut score = summarise(values, n_unseen)?;
+            score.p_value = Some(detector.training_scores().p_value(score.value));
+            let wanted = match explain {
+                Explain::All => true,
+                Explain::Anomalies => detector.detector().threshold() < score.value,
+                Explain::None => false,
+            };
+            if wanted {
+                let explained = detector.explain_features(records.row(score.record_idx as usize));
+                let explained = explained.map_err(|it| from_score(&it.into()))?;
+                score.expected = Some(explained.expected);
+                score.contributions = explained.contributions;
+            }
+            Ok(score)
         })
         .collect()
 }
@@ -165,6 +186,8 @@ fn summarise(values: Vec<f64>, n_unseen: usize) -> Result<ScoreValue, Unscored> 
         value,
         record_idx: u32::try_from(record_idx).unwrap_or(u32::MAX),
         record_values: if values.len() == 1 { Vec::new() } else { values },
+        p_value: None,
+        expected: None,
         contributions: Vec::new(),
         n_unseen_categories: u32::try_from(n_unseen).unwrap_or(u32::MAX),
     })

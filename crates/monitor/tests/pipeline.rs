@@ -10,10 +10,11 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use approx::assert_abs_diff_eq;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 use serde_json::json;
 use shadowline_contract::{Batch, Column, Tensor, TensorData};
-use shadowline_detectors::{DetectorArtefact, DetectorKind};
+use shadowline_detectors::{Detector, DetectorArtefact, DetectorKind};
 use shadowline_stream::{Bytes, Envelope, Origin, StartAt};
 use shadowline_testkit::{KafkaNode, TestLog, on_both_logs, wait_for};
 use shadowline_wire::{
@@ -75,6 +76,7 @@ on_both_logs! {
         assert_eq!(used.len(), N_PARTITIONS as usize, "the keys spread over all partitions");
 
         let mut last = BTreeMap::new();
+        let mut n_explained = 0;
         for (record, score) in Tail::of(&log, &log.topics().scores()).await.scores(60).await {
             let (sequence, one) = sent.remove(&score.inference_id).expect("each is scored once");
             let expected = directly(&forest, &one);
@@ -84,6 +86,16 @@ on_both_logs! {
             assert_eq!(expected[value.record_idx as usize].to_bits(), largest.to_bits());
             let records = if expected.len() == 1 { vec![] } else { expected };
             assert_eq!(value.record_values, records);
+            assert_eq!(value.p_value, Some(forest.training_scores().p_value(largest)));
+            if forest.detector().threshold() < largest {
+                let sum: f64 = value.contributions.iter().map(|it| it.1).sum();
+                assert_abs_diff_eq!(sum, largest - value.expected.unwrap(), epsilon = 1e-9);
+                let fields: Vec<&str> = value.contributions.iter().map(|it| it.0.as_str()).collect();
+                assert_eq!(fields, ["age", "hours", "workclass"]);
+                n_explained += 1;
+            } else {
+                assert_eq!((value.expected, value.contributions.len()), (None, 0));
+            }
             assert_eq!(score.monitor, MonitorRef { name: "forest".into(), version: "1".into() });
             assert_eq!(score.model, one.model);
             assert_eq!((score.origin.instance, score.origin.sequence), (INSTANCE, sequence));
@@ -98,6 +110,7 @@ on_both_logs! {
             assert!(before.is_none_or(|it| it < sequence), "origins stepped back");
         }
         assert!(sent.is_empty());
+        assert!((1..60).contains(&n_explained), "{n_explained} of 60 are explained");
         let counted = "shadowline_monitor_scores_total{detector=\"forest\",version=\"1\",outcome=\"scored\"}";
         wait_for("the scores are counted", TIMEOUT, async || {
             monitor.sample(counted).await == 60.0
@@ -155,6 +168,45 @@ on_both_logs! {
                 assert!(reason.message.contains(words), "no `{words}` in {reason:?}");
             }
         }
+        monitor.stop().await;
+    }
+
+    async fn one_inference_that_cannot_be_scored_leaves_the_others_their_scores(log: TestLog) {
+        let dir = tempfile::tempdir().unwrap();
+        let upstream = Upstream::new(&log).await;
+        let knn = detector(DetectorKind::Knn, 1);
+        upstream.put_spec(&spec("a", "*", "knn", "")).await;
+        let monitor = Running::start(&KNN, &log, dir.path()).await;
+        monitor.install("knn", &knn).await;
+        monitor.wait_until_watching(1).await;
+        monitor.stop().await;
+        // All of these are there before it starts again, so that they come together.
+        let mut all = Vec::new();
+        for sequence in 1..=20 {
+            let mut one = inference(sequence, 1);
+            if sequence == 7 {
+                // It can be encoded, but its distance is beyond 64-bit floats.
+                one.inputs[0].tensor = Tensor::vector(TensorData::Float64(vec![1e300]));
+            }
+            upstream.infer(sequence, &one).await;
+            all.push(one);
+        }
+        let monitor = Running::start(&KNN, &log, dir.path()).await;
+        let scores = Tail::of(&log, &log.topics().scores()).await.scores(20).await;
+        let scored: BTreeMap<u64, Score> =
+            scores.into_iter().map(|(_, score)| (score.origin.sequence, score)).collect();
+        assert_eq!(scored.len(), 20);
+        for (sequence, score) in &scored {
+            let one = &all[*sequence as usize - 1];
+            match &score.result {
+                Ok(value) => assert_eq!(value.value, directly(&knn, one)[0]),
+                Err(reason) => {
+                    assert_eq!((*sequence, reason.code.as_str()), (7, "detector_failed"));
+                    assert!(reason.message.contains("too far"), "{reason:?}");
+                }
+            }
+        }
+        assert!(scored[&7].result.is_err());
         monitor.stop().await;
     }
 

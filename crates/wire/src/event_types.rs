@@ -87,7 +87,11 @@ pub struct ScoreValue {
     pub record_idx: u32,
     /// Every record's score; empty for a batch of one.
     pub record_values: Vec<f64>,
-    /// How much each feature moved the score; empty where the detector does not say.
+    /// The share of the detector's training scores at or above the value.
+    pub p_value: Option<f64>,
+    /// What the contributions start from; none where there are none.
+    pub expected: Option<f64>,
+    /// How much each feature moved the score of that record; empty where the detector does not say.
     pub contributions: Vec<(String, f64)>,
     /// Categories that the training data did not have.
     pub n_unseen_categories: u32,
@@ -222,6 +226,8 @@ impl Score {
                 wire.value = Some(score.value);
                 wire.record_idx = score.record_idx;
                 wire.record_values.clone_from(&score.record_values);
+                wire.p_value = score.p_value;
+                wire.expected = score.expected;
                 wire.contributions = score
                     .contributions
                     .iter()
@@ -260,6 +266,8 @@ impl Score {
                 value,
                 record_idx: wire.record_idx,
                 record_values: wire.record_values,
+                p_value: wire.p_value,
+                expected: wire.expected,
                 contributions: wire
                     .contributions
                     .into_iter()

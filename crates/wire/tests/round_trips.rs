@@ -88,6 +88,8 @@ prop_compose! {
                     value,
                     record_idx,
                     record_values,
+                    p_value: Some(0.25),
+                    expected: Some(value - 0.5),
                     contributions: vec![("age".to_owned(), 0.5)],
                     n_unseen_categories: 2,
                 })
@@ -185,6 +187,8 @@ fn a_score_that_is_no_number_is_read_as_unscored() {
                 value,
                 record_idx: 0,
                 record_values: Vec::new(),
+                p_value: None,
+                expected: None,
                 contributions: Vec::new(),
                 n_unseen_categories: 0,
             }),

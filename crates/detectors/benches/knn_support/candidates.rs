@@ -59,8 +59,7 @@ struct Kiddo<const D: usize> {
 impl<const D: usize> Index for Kiddo<D> {
     fn distance(&self, query: &[f64]) -> f64 {
         let query: &[f64; D] = query.try_into().expect("the query fits");
-        let found =
-            self.tree.query(query).nearest_n::<SquaredEuclidean<f64>>(self.k).execute();
+        let found = self.tree.query(query).nearest_n::<SquaredEuclidean<f64>>(self.k).execute();
         found[self.k.get() - 1].distance.sqrt()
     }
 }

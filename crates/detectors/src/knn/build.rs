@@ -134,8 +134,7 @@ impl Part {
             let [low, high] = self.bounds[*feature];
             high / 2.0 - low / 2.0
         };
-        let widest =
-            (0..self.bounds.len()).max_by(|a, b| extent(a).total_cmp(&extent(b)))?;
+        let widest = (0..self.bounds.len()).max_by(|a, b| extent(a).total_cmp(&extent(b)))?;
         let [low, high] = self.bounds[widest];
         (low < high).then_some(widest)
     }

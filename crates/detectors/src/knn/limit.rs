@@ -42,10 +42,7 @@ impl Limit {
     #[expect(clippy::cast_precision_loss, reason = "a number of features is small")]
     pub(super) fn new<K: Kernel>(range: &Range, query: &[f64]) -> Self {
         let usable = range.usable && query.iter().all(|it| it.abs() <= MOST);
-        let whole = K::SAME
-            && usable
-            && range.whole
-            && query.iter().all(|it| is_whole(*it));
+        let whole = K::SAME && usable && range.whole && query.iter().all(|it| is_whole(*it));
         let n_operations = query.len() as f64 + 2.0 * f64::from(K::SEARCH_POWER) + 8.0;
         let factor = (1.0 + n_operations * ROUNDING * 1.01) * (1.0 + 1e-6);
         if whole || !usable {
@@ -80,7 +77,10 @@ impl Limit {
             return worst.next_down();
         }
         let near = K::reduce_near(kernel.root(worst) * (1.0 + 1e-9) + self.shift) * self.factor;
-        #[expect(clippy::cast_possible_truncation, reason = "rounded, then up; infinity is no limit")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "rounded, then up; infinity is no limit"
+        )]
         let limit = (near + f64::from(f32::MIN_POSITIVE)) as f32;
         limit.next_up()
     }

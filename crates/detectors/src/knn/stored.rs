@@ -5,7 +5,9 @@ use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 use shadowline_features::artefact::{ArtefactError, ArtefactReader, ArtefactWriter, SectionData};
 
-use super::{KnnOutlier, KnnParams, KnnValidParams, Method, Metric, fit::check_neighbors, tree::Tree};
+use super::{
+    KnnOutlier, KnnParams, KnnValidParams, Method, Metric, fit::check_neighbors, tree::Tree,
+};
 use crate::error::check_reference;
 
 /// Parameters as an artefact's header has them.

@@ -39,11 +39,14 @@ impl Values {
         range: &Range,
     ) -> Self {
         let n_features = records.ncols();
-        let by_place = || order.iter().flat_map(|it| records.row(*it as usize).into_iter().copied());
+        let by_place =
+            || order.iter().flat_map(|it| records.row(*it as usize).into_iter().copied());
         let steps: Option<Vec<i32>> = {
             // Sized first: growing would leave room that is never used.
             let mut steps = Vec::with_capacity(records.len());
-            by_place().all(|value| steps_from_near(value).map(|it| steps.push(it)).is_some()).then_some(steps)
+            by_place()
+                .all(|value| steps_from_near(value).map(|it| steps.push(it)).is_some())
+                .then_some(steps)
         };
         let rest = steps.map_or_else(
             || {
@@ -92,7 +95,12 @@ impl Values {
 
     /// Calls `take` with each value of the record `offset` in a leaf, in the order of features.
     #[inline(always)]
-    pub(super) fn for_each(&self, places: &std::ops::Range<usize>, offset: usize, mut take: impl FnMut(usize, f64)) {
+    pub(super) fn for_each(
+        &self,
+        places: &std::ops::Range<usize>,
+        offset: usize,
+        mut take: impl FnMut(usize, f64),
+    ) {
         let d = self.n_features;
         let at = (places.start + offset) * d;
         match &self.rest {
@@ -104,7 +112,10 @@ impl Values {
                 }
             }
             Rest::Whole(values) => {
-                values[at..at + d].iter().enumerate().for_each(|(feature, value)| take(feature, *value));
+                values[at..at + d]
+                    .iter()
+                    .enumerate()
+                    .for_each(|(feature, value)| take(feature, *value));
             }
         }
     }
@@ -169,10 +180,24 @@ mod tests {
     #[test]
     fn both_halves_give_back_every_bit() {
         let values = [
-            0.0, -0.0, 1.0, -1.0, 0.1, -0.3, std::f64::consts::PI, 1e30, -1e30, 1.0 + f64::EPSILON,
-            f64::from(f32::MAX), f64::from(f32::MIN_POSITIVE), 123_456_789.123_456_79, -1e-30,
+            0.0,
+            -0.0,
+            1.0,
+            -1.0,
+            0.1,
+            -0.3,
+            std::f64::consts::PI,
+            1e30,
+            -1e30,
+            1.0 + f64::EPSILON,
+            f64::from(f32::MAX),
+            f64::from(f32::MIN_POSITIVE),
+            123_456_789.123_456_79,
+            -1e-30,
             // The smallest number; half way between two 32-bit floats, and next to it.
-            5e-324, 1.0 + f64::from(f32::EPSILON) / 2.0, (1.0 + f64::from(f32::EPSILON) / 2.0).next_up(),
+            5e-324,
+            1.0 + f64::from(f32::EPSILON) / 2.0,
+            (1.0 + f64::from(f32::EPSILON) / 2.0).next_up(),
         ];
         for value in values {
             let steps = steps_from_near(value).unwrap();

@@ -162,6 +162,8 @@ impl Monitor {
                 value,
                 record_idx: 0,
                 record_values: vec![],
+                p_value: None,
+                expected: None,
                 contributions: vec![],
                 n_unseen_categories: 0,
             }),

@@ -12,7 +12,7 @@ use shadowline_detectors::{
     DetectorArtefact, DetectorKind, DetectorParams, IsolationForest, KnnOutlier, TrainOptions,
 };
 use shadowline_features::{Scale, TableBuilder};
-use shadowline_monitor::{Config, Kind, MonitorError, TopicSettings, serve};
+use shadowline_monitor::{Config, Explain, Kind, MonitorError, TopicSettings, serve};
 use shadowline_service::{http::HttpSettings, telemetry};
 use shadowline_stream::{
     Bytes, Envelope, Origin, OutRecord, Producer, ReadEvent, Reader, Received, SpanContext, StartAt,
@@ -71,6 +71,7 @@ impl Running {
             packages_dir: dir.join(kind.service),
             group: log.group(kind.service),
             max_batch: 50,
+            explain: Explain::Anomalies,
             max_upload_bytes: 10_000_000,
             http: HttpSettings { listen: "127.0.0.1:0".into() },
             topics: TopicSettings {

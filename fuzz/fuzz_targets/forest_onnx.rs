@@ -1,0 +1,14 @@
+//! A forest of somebody else as ONNX: refused with a reason, or scored without a panic.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use ndarray::Array2;
+use shadowline_detectors::{Detector, Explain, IsolationForest};
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(forest) = IsolationForest::from_onnx(bytes) else { return };
+    let records = Array2::from_elem((2, forest.n_features().min(1 << 16)), 0.5);
+    let _answer = forest.score(records.view());
+    let _answer = forest.explain(records.row(0));
+    assert!(forest.to_onnx().is_ok(), "what was read can be written");
+});
