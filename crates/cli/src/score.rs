@@ -4,9 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use serde::Serialize;
-use shadowline_detectors::{
-    Detector, DetectorArtefact, DetectorKind, Explain, Explanation, FittedDetector,
-};
+use shadowline_detectors::{Detector, DetectorArtefact, DetectorKind, RecordExplanation};
 use shadowline_packages::ModelDocument;
 
 use crate::args::ScoreArgs;
@@ -131,7 +129,7 @@ impl Lines {
         scores: &RowScores,
     ) -> anyhow::Result<String> {
         let mut csv = csv::Writer::from_writer(Vec::new());
-        let features = artefact.preprocessing().feature_names();
+        let features = artefact.preprocessing().features();
         let mut header: Vec<String> =
             ["row", "score", "p_value", "breach", "error"].map(str::to_owned).to_vec();
         if self.sklearn {
@@ -139,7 +137,7 @@ impl Lines {
         }
         if self.explain {
             header.push("expected".to_owned());
-            header.extend(features.iter().map(|it| format!("contribution_{it}")));
+            header.extend(features.iter().map(|it| format!("contribution_{}", it.field)));
         }
         csv.write_record(&header)?;
         for (row_idx, score) in scores.rows.iter().enumerate() {
@@ -149,7 +147,7 @@ impl Lines {
                     let explanation = explain(artefact, rows, row_idx)
                         .with_context(|| format!("explain row {}", self.first_row + row_idx))?;
                     record.push(explanation.expected.to_string());
-                    record.extend(explanation.contributions.iter().map(ToString::to_string));
+                    record.extend(explanation.contributions.iter().map(|(_, it)| it.to_string()));
                 } else {
                     record.resize(header.len(), String::new());
                 }
@@ -198,10 +196,6 @@ fn explain(
     artefact: &DetectorArtefact,
     rows: &Rows,
     row_idx: usize,
-) -> anyhow::Result<Explanation> {
-    let features = artefact.preprocessing().transform(&rows.row(row_idx))?.values;
-    Ok(match artefact.detector() {
-        FittedDetector::IsolationForest(forest) => forest.explain(features.row(0))?,
-        FittedDetector::Knn(knn) => knn.explain(features.row(0))?,
-    })
+) -> anyhow::Result<RecordExplanation> {
+    artefact.explain(&rows.row(row_idx))?.pop().context("one row has one explanation")
 }

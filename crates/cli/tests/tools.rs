@@ -234,6 +234,15 @@ async fn rows_without_a_score_are_written_with_their_reason_and_fail_the_command
         assert!(0.0 < number(cells[2]) && number(cells[2]) <= 1.0);
     }
     assert!(lines[3][4].contains("`three`") && lines[4][4].contains("missing"), "{text}");
+    let explained = [&score[..], &["--rows", "1..2", "--explain"]].concat();
+    say(&explained).await.ok();
+    let text = std::fs::read_to_string(&out).unwrap();
+    let lines: Vec<Vec<&str>> = text.lines().map(|it| it.split(',').collect()).collect();
+    assert_eq!(lines[0][8..], ["expected", "contribution_x", "contribution_kind"]);
+    // The row keeps its number in the file, and the parts make the score.
+    assert_eq!(lines[1][0], "1");
+    let parts: f64 = lines[1][8..].iter().map(|it| number(it)).sum();
+    assert!((parts - number(lines[1][1])).abs() < 1e-9, "{text}");
     let only = say(&[&score[..], &["--rows", "0..2"]].concat()).await.ok();
     assert!(only.stdout.contains("2 of 2 rows scored"), "{only:?}");
 }
