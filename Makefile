@@ -11,10 +11,10 @@ DEMO_FLAGS ?=
 KAFKA_ADDRESS ?= 127.0.0.1:$(KAFKA_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-kafka test check fmt clippy doc deny bench needs clean
+.PHONY: help build demo demo-kafka test check fmt clippy doc deny needs clean
 
 help: ## Lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 needs: ## Says what building still needs on this machine
 	@mk/needs.sh
@@ -47,10 +47,8 @@ deny:
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check bans licenses sources; \
 	else echo "skipped: needs cargo-deny (cargo install --locked cargo-deny)"; fi
 
-bench: needs ## Measures, and prints ratios
-	$(CARGO) bench --locked --workspace
-
 clean: ## Removes what was built
 	$(CARGO) clean
 
+include mk/bench.mk
 include mk/kafka.mk

@@ -6,7 +6,7 @@
 DATASETS is the folder with adult/ and credit-spend/ (datasets/README.md), WINE the file winequality-red.csv.gz of
 the crate linfa-datasets. For each case OUT gets CASE.json.z, CASE.onnx.z if skl2onnx can write the forest, and
 CASE.scores.z: score_samples of every row as 32-bit floats and predict as bytes, one after the other. All are
-compressed by zlib. VERSIONS.txt says what made them.
+compressed by zlib. scaled.onnx.z is a forest behind a scaler. VERSIONS.txt says what made them.
 """
 
 import json
@@ -18,6 +18,8 @@ import numpy as np
 import skl2onnx
 import sklearn
 from sklearn.ensemble import IsolationForest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import sklearn_forest
 
@@ -68,6 +70,11 @@ def main():
             write("onnx", model.SerializeToString())
         scores = forest.score_samples(test).astype("<f4").tobytes()
         write("scores", scores + forest.predict(test).astype(np.int8).tobytes())
+    # A model that is more than a forest, to be refused.
+    records = numbers(wine, 11).astype(np.float32)
+    scaled = make_pipeline(StandardScaler(), IsolationForest(n_estimators=2, max_samples=8, random_state=7))
+    model = skl2onnx.to_onnx(scaled.fit(records), records[:1], target_opset={"": 15, "ai.onnx.ml": 3})
+    (out / "scaled.onnx.z").write_bytes(zlib.compress(model.SerializeToString(), 9))
     (out / "VERSIONS.txt").write_text(
         "Made by tools/forest_fixtures.py with "
         f"scikit-learn {sklearn.__version__}, skl2onnx {skl2onnx.__version__}, numpy {np.__version__}.\n"

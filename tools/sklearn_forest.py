@@ -18,6 +18,9 @@ import numpy as np
 
 FORMAT = "shadowline-isolation-forest"
 VERSION = 1
+# With contamination, the offset often is the score of a record, and of all that equal it: scikit-learn calls these
+# normal. Other arithmetic may differ in the last bits of a score, and leaves them normal with an offset a little lower.
+TIE = 1e-12
 
 
 def document_of(forest):
@@ -31,7 +34,7 @@ def document_of(forest):
         "made_by": f"scikit-learn {sklearn.__version__}",
         "n_features": n_features,
         "max_samples": int(forest.max_samples_),
-        "offset": float(forest.offset_),
+        "offset": float(forest.offset_) - TIE,
         "params": {
             "contamination": "auto" if forest.contamination == "auto" else float(forest.contamination),
             "max_features": len(forest.estimators_features_[0]),

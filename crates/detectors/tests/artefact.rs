@@ -36,6 +36,13 @@ fn artefacts() -> [DetectorArtefact; 2] {
     })
 }
 
+/// A forest with oblique cuts, which has sections of its own.
+fn extended() -> DetectorArtefact {
+    let params = IsolationForest::params().n_estimators(3).extension_level(1).random_state(5);
+    let params = DetectorParams::IsolationForest(params);
+    DetectorArtefact::train("ages", &params, Scale::Standard, &table()).unwrap()
+}
+
 fn record(age: f64, job: &str) -> Batch {
     let column = |name: &str, data| Column { name: name.to_owned(), tensor: Tensor::vector(data) };
     let columns = vec![
@@ -55,7 +62,7 @@ fn use_it(artefact: &DetectorArtefact) {
 
 #[test]
 fn a_round_trip_is_exact() {
-    for artefact in artefacts() {
+    for artefact in artefacts().into_iter().chain([extended()]) {
         let bytes = artefact.to_bytes().unwrap();
         let loaded = DetectorArtefact::from_bytes(&bytes).unwrap();
         assert_eq!(loaded.to_bytes().unwrap(), bytes);
@@ -134,6 +141,12 @@ impl Crafted {
                 }
                 sections
                     .push(("thresholds", SectionData::F32(reader.take_f32("thresholds").unwrap())));
+                if let Ok(features) = reader.take_u16("plane_features") {
+                    sections.push(("plane_features", SectionData::U16(features)));
+                    for name in ["plane_normals", "plane_intercepts"] {
+                        sections.push((name, SectionData::F32(reader.take_f32(name).unwrap())));
+                    }
+                }
                 sections.push((
                     "training_scores",
                     SectionData::F64(reader.take_f64("training_scores").unwrap()),
@@ -161,7 +174,7 @@ impl Crafted {
 #[test]
 fn a_crafted_section_never_makes_scoring_panic() {
     let mut n_refused = 0;
-    for artefact in artefacts() {
+    for artefact in artefacts().into_iter().chain([extended()]) {
         let sections = Crafted::of(&artefact).sections;
         for (section_idx, (name, data)) in sections.iter().enumerate() {
             let n = match data {
@@ -174,7 +187,9 @@ fn a_crafted_section_never_makes_scoring_panic() {
                 for odd in 0..4 {
                     let mut crafted = Crafted::of(&artefact);
                     match &mut crafted.sections[section_idx].1 {
-                        SectionData::U16(_) => {}
+                        SectionData::U16(values) => {
+                            values[at] = [0, values[at].wrapping_add(1), 1 << 15, u16::MAX][odd]
+                        }
                         SectionData::U32(values) => {
                             values[at] = [0, values[at].wrapping_add(1), 1 << 20, u32::MAX][odd]
                         }
@@ -235,6 +250,22 @@ fn a_header_that_contradicts_itself_is_refused_with_its_reason() {
         serde_json::json!(["b", "a"]),
         "job",
     );
+}
+
+#[test]
+fn an_extended_forest_that_contradicts_itself_is_refused_with_its_reason() {
+    let level = "/params/isolation_forest/extension_level";
+    check_header(&extended(), level, 2.into(), "terms");
+    check_header(&extended(), level, 3.into(), "extension level 3 of 3 features");
+    check_header(&extended(), level, u64::MAX.into(), "of 3 features");
+    let mut short = Crafted::of(&extended());
+    for (name, data) in &mut short.sections {
+        if let ("plane_normals", SectionData::F32(values)) = (*name, data) {
+            values.pop();
+        }
+    }
+    let error = DetectorArtefact::from_bytes(&short.bytes()).unwrap_err().to_string();
+    assert!(error.contains("the terms of the oblique cuts are not whole"), "{error}");
 }
 
 #[test]

@@ -157,14 +157,15 @@ impl<'a> Grower<'a> {
             let feature = self.features[drawn];
             let Range { low, high, n_missing } = self.read(feature, node);
             let n_present = node.end - node.start - n_missing;
-            if n_present == 0 || (low == high && n_missing == 0) {
+            let all_equal = high <= low;
+            if n_present == 0 || (all_equal && n_missing == 0) {
                 self.features.swap(drawn, node.n_constant);
                 node.n_constant += 1;
                 continue;
             }
             let threshold = self.between(low, high);
             let missing_goes_left = 0 < n_missing && self.random.coin();
-            if low == high && missing_goes_left {
+            if all_equal && missing_goes_left {
                 end -= 1;
                 self.features.swap(drawn, end);
                 continue;
@@ -181,7 +182,7 @@ impl<'a> Grower<'a> {
 
     /// A threshold from the range of some values, below the highest unless all are equal.
     pub(super) fn between(&mut self, low: f32, high: f32) -> f32 {
-        if low == high {
+        if high <= low {
             return low;
         }
         let wide = f64::from(low) + self.random.share() * (f64::from(high) - f64::from(low));
@@ -205,8 +206,8 @@ impl<'a> Grower<'a> {
 
     /// The value of a sample of a node.
     #[inline]
-    pub(super) fn value(&self, at: usize, feature: u16) -> f32 {
-        narrow(self.records[[self.order[at] as usize, usize::from(feature)]])
+    pub(super) fn value(&self, at: usize, feature: usize) -> f32 {
+        narrow(self.records[[self.order[at] as usize, feature]])
     }
 
     /// Orders the samples of a node by their side; answers where the right side starts.

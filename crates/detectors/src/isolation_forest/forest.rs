@@ -3,8 +3,11 @@ use ndarray::{Array1, ArrayBase, ArrayView2, Data, Ix2};
 use shadowline_features::percentile;
 
 use super::{
-    Contamination, IsolationForestParams, IsolationForestValidParams, average_path_length,
-    build::grow, engine::Engine, nodes::Trees, scorer::Scorer,
+    Contamination, IsolationForestParams, IsolationForestValidParams, LANES, average_path_length,
+    build::grow,
+    engine::Engine,
+    nodes::Trees,
+    scorer::{Scorer, sum_of_lanes},
 };
 use crate::{Detector, FitError, Observe, ScoreError, error::check_reference};
 
@@ -112,7 +115,6 @@ impl IsolationForest {
     }
 
     /// Makes a forest of trees without a flaw.
-    #[expect(clippy::cast_precision_loss, reason = "a count of trees is far below 2^53")]
     pub(super) fn assemble(
         params: IsolationForestValidParams,
         n_features: usize,
@@ -122,7 +124,12 @@ impl IsolationForest {
     ) -> Self {
         let path_lengths = trees.path_lengths();
         let scorer = Scorer::new(&trees, &path_lengths);
-        let average_path = trees.n_trees() as f64 * average_path_length(n_samples);
+        // Added up as scores are, so that trees without a cut score 0.5 to the bit.
+        let mut lanes = [0.0; LANES];
+        for tree_idx in 0..trees.n_trees() {
+            lanes[tree_idx % LANES] += average_path_length(n_samples);
+        }
+        let average_path = sum_of_lanes(lanes);
         let engine = Engine::fastest();
         Self {
             params,

@@ -61,13 +61,25 @@ pub(super) fn add_oblique_paths(
     record: &[f32],
     lanes: &mut [f64; LANES],
 ) {
-    for (tree_idx, root) in trees.roots[..trees.n_trees()].iter().enumerate() {
-        let mut at = *root as usize;
-        while !trees.is_leaf(at) {
-            let child = trees.nodes[at].child as usize;
-            let plane_idx = Planes::plane_idx(child, tree_idx);
-            at = child + usize::from(planes.goes_right(plane_idx, record));
+    let roots = &trees.roots[..trees.n_trees()];
+    for (group_idx, group) in roots.chunks(N_SIDE_BY_SIDE).enumerate() {
+        let mut at = [0_u32; N_SIDE_BY_SIDE];
+        at[..group.len()].copy_from_slice(group);
+        let first_tree = group_idx * N_SIDE_BY_SIDE;
+        let mut moved = true;
+        while moved {
+            moved = false;
+            for (place, node_idx) in at[..group.len()].iter_mut().enumerate() {
+                let child = trees.nodes[*node_idx as usize].child;
+                if child != *node_idx {
+                    let plane_idx = Planes::plane_idx(child as usize, first_tree + place);
+                    *node_idx = child + u32::from(planes.goes_right(plane_idx, record));
+                    moved = true;
+                }
+            }
         }
-        lanes[tree_idx % LANES] += path_lengths[at];
+        for (place, node_idx) in at[..group.len()].iter().enumerate() {
+            lanes[(first_tree + place) % LANES] += path_lengths[*node_idx as usize];
+        }
     }
 }

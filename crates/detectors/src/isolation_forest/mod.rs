@@ -2,6 +2,22 @@
 //!
 //! Source: Liu, Ting, Zhou, *Isolation Forest* (2008), <https://doi.org/10.1109/ICDM.2008.17>. Parameters,
 //! defaults and the rules of threshold and rounding are scikit-learn's; its random numbers are not.
+//!
+//! # Missing values
+//! NaN is a missing value, and at each cut it travels one way, as in scikit-learn 1.9. A cut's threshold is drawn
+//! from the range of the values that are there. If samples of the node miss the value, the toss of a coin says to
+//! which side they go; if none does, a later record without it goes to the side with more samples, and to the
+//! right of two equal ones. A feature that all samples of a node miss is constant there. If all values that are
+//! there are equal, the cut can only set the missing ones apart: it is made if they are to go right, and else
+//! another feature is drawn. Any forest scores records with missing values, whether its reference data had some
+//! or not. Infinity is refused, where scikit-learn lets it pass. An extended forest refuses missing values,
+//! because the side of an oblique cut is not known if one of its values is not.
+//!
+//! # Speed
+//! Trees of up to ten cuts on a path, which is those of up to 1,024 samples, are laid out complete and walked 16
+//! at a time, by AVX-512 where the processor has it; see [`Engine`]. Deeper ones are walked from node to node.
+//! All ways give the same bits, because the path lengths are always added in the same order: those of tree `t` to
+//! sum `t % 16`, and then the sums in halves.
 
 mod build;
 mod complete;
@@ -13,7 +29,9 @@ mod linked;
 mod nodes;
 mod oblique;
 mod params;
+mod plain;
 mod planes;
+mod predict;
 mod random;
 mod scorer;
 #[cfg(target_arch = "x86_64")]

@@ -2,7 +2,7 @@
 
 use super::{
     build::{Cut, Grower, Open, Range},
-    planes::{goes_right, term},
+    planes::{Term, goes_right},
 };
 
 /// How often a plane is drawn that leaves all samples on one side, before a cut of one feature is made.
@@ -18,17 +18,16 @@ impl Grower<'_> {
         let ranges = self.draw_features(node, width);
         let (first, range) = *ranges.first()?;
         for draw in 0..=N_DRAWS {
-            let terms: Vec<(u16, f32, f32)> = if draw < N_DRAWS {
+            let terms: Vec<Term> = if draw < N_DRAWS {
                 ranges.iter().map(|(feature, range)| self.draw_term(*feature, *range)).collect()
             } else {
-                vec![(first, 1.0, self.between(range.low, range.high))]
+                let intercept = self.between(range.low, range.high);
+                vec![Term { feature: first, normal: 1.0, intercept }]
             };
             for at in node.start..node.end {
-                let terms = terms.iter().map(|(feature, normal, intercept)| {
-                    term(*normal, *intercept, self.value(at, *feature))
-                });
-                // Only the side is kept: rounded to 32 bits, a small term could change it.
-                self.values[at] = f32::from(u8::from(goes_right(terms)));
+                let value = |feature: usize| self.value(at, feature);
+                // Only the side is kept: rounded to 32 bits, a small sum could change it.
+                self.values[at] = f32::from(u8::from(goes_right(&terms, value)));
             }
             let middle = self.split(node, |side| side == 0.0);
             if node.start < middle && middle < node.end {
@@ -63,8 +62,8 @@ impl Grower<'_> {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a slope of 32 bits is as random")]
-    fn draw_term(&mut self, feature: u16, range: Range) -> (u16, f32, f32) {
+    fn draw_term(&mut self, feature: u16, range: Range) -> Term {
         let normal = self.random.normal() as f32;
-        (feature, normal, self.between(range.low, range.high))
+        Term { feature, normal, intercept: self.between(range.low, range.high) }
     }
 }

@@ -11,30 +11,39 @@ use super::nodes::Trees;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Planes {
     pub(super) width: usize,
-    pub(super) features: Vec<u16>,
-    pub(super) normals: Vec<f32>,
-    pub(super) intercepts: Vec<f32>,
+    pub(super) terms: Vec<Term>,
+}
+
+/// What one feature adds to the side of a cut.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Term {
+    pub(super) feature: u16,
+    pub(super) normal: f32,
+    pub(super) intercept: f32,
+}
+
+impl Term {
+    /// What it adds for a value. A product of 32-bit floats is far from the ends of 64-bit floats.
+    #[inline]
+    pub(super) fn of(self, value: f32) -> f64 {
+        f64::from(self.normal) * (f64::from(value) - f64::from(self.intercept))
+    }
 }
 
 impl Planes {
     pub(super) fn new(width: usize) -> Self {
-        Self { width, features: Vec::new(), normals: Vec::new(), intercepts: Vec::new() }
+        Self { width, terms: Vec::new() }
     }
 
-    /// Adds a cut of at most `width` terms: feature, normal, intercept.
-    pub(super) fn push(&mut self, terms: &[(u16, f32, f32)]) {
-        for place in 0..self.width {
-            let (feature, normal, intercept) = terms.get(place).copied().unwrap_or((0, 0.0, 0.0));
-            self.features.push(feature);
-            self.normals.push(normal);
-            self.intercepts.push(intercept);
-        }
+    /// Adds a cut of at most `width` terms.
+    pub(super) fn push(&mut self, terms: &[Term]) {
+        self.terms.extend_from_slice(terms);
+        let nothing = Term { feature: 0, normal: 0.0, intercept: 0.0 };
+        self.terms.extend(std::iter::repeat_n(nothing, self.width - terms.len()));
     }
 
     pub(super) fn append(&mut self, mut more: Self) {
-        self.features.append(&mut more.features);
-        self.normals.append(&mut more.normals);
-        self.intercepts.append(&mut more.intercepts);
+        self.terms.append(&mut more.terms);
     }
 
     /// The number of the cut with a left child.
@@ -43,62 +52,62 @@ impl Planes {
         (child - 1 - tree_idx) / 2
     }
 
-    /// The terms of a cut for a record: each feature, and what it adds.
     #[inline]
-    pub(super) fn terms<'a>(
-        &'a self,
-        plane_idx: usize,
-        record: &'a [f32],
-    ) -> impl Iterator<Item = (usize, f64)> + 'a {
-        let range = plane_idx * self.width..(plane_idx + 1) * self.width;
-        let coefficients = self.normals[range.clone()].iter().zip(&self.intercepts[range.clone()]);
-        self.features[range].iter().zip(coefficients).map(|(feature, (normal, intercept))| {
-            let feature = usize::from(*feature);
-            (feature, term(*normal, *intercept, record[feature]))
-        })
+    fn terms(&self, plane_idx: usize) -> &[Term] {
+        &self.terms[plane_idx * self.width..(plane_idx + 1) * self.width]
     }
 
     /// Whether a record goes to the right child of a cut.
     #[inline]
     pub(super) fn goes_right(&self, plane_idx: usize, record: &[f32]) -> bool {
-        goes_right(self.terms(plane_idx, record).map(|(_, term)| term))
+        goes_right(self.terms(plane_idx), |feature| record[feature])
     }
 
     /// Shares a change among the features of a cut as their parts of its side are, or evenly if they have none.
     pub(super) fn share(&self, plane_idx: usize, record: &[f32], change: f64, changes: &mut [f64]) {
-        let whole = self.terms(plane_idx, record).map(|(_, term)| term.abs()).sum::<f64>();
+        let terms = self.terms(plane_idx);
+        let part = |term: &Term| term.of(record[usize::from(term.feature)]).abs();
+        let whole = terms.iter().map(part).sum::<f64>();
         let even = 1.0 / f64::from(u32::try_from(self.width).unwrap_or(u32::MAX));
-        for (feature, term) in self.terms(plane_idx, record) {
-            let part = if 0.0 < whole { term.abs() / whole } else { even };
-            changes[feature] += change * part;
+        for term in terms {
+            let share = if 0.0 < whole { part(term) / whole } else { even };
+            changes[usize::from(term.feature)] += change * share;
         }
     }
 
     /// Says what is wrong with planes that were read.
     pub(super) fn flaw(&self, n_features: usize, trees: &Trees) -> Option<String> {
         let n_terms = (trees.nodes.len() - trees.n_trees()) / 2 * self.width;
-        if [self.features.len(), self.normals.len(), self.intercepts.len()] != [n_terms; 3] {
+        if self.terms.len() != n_terms {
             return Some(format!("the oblique cuts have other than {n_terms} terms"));
         }
-        let finite = self.normals.iter().chain(&self.intercepts).all(|it| it.is_finite());
-        let within = self.features.iter().all(|it| usize::from(*it) < n_features);
-        (!finite || !within).then(|| "a term of an oblique cut is out of range".to_owned())
+        let sound = |it: &Term| {
+            it.normal.is_finite()
+                && it.intercept.is_finite()
+                && usize::from(it.feature) < n_features
+        };
+        (!self.terms.iter().all(sound))
+            .then(|| "a term of an oblique cut is out of range".to_owned())
     }
 
     pub(super) fn size_bytes(&self) -> usize {
-        self.features.capacity() * size_of::<u16>()
-            + (self.normals.capacity() + self.intercepts.capacity()) * size_of::<f32>()
+        self.terms.capacity() * size_of::<Term>()
     }
 }
 
-/// What a feature adds to the side of a cut. Products of 32-bit floats and sums of some are far from the ends
-/// of 64-bit floats.
+/// The side that the terms of a cut say. Terms are added to four sums in turn, so that none waits for the one
+/// before; terms of 0 after the others change nothing.
 #[inline]
-pub(super) fn term(normal: f32, intercept: f32, value: f32) -> f64 {
-    f64::from(normal) * (f64::from(value) - f64::from(intercept))
-}
-
-/// The side that the terms of a cut say.
-pub(super) fn goes_right(terms: impl Iterator<Item = f64>) -> bool {
-    0.0 < terms.sum::<f64>()
+pub(super) fn goes_right(terms: &[Term], value: impl Fn(usize) -> f32) -> bool {
+    let mut sums = [0.0; 4];
+    let (fours, rest) = terms.as_chunks::<4>();
+    for four in fours {
+        for (sum, term) in sums.iter_mut().zip(four) {
+            *sum += term.of(value(usize::from(term.feature)));
+        }
+    }
+    for (sum, term) in sums.iter_mut().zip(rest) {
+        *sum += term.of(value(usize::from(term.feature)));
+    }
+    0.0 < (sums[0] + sums[1]) + (sums[2] + sums[3])
 }

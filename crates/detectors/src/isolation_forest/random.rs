@@ -12,9 +12,10 @@ pub(super) struct Random(Xoshiro256PlusPlus);
 impl Random {
     /// The stream of one tree.
     pub(super) fn stream(random_state: u64, tree_idx: usize) -> Self {
-        // An odd multiplier keeps the streams of a seed apart; the generator's own seeding mixes the bits.
-        let offset = (tree_idx as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Self(Xoshiro256PlusPlus::seed_from_u64(random_state ^ offset))
+        // Odd multipliers keep the streams of trees and of seeds apart; the generator's own seeding mixes the bits.
+        let of_seed = random_state.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let of_tree = (tree_idx as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Self(Xoshiro256PlusPlus::seed_from_u64(of_seed ^ of_tree))
     }
 
     /// A number below `n`, which is at least 1.
@@ -62,12 +63,14 @@ impl Random {
     /// Source: Floyd's algorithm in Bentley, *Programming Pearls: A Sample of Brilliance* (1987),
     /// <https://doi.org/10.1145/30401.315746>.
     pub(super) fn distinct(&mut self, count: usize, n: usize) -> Vec<usize> {
-        let mut taken = vec![false; n];
+        // One bit each: there may be many more records than are drawn.
+        let mut taken = vec![0_u64; n.div_ceil(64)];
         let mut drawn = Vec::with_capacity(count);
         for last in n - count..n {
             let candidate = self.below(last + 1);
-            let chosen = if taken[candidate] { last } else { candidate };
-            taken[chosen] = true;
+            let is_taken = taken[candidate / 64] >> (candidate % 64) & 1 == 1;
+            let chosen = if is_taken { last } else { candidate };
+            taken[chosen / 64] |= 1 << (chosen % 64);
             drawn.push(chosen);
         }
         drawn

@@ -116,8 +116,8 @@ fn one_record<const N: usize, const MISSING: bool, const WIDTH: usize>(
     lanes: &mut [f64; LANES],
 ) {
     let mut groups = [complete.group(first_group); N];
-    for walker in 1..N {
-        groups[walker] = complete.group(first_group + walker);
+    for (walker, group) in groups.iter_mut().enumerate().skip(1) {
+        *group = complete.group(first_group + walker);
     }
     for lengths in walk::<N, MISSING, WIDTH>(groups, [record; N]) {
         add(lanes, lengths);

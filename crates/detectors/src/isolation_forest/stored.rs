@@ -6,7 +6,7 @@ use shadowline_features::artefact::{ArtefactError, ArtefactReader, ArtefactWrite
 use super::{
     IsolationForest, IsolationForestParams,
     nodes::{Node, Trees},
-    planes::Planes,
+    planes::{Planes, Term},
 };
 
 /// In the `features` section, beside the feature: a record without it goes left.
@@ -26,10 +26,16 @@ impl IsolationForest {
             .section("children", SectionData::U32(nodes.iter().map(|it| it.child).collect()))
             .section("node_samples", SectionData::U32(n_samples.clone()));
         match planes {
-            Some(planes) => writer
-                .section("plane_features", SectionData::U16(planes.features.clone()))
-                .section("plane_normals", SectionData::F32(planes.normals.clone()))
-                .section("plane_intercepts", SectionData::F32(planes.intercepts.clone())),
+            Some(planes) => {
+                let terms = planes.terms.iter();
+                let features = terms.clone().map(|it| it.feature).collect();
+                let normals = terms.clone().map(|it| it.normal).collect();
+                let intercepts = terms.map(|it| it.intercept).collect();
+                writer
+                    .section("plane_features", SectionData::U16(features))
+                    .section("plane_normals", SectionData::F32(normals))
+                    .section("plane_intercepts", SectionData::F32(intercepts))
+            }
             None => writer,
         }
     }
@@ -86,12 +92,16 @@ impl IsolationForest {
         let planes = if params.extension_level == 0 {
             None
         } else {
-            Some(Planes {
-                width: params.extension_level + 1,
-                features: reader.take_u16("plane_features")?,
-                normals: reader.take_f32("plane_normals")?,
-                intercepts: reader.take_f32("plane_intercepts")?,
-            })
+            let features = reader.take_u16("plane_features")?;
+            let normals = reader.take_f32("plane_normals")?;
+            let intercepts = reader.take_f32("plane_intercepts")?;
+            if [normals.len(), intercepts.len()] != [features.len(); 2] {
+                return inconsistent("the terms of the oblique cuts are not whole".to_owned());
+            }
+            let coefficients = normals.into_iter().zip(intercepts);
+            let terms = features.into_iter().zip(coefficients);
+            let term = |(feature, (normal, intercept))| Term { feature, normal, intercept };
+            Some(Planes { width: params.extension_level + 1, terms: terms.map(term).collect() })
         };
         let trees = Trees { nodes, n_samples: node_samples, roots, planes };
         if let Some(flaw) = trees.flaw(n_features, n_samples) {

@@ -24,6 +24,16 @@ pub(super) fn centroids(
     if n_clusters == 0 || n_records <= n_clusters {
         return Err(FitError::Clusters { n_clusters, n_records });
     }
+    // Linfa draws the first centroids by weights that are squared distances, and panics if their sum overflows.
+    let extents = records.columns().into_iter().map(|column| {
+        let (low, high) = column.iter().fold((0.0_f64, 0.0_f64), |(low, high), it| (low.min(*it), high.max(*it)));
+        (high - low).powi(2)
+    });
+    #[expect(clippy::cast_precision_loss, reason = "a count of records is far below 2^53")]
+    let most = extents.sum::<f64>() * 4.0 * n_records as f64;
+    if !most.is_finite() {
+        return Err(FitError::KMeans);
+    }
     let fitted = KMeans::params_with_rng(n_clusters, Xoshiro256Plus::seed_from_u64(random_state))
         .n_runs(1)
         .max_n_iterations(MOST_ROUNDS)
@@ -31,7 +41,7 @@ pub(super) fn centroids(
     let centroids = match fitted {
         Ok(fitted) => fitted.centroids().to_owned(),
         Err(KMeansError::LinfaError(error)) => return Err(error.into()),
-        // The parameters are right; what remains is a sum of distances that overflows.
+        // The parameters are right; what remains are distances that overflow.
         Err(KMeansError::InertiaError | KMeansError::InvalidParams(_)) => {
             return Err(FitError::KMeans);
         }

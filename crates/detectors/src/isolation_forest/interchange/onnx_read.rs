@@ -12,6 +12,12 @@ use super::{
     graph::{FLOAT, Graph, Input, Node},
 };
 
+/// What skl2onnx may round an offset by, which lies between -1 and 0.
+///
+/// The offset is taken lower by as much, so that a record on the threshold, as many are where values repeat, stays
+/// normal as it is in scikit-learn.
+const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
+
 /// Reads a forest from the bytes of a model.
 pub(super) fn read(bytes: &[u8]) -> Result<PlainForest, OnnxForestError> {
     let graph = Graph::of_model(bytes)?;
@@ -24,7 +30,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<PlainForest, OnnxForestError> {
     let mut walk = Walk::new(&graph);
     same(walk.parts(&LABEL, label)?.get(Part::Decision), decision)?;
     let parts = walk.parts(&DECISION, decision)?;
-    let offset = -graph.number(parts.get(Part::MinusOffset))?;
+    let mut offset = -graph.number(parts.get(Part::MinusOffset))?;
     if let Some(score_samples) = score_samples {
         same(score_samples, parts.get(Part::ScoreSamples))?;
     }
@@ -35,6 +41,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<PlainForest, OnnxForestError> {
         if graph.nodes()[graph.node_of(sum)?].op_type == "TreeEnsembleRegressor" {
             whole_forest(&mut walk, sum, input)?
         } else {
+            offset -= ROUNDING;
             one_by_one(&mut walk, sum, input)?
         };
     walk.finish()?;

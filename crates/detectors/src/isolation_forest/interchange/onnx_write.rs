@@ -1,7 +1,7 @@
 //! Writing a forest as ONNX.
 
 use super::{
-    super::{PlainForest, PlainNode, average_path_length},
+    super::{PlainCut, PlainForest, PlainNode, average_path_length},
     OnnxForestError,
     graph::{FLOAT, INT64},
     onnx_read::path_length,
@@ -48,7 +48,8 @@ pub(super) fn write(forest: &PlainForest) -> Result<Vec<u8>, OnnxForestError> {
         graph.text(2, "isolation_forest");
         float_constant(graph, "longest", longest as f32);
         float_constant(graph, "two", 2.0);
-        float_constant(graph, "minus_offset", -forest.offset as f32);
+        // Rounded to the side on which a record on the threshold stays normal.
+        float_constant(graph, "minus_offset", -PlainCut::threshold_of(forest.offset));
         float_constant(graph, "zero", 0.0);
         integer_constant(graph, "minus_two", -2);
         integer_constant(graph, "one", 1);
