@@ -13,10 +13,16 @@ mod data;
 mod demo;
 mod documents;
 mod endpoints;
+mod exchange;
+mod explore;
+mod figures;
 mod files;
 mod output;
 mod predict;
+mod progress;
 mod replay;
+mod score;
+mod scoring;
 mod show;
 mod specs_api;
 mod train;
@@ -73,6 +79,10 @@ async fn run(command: &Command) -> anyhow::Result<()> {
         Command::Up(args) => up::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Train(command) => train::run(command).await,
+        Command::Score(args) => score::run(args).await,
+        Command::Explore(args) => explore::run(args).await,
+        Command::Import(command) => exchange::import(command).await,
+        Command::Export(args) => exchange::export(args),
         Command::Apply(args) => apply::run(args).await,
         Command::Delete(args) => apply::delete(args).await,
         Command::Models(args) => show::models(args).await,

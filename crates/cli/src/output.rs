@@ -62,6 +62,11 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
+/// A share of which small parts matter.
+pub(crate) fn percent_fine(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

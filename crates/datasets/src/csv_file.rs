@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use shadowline_features::{Table, TableBuilder, TableError};
+use shadowline_features::{Table, TableColumn, TableError};
 
 /// Why a file is not a table.
 #[derive(Debug, thiserror::Error)]
@@ -23,24 +23,44 @@ pub enum CsvError {
 /// # Errors
 /// [`CsvError`] naming the file, and the line where there is one.
 pub fn read(path: &Path) -> Result<Table, CsvError> {
-    let read = |source| CsvError::Read { path: path.to_owned(), source };
     let table = |source| CsvError::Table { path: path.to_owned(), source };
+    let (names, columns) = cells(path)?;
+    let columns = names.into_iter().zip(columns.into_iter().map(TableColumn::infer)).collect();
+    Table::new(columns).map_err(table)
+}
+
+/// Reads a file whose every column is text, as it stands there; for whoever knows what the columns should be.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_texts(path: &Path) -> Result<Table, CsvError> {
+    let table = |source| CsvError::Table { path: path.to_owned(), source };
+    let (names, columns) = cells(path)?;
+    let columns = names.into_iter().zip(columns.into_iter().map(TableColumn::Texts)).collect();
+    Table::new(columns).map_err(table)
+}
+
+/// The header and each column's cells.
+fn cells(path: &Path) -> Result<(Vec<String>, Vec<Vec<String>>), CsvError> {
+    let read = |source| CsvError::Read { path: path.to_owned(), source };
     let mut reader =
         csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(read)?;
     let header = reader.headers().map_err(read)?.clone();
     // A byte-order mark is no part of the first column's name.
-    let names = header.iter().map(|it| it.trim_start_matches('\u{feff}').trim());
-    let mut builder = TableBuilder::new(names).map_err(table)?;
+    let name = |it: &str| it.trim_start_matches('\u{feff}').trim().to_owned();
+    let names: Vec<String> = header.iter().map(name).collect();
+    let mut columns: Vec<Vec<String>> = vec![Vec::new(); names.len()];
     let mut row = csv::StringRecord::new();
-    let mut is_empty = true;
+    // The reader refuses rows that are wider or narrower than the header.
     while reader.read_record(&mut row).map_err(read)? {
-        builder.push_row(&row).map_err(table)?;
-        is_empty = false;
+        for (column, cell) in columns.iter_mut().zip(&row) {
+            column.push(cell.to_owned());
+        }
     }
-    if is_empty {
+    if columns.first().is_none_or(Vec::is_empty) {
         return Err(CsvError::Empty { path: path.to_owned() });
     }
-    Ok(builder.finish())
+    Ok((names, columns))
 }
 
 #[cfg(test)]
@@ -61,6 +81,17 @@ mod tests {
         let types: Vec<_> = table.columns().iter().map(|(_, it)| it.data_type().name()).collect();
         assert_eq!(types, ["int64", "float64", "string"]);
         assert_eq!(table.n_rows(), 2);
+    }
+
+    #[test]
+    fn a_file_can_be_had_as_it_stands() {
+        let file = file("code,x\n007,1\n010,two\n");
+        let table = read_texts(file.path()).unwrap();
+        let texts = |it: &str| table.column(it).unwrap().to_texts();
+        assert_eq!(
+            (texts("code"), texts("x")),
+            (vec!["007".into(), "010".into()], vec!["1".into(), "two".into()])
+        );
     }
 
     #[test]

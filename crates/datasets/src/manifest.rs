@@ -36,6 +36,8 @@ pub struct DataSet {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataFile {
+    /// What its rows are asked for by, as a table; none for a file that is no table of its own.
+    pub name: Option<String>,
     /// Where it lies below the cache and the local folder.
     pub path: String,
     /// Where it may be fetched; none if it may not.
@@ -99,6 +101,17 @@ impl Manifest {
         self.data_sets.iter().find(|it| it.name == name)
     }
 
+    /// The file whose rows are asked for by a name.
+    pub fn table(&self, name: &str) -> Option<&DataFile> {
+        let mut files = self.data_sets.iter().flat_map(|it| &it.files);
+        files.find(|it| it.name.as_deref() == Some(name))
+    }
+
+    /// Every name that rows can be asked for by, in the manifest's order.
+    pub fn table_names(&self) -> impl Iterator<Item = &str> {
+        self.data_sets.iter().flat_map(|it| &it.files).filter_map(|it| it.name.as_deref())
+    }
+
     /// The file that lies at a path.
     pub fn file(&self, path: &str) -> Option<&DataFile> {
         self.data_sets.iter().flat_map(|it| &it.files).find(|it| it.path == path)
@@ -115,6 +128,16 @@ mod tests {
         let adult = manifest.data_set("adult").unwrap();
         assert_eq!(adult.columns.len(), 15);
         assert_eq!(manifest.file("adult/adult.test").unwrap().bytes, 2_003_153);
+        assert_eq!(manifest.table("credit-spend-test").unwrap().rows, 16_057);
+        assert!(
+            manifest.table("credit-spend").unwrap().url.is_none(),
+            "it has no licence to be fetched by"
+        );
+        let mut names: Vec<&str> = manifest.table_names().collect();
+        let n_names = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), n_names, "two tables share a name");
         for DataSet { name, files, columns, .. } in manifest.data_sets() {
             assert!(!files.is_empty() && !columns.is_empty(), "{name}");
             let https = |it: &DataFile| it.url.as_ref().is_none_or(|it| it.starts_with("https://"));

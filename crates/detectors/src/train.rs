@@ -7,7 +7,7 @@ use shadowline_features::{
 };
 
 use crate::{
-    BudgetError, DetectorArtefact, DetectorParams, FitError, FittedDetector, Observe, ScoreError,
+    BudgetError, Detector, DetectorArtefact, DetectorParams, FitError, FittedDetector, Observe, ScoreError,
     TrainingScores,
 };
 
@@ -123,5 +123,22 @@ impl DetectorArtefact {
             threshold_rule: threshold,
             training_scores,
         })
+    }
+
+    /// Puts a detector that was fitted elsewhere together with reference data, whose scores its p-values go by.
+    ///
+    /// # Errors
+    /// [`TrainError`] for a table that cannot be encoded, or has other features than the detector.
+    pub fn with_reference(
+        name: impl Into<String>,
+        preprocessing: Preprocessing,
+        detector: FittedDetector,
+        reference: &Table,
+    ) -> Result<Self, TrainError> {
+        let records = preprocessing.transform(reference).map_err(PreprocessingError::from)?.values;
+        let scores = detector.score(records.view())?.to_vec();
+        let training_scores = TrainingScores::new(scores).ok_or(FitError::NoRecords)?;
+        let threshold_rule = ThresholdRule::Contamination;
+        Ok(Self { name: name.into(), preprocessing, detector, threshold_rule, training_scores })
     }
 }

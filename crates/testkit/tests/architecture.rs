@@ -9,7 +9,17 @@ const LAYERS: [(&str, &[&str]); 4] = [
     ("pure", &["contract", "features", "detectors", "models", "evaluation"]),
     (
         "adapters",
-        &["service", "wire", "segment-log", "stream", "store", "packages", "datasets", "monitor"],
+        &[
+            "service",
+            "wire",
+            "segment-log",
+            "stream",
+            "store",
+            "packages",
+            "datasets",
+            "report",
+            "monitor",
+        ],
     ),
     ("services", &["serving", "monitor-iforest", "monitor-knn", "metric-specs"]),
     ("tools", &["cli"]),

@@ -209,7 +209,7 @@ impl<'a> Teller<'a> {
 
     /// Trains everything, off the async threads.
     async fn prepare(&self) -> anyhow::Result<Prepared> {
-        let progress = crate::train::spinner("training a model and two detectors");
+        let progress = crate::progress::spinner("training a model and two detectors");
         let folder = self.dir.path().join("demo");
         let prepared = std::thread::scope(|scope| {
             let training = scope.spawn(|| self.story.train(&folder));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use shadowline_datasets::{Loader, census, wine};
 use shadowline_detectors::isolation_forest::Contamination;
-use shadowline_detectors::{DetectorParams, IsolationForest, KnnOutlier};
+use shadowline_detectors::{DetectorParams, IsolationForest, KnnOutlier, TrainOptions};
 use shadowline_features::{Scale, Table, TableColumn};
 use shadowline_packages::PackageName;
 
@@ -136,16 +136,12 @@ impl Story {
         let forest =
             IsolationForest::params().contamination(Contamination::Share(FOREST_CONTAMINATION));
         let forest = DetectorParams::IsolationForest(forest);
-        let forest = train::detector(
-            name(self.forest_name())?,
-            &forest,
-            Scale::Standard,
-            &features,
-            trained_on,
-        )?;
+        let options = TrainOptions::scaled(Scale::Standard);
+        let (forest, _) =
+            train::detector(name(self.forest_name())?, &forest, &options, &features, trained_on)?;
         let knn = DetectorParams::Knn(KnnOutlier::params().contamination(KNN_CONTAMINATION));
-        let knn =
-            train::detector(name(self.knn_name())?, &knn, Scale::Standard, &features, trained_on)?;
+        let (knn, _) =
+            train::detector(name(self.knn_name())?, &knn, &options, &features, trained_on)?;
         let mut files = Vec::new();
         let mut reports = Vec::new();
         let mut thresholds = Vec::new();

@@ -1,0 +1,116 @@
+//! Files in, files out: `explore`, `score`, `replay`.
+
+use std::num::NonZeroU64;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{ServerArgs, parse_rate, parse_rows};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  shadowline explore train.csv test.csv
+  shadowline explore trips.parquet --out trips.html --head 20 --bins 40
+  shadowline explore dataset:adult --json
+
+The page holds every row and the chart library, so it works offline and from disk: first rows, shape, describe, scatter
+plots, histograms, box plots. Every chart can be zoomed, moved, reset, resized and saved as PNG.")]
+pub struct ExploreArgs {
+    /// CSV files with a header, Parquet files, or `dataset:NAME`; each is one data set of the page
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<String>,
+    /// The page to write
+    #[arg(long, value_name = "FILE", default_value = "exploration.html")]
+    pub out: PathBuf,
+    /// What stands at its top [default: the files' names]
+    #[arg(long)]
+    pub title: Option<String>,
+    /// Columns to leave out, separated by commas
+    #[arg(long, value_name = "COL,…", value_delimiter = ',')]
+    pub drop: Vec<String>,
+    /// Only these rows of each file, counted from 0; the end is left out
+    #[arg(long, value_name = "A..B", value_parser = parse_rows)]
+    pub rows: Option<Range<usize>>,
+    /// First rows that are shown at first; the page can show others
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub head: u16,
+    /// Bins of the histograms at first; the page can show others
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub bins: u16,
+    /// Prints shape, first rows, describe, histograms and box plots as one JSON document, and writes no page
+    #[arg(long, conflicts_with = "out")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  shadowline score --package census_knn --data people.csv --out scores.csv
+  shadowline score --package cards --data test.csv --out scores.csv --explain --sklearn
+
+The result is CSV with one line for each row: row,score,p_value,breach,error. `row` counts from 0 in the file; `p_value`
+is the share of the training scores at or above the score; `breach` is true above the threshold. A row that cannot be
+scored has only its number and the reason in `error`. The exit status is 0 only if every row has a score.
+--explain adds expected, and contribution_FEATURE for every feature: together they are the score.")]
+pub struct ScoreArgs {
+    /// Directory of the package, as `shadowline train` wrote it
+    #[arg(long, value_name = "DIR")]
+    pub package: PathBuf,
+    /// CSV file with a header, Parquet file, or `dataset:NAME`
+    #[arg(long, value_name = "FILE")]
+    pub data: String,
+    /// CSV file to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Only these rows, counted from 0; the end is left out
+    #[arg(long, value_name = "A..B", value_parser = parse_rows)]
+    pub rows: Option<Range<usize>>,
+    /// Adds what each feature contributes to the score
+    #[arg(long)]
+    pub explain: bool,
+    /// Adds scikit-learn's score_samples, decision_function and predict; of isolation forests
+    #[arg(long)]
+    pub sklearn: bool,
+    /// Shows progress also where standard error is no terminal
+    #[arg(long)]
+    pub progress: bool,
+    /// Prints what it came to as one JSON document on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  shadowline replay --model census --data dataset:adult-test --rows 0..2000 --rate 400
+  shadowline replay --model census --data people.csv --json
+
+Rows are sent when they are due, whether or not earlier ones are answered; a latency counts from the time a row was
+due. Columns that the model does not read are left out. The exit status is 0 only if every row was answered.")]
+pub struct ReplayArgs {
+    /// The model to ask
+    #[arg(long, value_name = "NAME")]
+    pub model: String,
+    /// Its version [default: the newest]
+    #[arg(long)]
+    pub version: Option<NonZeroU64>,
+    /// CSV file with a header, Parquet file, or `dataset:NAME` such as `dataset:adult-test`
+    #[arg(long, value_name = "FILE")]
+    pub data: String,
+    /// Predict calls per second; without it, as fast as they are answered
+    #[arg(long, value_name = "N", value_parser = parse_rate)]
+    pub rate: Option<f64>,
+    /// Only these rows, counted from 0; the end is left out
+    #[arg(long, value_name = "A..B", value_parser = parse_rows)]
+    pub rows: Option<Range<usize>>,
+    /// Shows progress also where standard error is no terminal
+    #[arg(long)]
+    pub progress: bool,
+    /// Prints one JSON document on standard output
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub servers: ServerArgs,
+}

@@ -1,0 +1,126 @@
+//! `shadowline explore`: files in, a page to look at them out.
+
+use std::path::Path;
+
+use anyhow::Context;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use shadowline_features::{Table, TableColumn};
+use shadowline_report::{ExploredTable, TableProfile, exploration_page};
+
+use crate::args::ExploreArgs;
+use crate::data::{self, Data};
+use crate::{output, progress};
+
+/// A file with its figures.
+#[derive(Debug)]
+struct Explored {
+    name: String,
+    data: Data,
+    profile: TableProfile,
+}
+
+/// What `--json` prints of a file.
+#[derive(Debug, Serialize)]
+struct ExploredJson<'a> {
+    name: &'a str,
+    source: &'a str,
+    head: Vec<Map<String, Value>>,
+    #[serde(flatten)]
+    profile: &'a TableProfile,
+}
+
+pub(crate) async fn run(args: &ExploreArgs) -> anyhow::Result<()> {
+    let mut explored: Vec<Explored> = Vec::new();
+    for file in &args.files {
+        let reading = progress::spinner(&format!("reading {file}"));
+        let mut data = data::load(file, args.rows.as_ref()).await?;
+        data.table = data.table.without(&args.drop).context("--drop")?;
+        let name = distinct_name(file, &data.name, &explored);
+        let bins = usize::from(args.bins);
+        let (data, profile) = tokio::task::spawn_blocking(move || {
+            let profile = TableProfile::of(&data.table, bins);
+            (data, profile)
+        })
+        .await?;
+        reading.finish_and_clear();
+        explored.push(Explored { name, data, profile });
+    }
+    if args.json {
+        return output::json(&json(&explored, usize::from(args.head)));
+    }
+    for Explored { name, data, profile } in &explored {
+        let (rows, columns) = profile.shape;
+        eprintln!("{name}: {}, {} rows, {columns} columns", data.found, output::thousands(rows));
+    }
+    let title = args.title.clone().unwrap_or_else(|| {
+        explored.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ")
+    });
+    let writing = progress::spinner("writing the page");
+    let (head, bins, out) = (usize::from(args.head), usize::from(args.bins), args.out.clone());
+    let size = tokio::task::spawn_blocking(move || -> anyhow::Result<usize> {
+        let tables: Vec<ExploredTable<'_>> = explored
+            .iter()
+            .map(|Explored { name, data, profile }| ExploredTable {
+                name,
+                source: &data.found,
+                table: &data.table,
+                profile,
+            })
+            .collect();
+        let page = exploration_page(&title, &tables, bins, head)?;
+        crate::files::write_whole(&out, page.as_bytes())?;
+        Ok(page.len())
+    })
+    .await??;
+    writing.finish_and_clear();
+    let megabytes = size as f64 / 1e6;
+    output::line(format!(
+        "written: {} ({megabytes:.1} MB); open it in a browser",
+        args.out.display()
+    ))
+}
+
+/// A data set's name on the page: the file's name without its ending, and a number where two are called the same.
+fn distinct_name(file: &str, name: &str, others: &[Explored]) -> String {
+    let stem = match file.strip_prefix("dataset:") {
+        Some(name) => name.to_owned(),
+        None => {
+            let stem = Path::new(name).file_stem();
+            stem.map_or_else(|| name.to_owned(), |it| it.to_string_lossy().into_owned())
+        }
+    };
+    let is_free = |name: &str| others.iter().all(|it| it.name != name);
+    if is_free(&stem) {
+        return stem;
+    }
+    (2..).map(|it| format!("{stem} ({it})")).find(|it| is_free(it)).unwrap_or(stem)
+}
+
+fn json(explored: &[Explored], n_head: usize) -> Value {
+    let data_sets: Vec<ExploredJson<'_>> = explored
+        .iter()
+        .map(|Explored { name, data, profile }| ExploredJson {
+            name,
+            source: &data.found,
+            head: head(&data.table, n_head),
+            profile,
+        })
+        .collect();
+    serde_json::json!({ "data_sets": data_sets })
+}
+
+/// The first rows; a missing number is null.
+fn head(table: &Table, n: usize) -> Vec<Map<String, Value>> {
+    let cell = |column: &TableColumn, row: usize| match column {
+        TableColumn::Integers(values) => Value::from(values[row]),
+        TableColumn::Numbers(values) => Value::from(values[row]),
+        TableColumn::Texts(values) => Value::from(values[row].as_str()),
+    };
+    (0..n.min(table.n_rows()))
+        .map(|row| {
+            let cells = table.columns().iter();
+            cells.map(|(name, column)| (name.clone(), cell(column, row))).collect()
+        })
+        .collect()
+}

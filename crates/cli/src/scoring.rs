@@ -1,0 +1,202 @@
+//! Rows scored with a detector, one by one where not all of them can be.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use anyhow::Context;
+use shadowline_detectors::{DetectorArtefact, RecordScoreError, ScoreError};
+use shadowline_features::{Encoding, FeatureError, Table, TableColumn, is_missing};
+
+/// Rows that are scored together.
+const CHUNK: usize = 512;
+
+/// Rows as a detector reads them.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    table: Table,
+    /// What is wrong with a row whatever the detector says.
+    unreadable: Vec<Option<String>>,
+}
+
+/// A row's score, or why it has none.
+pub(crate) type RowScore = Result<Scored, String>;
+
+/// A row's score and its place among the training scores.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Scored {
+    pub(crate) score: f64,
+    pub(crate) p_value: f64,
+}
+
+/// The scores of rows, in their order.
+#[derive(Debug, Default)]
+pub(crate) struct RowScores {
+    pub(crate) rows: Vec<RowScore>,
+    /// How many values were a category that training had not seen.
+    pub(crate) n_unseen: usize,
+    /// How many numbers were missing, and kept or filled.
+    pub(crate) n_missing: usize,
+}
+
+impl Rows {
+    /// Takes the detector's columns out of a table, each as the type that it was trained with.
+    pub(crate) fn of(artefact: &DetectorArtefact, table: &Table) -> anyhow::Result<Self> {
+        let mut unreadable = vec![None; table.n_rows()];
+        let mut columns = Vec::new();
+        for feature in artefact.preprocessing().features() {
+            let column =
+                table.column(&feature.field).context("a column that the detector reads")?;
+            let column = match feature.encoding {
+                Encoding::Number => as_numbers(&feature.field, column, &mut unreadable),
+                Encoding::Code { .. } | Encoding::OneHot { .. } => as_texts(column),
+            };
+            columns.push((feature.field.clone(), column));
+        }
+        Ok(Self { table: Table::new(columns)?, unreadable })
+    }
+
+    pub(crate) fn n_rows(&self) -> usize {
+        self.table.n_rows()
+    }
+
+    /// One row, for whoever takes its score apart.
+    pub(crate) fn row(&self, row_idx: usize) -> Table {
+        self.table.rows(row_idx..row_idx + 1)
+    }
+
+    /// Scores every row on all processors; `observe` is told how many more are done.
+    pub(crate) fn score(
+        &self,
+        artefact: &DetectorArtefact,
+        observe: &(dyn Fn(usize) + Sync),
+    ) -> RowScores {
+        let n_chunks = self.n_rows().div_ceil(CHUNK);
+        let n_threads = thread::available_parallelism().map_or(1, usize::from).min(n_chunks);
+        let next = AtomicUsize::new(0);
+        let take = || {
+            let mut done = Vec::new();
+            loop {
+                let chunk_idx = next.fetch_add(1, Ordering::Relaxed);
+                if n_chunks <= chunk_idx {
+                    return done;
+                }
+                let start = chunk_idx * CHUNK;
+                let end = (start + CHUNK).min(self.n_rows());
+                done.push((chunk_idx, self.score_some(artefact, start..end)));
+                observe(end - start);
+            }
+        };
+        let mut chunks: Vec<(usize, RowScores)> = thread::scope(|scope| {
+            let handles: Vec<_> = (0..n_threads).map(|_| scope.spawn(take)).collect();
+            let join = |it: thread::ScopedJoinHandle<'_, _>| {
+                it.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            handles.into_iter().flat_map(join).collect()
+        });
+        chunks.sort_unstable_by_key(|(chunk_idx, _)| *chunk_idx);
+        let mut all = RowScores::default();
+        for (_, RowScores { rows, n_unseen, n_missing }) in chunks {
+            all.rows.extend(rows);
+            all.n_unseen += n_unseen;
+            all.n_missing += n_missing;
+        }
+        all
+    }
+
+    fn score_some(&self, artefact: &DetectorArtefact, range: std::ops::Range<usize>) -> RowScores {
+        let is_readable = self.unreadable[range.clone()].iter().all(Option::is_none);
+        if is_readable && let Ok(scored) = artefact.score(&self.table.rows(range.clone())) {
+            let pairs = scored.scores.into_iter().zip(scored.p_values);
+            let rows = pairs.map(|(score, p_value)| Ok(Scored { score, p_value })).collect();
+            return RowScores { rows, n_unseen: scored.n_unseen, n_missing: scored.n_missing };
+        }
+        // Some row has no score; the others have, and one alone has the same as among others.
+        let mut scores = RowScores::default();
+        for row_idx in range {
+            let row = match &self.unreadable[row_idx] {
+                Some(reason) => Err(reason.clone()),
+                None => artefact.score(&self.row(row_idx)).map_err(|it| reason(&it, artefact)).map(
+                    |scored| {
+                        scores.n_unseen += scored.n_unseen;
+                        scores.n_missing += scored.n_missing;
+                        Scored { score: scored.scores[0], p_value: scored.p_values[0] }
+                    },
+                ),
+            };
+            scores.rows.push(row);
+        }
+        scores
+    }
+}
+
+impl RowScores {
+    /// The scores there are.
+    pub(crate) fn scores(&self) -> impl Iterator<Item = f64> {
+        self.rows.iter().flatten().map(|it| it.score)
+    }
+
+    pub(crate) fn n_unscored(&self) -> usize {
+        self.rows.iter().filter(|it| it.is_err()).count()
+    }
+
+    pub(crate) fn n_above(&self, threshold: f64) -> usize {
+        self.scores().filter(|it| threshold < *it).count()
+    }
+}
+
+/// Numbers of a column; text that is none makes its row unreadable.
+fn as_numbers(field: &str, column: &TableColumn, unreadable: &mut [Option<String>]) -> TableColumn {
+    let TableColumn::Texts(texts) = column else { return column.clone() };
+    let number = |(text, unreadable): (&String, &mut Option<String>)| {
+        if is_missing(text) {
+            return f64::NAN;
+        }
+        match text.parse::<f64>() {
+            Ok(number) if number.is_finite() => number,
+            _ => {
+                unreadable.get_or_insert_with(|| {
+                    format!("field `{field}` is `{text}`; a finite number expected")
+                });
+                f64::NAN
+            }
+        }
+    };
+    TableColumn::Numbers(texts.iter().zip(unreadable).map(number).collect())
+}
+
+/// Text of a column; a missing number is a missing text.
+fn as_texts(column: &TableColumn) -> TableColumn {
+    let mut texts = column.to_texts();
+    if let TableColumn::Numbers(numbers) = column {
+        for (text, _) in texts.iter_mut().zip(numbers).filter(|(_, it)| it.is_nan()) {
+            text.clear();
+        }
+    }
+    TableColumn::Texts(texts)
+}
+
+/// Why one row has no score, without the number of the row, which stands beside it.
+fn reason(error: &RecordScoreError, artefact: &DetectorArtefact) -> String {
+    match error {
+        RecordScoreError::Feature(FeatureError::NotFinite { field, value, .. }) => {
+            let value = if value.is_nan() { "missing".to_owned() } else { value.to_string() };
+            format!("field `{field}` is {value}; a finite number expected")
+        }
+        RecordScoreError::Feature(FeatureError::TooLarge { field, value, .. }) => {
+            format!("field `{field}` is {value}, which is too large to be scaled")
+        }
+        RecordScoreError::Feature(
+            error @ (FeatureError::NoField { .. } | FeatureError::WrongType { .. }),
+        ) => error.to_string(),
+        RecordScoreError::Score(ScoreError::NotFinite { feature_idx, value, .. }) => {
+            let names = artefact.preprocessing().feature_names();
+            let name = names.get(*feature_idx).map_or("?", String::as_str);
+            let value = if value.is_nan() { "missing".to_owned() } else { value.to_string() };
+            format!("field `{name}` is {value}; a finite number expected")
+        }
+        RecordScoreError::Score(ScoreError::TooFar { .. }) => {
+            "too far from the training data for a distance in 64-bit floats".to_owned()
+        }
+        RecordScoreError::Score(error @ ScoreError::FeatureCount { .. }) => error.to_string(),
+    }
+}

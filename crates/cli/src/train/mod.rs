@@ -1,0 +1,135 @@
+//! `shadowline train`: a file in, a package out.
+
+pub(crate) mod evaluation;
+mod package;
+pub(crate) mod page;
+mod params;
+
+use anyhow::{Context, bail};
+use indicatif::ProgressBar;
+use shadowline_features::Table;
+use shadowline_packages::PackageName;
+
+use crate::args::{DetectorArgs, LogisticRegressionArgs, TrainCommand, TrainingArgs};
+use crate::data::{self, Data};
+use crate::{figures, output, progress};
+use page::Compared;
+use params::Chosen;
+
+pub(crate) use package::{
+    DOCUMENT, Report, Trained, classifier, detector, finish, package, package_name,
+};
+
+pub(crate) async fn run(command: &TrainCommand) -> anyhow::Result<()> {
+    match command {
+        TrainCommand::IsolationForest(args) => {
+            detect(params::forest(args)?, &args.training, &args.detector).await
+        }
+        TrainCommand::Knn(args) => detect(params::knn(args)?, &args.training, &args.detector).await,
+        TrainCommand::LogisticRegression(args) => classify(args).await,
+    }
+}
+
+/// Loads the training data, says where it was found, and leaves out what is to be left out.
+async fn load(training: &TrainingArgs, label: Option<&String>) -> anyhow::Result<Data> {
+    let reading = progress::spinner(&format!("reading {}", training.data));
+    let mut data = data::load(&training.data, training.rows.as_ref()).await?;
+    reading.finish_and_clear();
+    eprintln!("data: {}, {} rows", data.found, output::thousands(data.table.n_rows()));
+    data.table = data.table.without(&training.drop).context("--drop")?;
+    if let Some(label) = label {
+        data.table.column(label).context("--label")?;
+    }
+    Ok(data)
+}
+
+async fn classify(args: &LogisticRegressionArgs) -> anyhow::Result<()> {
+    let name = package_name(args.training.name.as_ref(), &args.training.out)?;
+    let data = load(&args.training, Some(&args.label)).await?;
+    let rows = output::thousands(data.table.n_rows());
+    let progress = progress::spinner(&format!("training on {rows} rows"));
+    let label = args.label.clone();
+    let work = move || classifier(name, &data.table, &label, &data.name);
+    let trained = tokio::task::spawn_blocking(work).await??;
+    progress.finish_and_clear();
+    finish(&trained, &args.training.out, args.training.json)
+}
+
+async fn detect(
+    chosen: Chosen,
+    training: &TrainingArgs,
+    args: &DetectorArgs,
+) -> anyhow::Result<()> {
+    let name = package_name(training.name.as_ref(), &training.out)?;
+    let data = load(training, args.label.as_ref()).await?;
+    if let Some(label) = &args.label {
+        figures::check_positive(data.table.column(label)?, label, args.positive.as_deref())?;
+    }
+    let compared = match &args.boundary.compare {
+        None => None,
+        Some(folder) => Some(Compared {
+            artefact: crate::score::read_package(folder).context("--compare")?,
+            from: folder.display().to_string(),
+        }),
+    };
+    let test = match &args.test {
+        None => None,
+        Some(file) => {
+            let reading = progress::spinner(&format!("reading {file}"));
+            let test = data::load(file, None).await.context("--test")?;
+            reading.finish_and_clear();
+            eprintln!("test: {}, {} rows", test.found, output::thousands(test.table.n_rows()));
+            Some(test)
+        }
+    };
+    let (args, forced) = (args.clone(), training.progress);
+    let work = move || detect_blocking(name, chosen, data, test, compared.as_ref(), &args, forced);
+    let trained = tokio::task::spawn_blocking(work).await??;
+    finish(&trained, &training.out, training.json)
+}
+
+/// Trains, scores, and makes the page: a bar for each stage.
+fn detect_blocking(
+    name: PackageName,
+    chosen: Chosen,
+    data: Data,
+    test: Option<Data>,
+    compared: Option<&Compared>,
+    args: &DetectorArgs,
+    forced: bool,
+) -> anyhow::Result<Trained> {
+    let features = features(&data.table, args.label.as_ref())?;
+    let fitting = progress::stage("encoding", features.n_rows(), forced);
+    let observe = |done: usize, of: usize| {
+        fitting.set_message("fitting");
+        fitting.set_length(of as u64);
+        fitting.set_position(done as u64);
+    };
+    let options = params::options(args, &observe);
+    let (mut trained, artefact) = detector(name, &chosen.params, &options, &features, &data.name)?;
+    fitting.finish_and_clear();
+    let (label, positive) = (args.label.as_deref(), args.positive.as_deref());
+    let mut sets = vec![evaluation::training(&artefact, data, label, positive)?];
+    if let Some(test) = test {
+        let scoring = progress::stage("scoring", test.table.n_rows(), forced);
+        let observe = |n: usize| scoring.inc(n as u64);
+        sets.push(evaluation::test(&artefact, test, label, positive, &observe)?);
+        scoring.finish_and_clear();
+    }
+    trained.report.auc = sets[0].figures.auc;
+    trained.report.test = sets.get(1).map(|it| it.figures.clone());
+    let making: ProgressBar = progress::spinner("making the report");
+    trained.page = Some(page::page(&artefact, chosen.listed, &sets, &args.boundary, compared)?);
+    making.finish_and_clear();
+    Ok(trained)
+}
+
+/// The columns that a detector learns from.
+fn features(table: &Table, label: Option<&String>) -> anyhow::Result<Table> {
+    let label: Vec<&String> = label.into_iter().collect();
+    let features = table.without(&label)?;
+    if features.columns().is_empty() {
+        bail!("no column is left to learn from");
+    }
+    Ok(features)
+}

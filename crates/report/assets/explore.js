@@ -1,0 +1,299 @@
+// The exploration page: tables, and charts of their columns.
+
+const MOST_CHARTS = 24;
+const MOST_BOXES = 4;
+const MOST_ROWS = 1000;
+
+const tables = page.tables.map((data, at) => ({
+  ...data, at, shown: true,
+  columns: data.columns.map((column, idx) => ({ ...data.profile.columns[idx], ...decodeColumn(column) })),
+}));
+const shownTables = () => tables.filter((it) => it.shown);
+const columnOf = (data, name) => data.columns.find((it) => it.name === name);
+/** The names of columns of either kind, each once, in the order of the tables. */
+const namesOf = (kind) =>
+  [...new Set(tables.flatMap((data) => data.columns.filter((it) => it[kind]).map((it) => it.name)))];
+const numberNames = namesOf("describe");
+const textNames = namesOf("categories");
+
+function decodeColumn({ integers, floats, texts }) {
+  if (texts) {
+    const codes = decodeCodes(texts.codes);
+    return { cell: (row) => texts.values[codes[row]] };
+  }
+  const values = decodeFloats(integers ?? floats);
+  return { values, isWhole: integers !== undefined, cell: (row) => values[row] };
+}
+
+/** Counts as the profile does, edge by edge. */
+function histogram(values, low, high, nBins) {
+  if (!(low < high)) { low -= 0.5; high += 0.5; }
+  const width = (high - low) / nBins;
+  const edges = Array.from({ length: nBins }, (_, it) => low + it * width).concat(high);
+  const counts = new Array(nBins).fill(0);
+  for (const value of values) {
+    if (!(low <= value && value <= high)) continue;
+    let bin = Math.min(Math.floor(((value - low) / (high - low)) * nBins), nBins - 1);
+    if (value < edges[bin]) bin -= 1;
+    else if (edges[bin + 1] <= value && bin + 1 < nBins) bin += 1;
+    counts[bin] += 1;
+  }
+  return { edges, counts };
+}
+
+const section = (id) => document.getElementById(id);
+const content = (id) => section(id).querySelector(".content");
+/** Six significant decimals are too few for a small box, and all digits too many to read. */
+const hoverNumber = (name, format = ".10~g") => `%{${name}:${format}}`;
+
+function showTables() {
+  const rows = tables.map((data) => {
+    const tick = element("input", {
+      type: "checkbox", checked: data.shown, "aria-label": `Show ${data.name}`,
+      change: () => { data.shown = tick.checked; showAll(); },
+    });
+    const missing = data.columns.reduce((sum, it) => sum + it.missing, 0);
+    const [nRows, nColumns] = data.profile.shape;
+    return [
+      element("td", {}, tick), element("td", { class: "text" }, data.name), element("td", { class: "text long" }, data.source),
+      thousands(nRows), nColumns, element("td", { class: "text" }, `(${nRows}, ${nColumns})`), thousands(missing),
+    ];
+  });
+  content("tables").replaceChildren(
+    table(["Show", "Name", "From", "Rows", "Columns", "Shape", "Missing cells"], rows, 3));
+}
+
+function showHead() {
+  const n = Math.max(1, Math.min(MOST_ROWS, Number(section("n-rows").value) || page.head));
+  const parts = shownTables().flatMap((data) => {
+    const nShown = Math.min(n, data.profile.shape[0]);
+    const rows = Array.from({ length: nShown }, (_, row) => [row, ...data.columns.map((column) => {
+      const cell = column.cell(row);
+      if (column.values === undefined) return element("td", {}, cell);
+      if (Number.isNaN(cell)) return element("td", { class: "missing" }, "missing");
+      return column.isWhole ? element("td", {}, String(cell)) : figureCell(cell);
+    })]);
+    return [
+      element("h3", {}, `${data.name}: ${nShown} of ${thousands(data.profile.shape[0])} rows`),
+      table(["row", ...data.columns.map((it) => it.name)], rows),
+    ];
+  });
+  content("head").replaceChildren(...parts);
+}
+
+function showDescribe() {
+  const figures = ["mean", "std", "min", "25%", "50%", "75%", "max"];
+  const parts = shownTables().flatMap((data) => {
+    const [nRows, nColumns] = data.profile.shape;
+    const made = [element("h3", {}, `${data.name}: shape (${nRows}, ${nColumns})`)];
+    const numbers = data.columns.filter((it) => it.describe);
+    if (numbers.length) {
+      made.push(table(["column", "count", ...figures, "missing"], numbers.map((it) => [
+        it.name, it.describe.count, ...figures.map((figure) => figureCell(it.describe[figure] ?? null)), it.missing,
+      ])));
+    }
+    const texts = data.columns.filter((it) => it.categories);
+    if (texts.length) {
+      made.push(table(["column", "count", "categories", "missing", "most frequent"], texts.map((it) => {
+        const top = it.categories.slice(0, 5).map(([text, count]) => `${text} (${thousands(count)})`).join(", ");
+        return [it.name, nRows - it.missing, it.n_categories, it.missing, element("td", { class: "text long" }, top)];
+      })));
+    }
+    const empty = data.columns.filter((it) => !it.describe && !it.categories).map((it) => it.name);
+    if (empty.length) made.push(element("p", { class: "note" }, `Without any value: ${empty.join(", ")}`));
+    return made;
+  });
+  content("describe").replaceChildren(...parts);
+}
+
+function scatter() {
+  const [across, up] = [section("across").value, section("up").value];
+  const traces = shownTables().filter((it) => columnOf(it, across)?.values && columnOf(it, up)?.values).map((data) => ({
+    type: pointsType, mode: "markers", name: `${data.name} (${thousands(data.profile.shape[0])} rows)`,
+    x: columnOf(data, across).values, y: columnOf(data, up).values, showlegend: true,
+    marker: { size: 5, opacity: 0.65, color: colour(data.at), symbol: data.at % 2 ? "diamond" : "circle" },
+    hovertemplate: `${across} ${hoverNumber("x")}<br>${up} ${hoverNumber("y")}<br>row %{pointNumber}<extra>${data.name}</extra>`,
+  }));
+  return { traces, layout: {
+    xaxis: axis(across), yaxis: axis(up), uirevision: `${across}/${up}`,
+    title: { text: `${up} by ${across}` }, margin: { l: 60, r: 20, t: 76, b: 50 },
+  } };
+}
+
+function numberHistogram(name) {
+  const nBins = Math.max(1, Math.min(1000, Math.floor(Number(section("n-bins").value)) || page.bins));
+  const isLog = section("log-counts").checked;
+  const traces = shownTables().filter((it) => columnOf(it, name)?.describe).map((data) => {
+    const { values, describe } = columnOf(data, name);
+    const { edges, counts } = histogram(values, describe.min, describe.max, nBins);
+    return {
+      type: "bar", name: data.name, showlegend: true, x: counts.map((_, it) => (edges[it] + edges[it + 1]) / 2), y: counts,
+      width: counts.map((_, it) => edges[it + 1] - edges[it]), customdata: counts.map((_, it) => [edges[it], edges[it + 1]]),
+      marker: { color: colour(data.at), opacity: 0.7, line: { width: 1, color: variable("--panel") } },
+      hovertemplate: `${name} from ${hoverNumber("customdata[0]")} to ${hoverNumber("customdata[1]")}` +
+        `<br>count %{y:,}<extra>${data.name}</extra>`,
+    };
+  });
+  return { traces, layout: {
+    title: { text: name }, barmode: "overlay", bargap: 0, xaxis: axis(name),
+    yaxis: axis("rows", { type: isLog ? "log" : "linear", dtick: isLog ? 1 : undefined, exponentformat: "none" }),
+    uirevision: `${nBins}/${isLog}`, margin: { l: 60, r: 20, t: 76, b: 50 },
+  } };
+}
+
+function textHistogram(name) {
+  const isLog = section("log-counts").checked;
+  const shown = shownTables().filter((it) => columnOf(it, name)?.categories);
+  const order = [...new Set(shown.flatMap((it) => columnOf(it, name).categories.slice(0, 20).map(([text]) => text)))];
+  const traces = shown.map((data) => {
+    const counts = new Map(columnOf(data, name).categories);
+    return {
+      type: "bar", orientation: "h", name: data.name, showlegend: true, y: order, x: order.map((it) => counts.get(it) ?? 0),
+      marker: { color: colour(data.at) }, hovertemplate: `%{y}<br>count %{x:,}<extra>${data.name}</extra>`,
+    };
+  });
+  const nCategories = Math.max(0, ...shown.map((it) => columnOf(it, name).n_categories));
+  const text = order.length < nCategories ? `${name}: the most frequent of ${thousands(nCategories)}` : name;
+  return { traces, layout: {
+    title: { text }, xaxis: axis("rows", { type: isLog ? "log" : "linear", exponentformat: "none" }),
+    yaxis: { ...axis(""), type: "category", autorange: "reversed", dtick: order.length <= 20 ? 1 : undefined },
+    uirevision: `${isLog}`, margin: { l: 60, r: 20, t: 76, b: 50 },
+  } };
+}
+
+const boxChoice = new Set();
+
+function boxes() {
+  const names = numberNames.filter((it) => boxChoice.has(it));
+  const traces = [];
+  const layout = { showlegend: false, uirevision: names.join("/"), margin: { l: 60, r: 20, t: 40, b: 60 } };
+  const width = 1 / Math.max(1, names.length);
+  // Room for the tick labels of a plot between it and its neighbour, however far it is zoomed.
+  const gap = names.length < 2 ? 0 : Math.min(0.09, 0.3 / names.length);
+  names.forEach((name, at) => {
+    const suffix = at ? String(at + 1) : "";
+    const domain = [at * width + (at ? gap : 0), (at + 1) * width];
+    layout[`xaxis${suffix}`] = axis(name, { domain, anchor: `y${suffix}`, type: "category", showgrid: false });
+    layout[`yaxis${suffix}`] = axis("", { anchor: `x${suffix}`, zeroline: false });
+    for (const data of shownTables()) {
+      const column = columnOf(data, name);
+      if (!column?.box) continue;
+      const { q1, median, q3, lower_fence: low, upper_fence: high, n_outside: nOutside, share_outside: share } = column.box;
+      const axes = { xaxis: `x${suffix}`, yaxis: `y${suffix}` };
+      traces.push({
+        ...axes, type: "box", x: [data.name], q1: [q1], median: [median], q3: [q3], lowerfence: [low], upperfence: [high],
+        boxpoints: false, hoverinfo: "skip", line: { color: colour(data.at), width: 1.5 }, width: 0.5, whiskerwidth: 0.6,
+      });
+      const outside = Array.from(column.values).filter((it) => it < low || high < it);
+      traces.push({
+        ...axes, type: pointsType, mode: "markers", x: outside.map(() => data.name), y: outside,
+        marker: { size: 4, opacity: 0.6, color: colour(data.at) },
+        hovertemplate: `${name} ${hoverNumber("y")}, outside the fences<extra>${data.name}</extra>`,
+      });
+      // The box's own labels cover each other where it is flat, so one label says it all.
+      const label = `<b>${name}, ${data.name}</b><br>Q1 ${six(q1)}<br>median ${six(median)}<br>Q3 ${six(q3)}<br>lower fence ${six(low)}` +
+        `<br>upper fence ${six(high)}<br>outside ${thousands(nOutside)} (${percent(share)})`;
+      traces.push({
+        ...axes, type: "scatter", mode: "markers", x: new Array(5).fill(data.name), y: [low, q1, median, q3, high],
+        marker: { size: 22, opacity: 0 }, hovertemplate: `${label}<extra></extra>`,
+      });
+    }
+  });
+  return { traces, layout };
+}
+
+function showBoxFigures() {
+  const rows = shownTables().flatMap((data) => data.columns.filter((it) => it.box).map(({ name, box }) => [
+    element("td", { class: "text" }, data.name), element("td", { class: "text" }, name),
+    ...[box.lower_fence, box.q1, box.median, box.q3, box.upper_fence].map(figureCell),
+    thousands(box.n_outside), percent(box.share_outside),
+  ]));
+  content("boxes").replaceChildren(table(
+    ["data set", "column", "lower fence", "Q1", "median", "Q3", "upper fence", "outside", "share"], rows, 2));
+}
+
+function showAll() {
+  showTables(); showHead(); showDescribe(); showBoxFigures(); redraw();
+}
+
+function control(id, value, changed) {
+  const made = section(id);
+  const kept = choices.get(id);
+  if (made.type === "checkbox") made.checked = kept === "true";
+  else made.value = kept && (made.type === "number" || [...made.options].some((it) => it.value === kept)) ? kept : value;
+  made.addEventListener(made.type === "number" ? "input" : "change", () => {
+    choose(id, made.type === "checkbox" ? made.checked : made.value);
+    changed();
+  });
+}
+
+function start() {
+  showTables();
+  control("n-rows", page.head, showHead);
+  showHead();
+  showDescribe();
+  const options = () => numberNames.map((it) => element("option", { value: it }, it));
+  section("across").append(...options());
+  section("up").append(...options());
+  if (numberNames.length) {
+    let dots;
+    const changed = () => redraw([dots]);
+    control("across", numberNames[0], changed);
+    control("up", numberNames[1] ?? numberNames[0], changed);
+    dots = chart(section("scatter").querySelector(".chart"), `${page.title} scatter`, scatter);
+  } else section("scatter").hidden = true;
+  startHistograms();
+  startBoxes();
+}
+
+function startHistograms() {
+  const own = [];
+  const changed = () => redraw(own);
+  control("n-bins", page.bins, changed);
+  control("log-counts", false, changed);
+  const builds = [
+    ...numberNames.map((name) => [name, () => numberHistogram(name)]),
+    ...textNames.filter((it) => !numberNames.includes(it)).map((name) => [name, () => textHistogram(name)]),
+  ];
+  const place = content("histograms");
+  const add = (some) => some.forEach(([name, build]) => {
+    const target = element("div", { class: "chart" });
+    place.append(target);
+    own.push(chart(target, `${page.title} ${name}`, build));
+  });
+  add(builds.slice(0, MOST_CHARTS));
+  const rest = builds.slice(MOST_CHARTS);
+  if (rest.length) {
+    const more = element("button", { type: "button", click: () => { more.remove(); add(rest); } },
+      `Show the histograms of ${rest.length} more columns`);
+    place.after(more);
+  }
+}
+
+function startBoxes() {
+  if (!numberNames.length) { section("boxes").hidden = true; return; }
+  numberNames.slice(0, MOST_BOXES).forEach((it) => boxChoice.add(it));
+  const made = chart(section("boxes").querySelector(".chart"), `${page.title} boxes`, boxes);
+  section("box-columns").append(...numberNames.map((name) => {
+    const tick = element("input", {
+      type: "checkbox", checked: boxChoice.has(name),
+      change: () => { if (tick.checked) boxChoice.add(name); else boxChoice.delete(name); redraw([made]); },
+    });
+    return element("label", {}, tick, name);
+  }));
+  showBoxFigures();
+}
+
+/** Whether this script counts as the program did: the figures are computed by both. */
+function checkAgainstProfile() {
+  const wrong = tables.flatMap((data) => data.columns.filter((it) => it.histogram).filter(({ values, describe, histogram: told }) => {
+    const { counts } = histogram(values, describe.min, describe.max, told.counts.length);
+    return counts.some((count, bin) => count !== told.counts[bin]);
+  }).map((it) => `${data.name}.${it.name}`));
+  document.documentElement.dataset.wrong = wrong.join(" ");
+}
+
+start();
+checkAgainstProfile();
+document.documentElement.dataset.charts = charts.length;
+document.documentElement.dataset.ready = "true";
