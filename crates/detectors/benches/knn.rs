@@ -20,8 +20,10 @@ use knn_support::{
 };
 use linfa::{DatasetBase, traits::Fit};
 use ndarray::{Axis, s};
-use shadowline_detectors::{Detector, DetectorArtefact, DetectorParams, KnnOutlier, KnnParams};
-use shadowline_features::{Scale, Table, TableColumn};
+use shadowline_detectors::{
+    Detector, DetectorArtefact, DetectorParams, KnnOutlier, KnnParams, TrainOptions,
+};
+use shadowline_features::{Table, TableColumn};
 
 const ROUNDS: usize = 3;
 
@@ -141,7 +143,8 @@ fn load(data: &Data) -> Result<f64> {
     let columns = columns.map(|(idx, it)| (format!("f{idx}"), TableColumn::Numbers(it.to_vec())));
     let table = Table::new(columns.collect())?;
     let kind = DetectorParams::Knn(params(data));
-    let bytes = DetectorArtefact::train("knn", &kind, Scale::None, &table)?.to_bytes()?;
+    let bytes =
+        DetectorArtefact::train("knn", &kind, &TrainOptions::default(), &table)?.to_bytes()?;
     Ok(best(3, || DetectorArtefact::from_bytes(&bytes)))
 }
 

@@ -7,8 +7,8 @@ use shadowline_features::{
 };
 
 use crate::{
-    BudgetError, Detector, DetectorArtefact, DetectorParams, FitError, FittedDetector, Observe, ScoreError,
-    TrainingScores,
+    BudgetError, Detector, DetectorArtefact, DetectorParams, FitError, FittedDetector, Observe,
+    ScoreError, TrainingScores,
 };
 
 /// What sets a detector's threshold.

@@ -6,7 +6,6 @@
 mod adbench;
 #[path = "support/npz.rs"]
 mod npz;
-#[expect(dead_code, reason = "each test takes what it needs")]
 mod support;
 
 use adbench::{SETS, areas, mean_and_sd};

@@ -1,7 +1,6 @@
 //! Both detectors on the census data: known answers of the reference implementations, and the demonstration's
 //! anomalies.
 
-#[expect(dead_code, reason = "each test takes what it needs")]
 mod support;
 
 use anyhow::Result;

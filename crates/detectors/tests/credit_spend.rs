@@ -1,7 +1,6 @@
 //! The forest on the spending data of the anomaly-detection course, beside scikit-learn 1.9.1 with the same
 //! parameters.
 
-#[expect(dead_code, reason = "each test takes what it needs")]
 mod support;
 
 use anyhow::Result;

@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-#[expect(dead_code, reason = "each test takes what it needs")]
 mod support;
 
 use linfa::{DatasetBase, traits::Fit};

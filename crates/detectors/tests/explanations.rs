@@ -1,6 +1,5 @@
 //! Explanations of a forest's scores: they add up, and they name what is wrong with a record.
 
-#[expect(dead_code, reason = "each test takes what it needs")]
 mod support;
 
 use linfa::{DatasetBase, traits::Fit};

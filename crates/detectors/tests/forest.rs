@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![expect(clippy::float_cmp, reason = "equal bits are what is tested")]
 
-#[expect(dead_code, reason = "each test takes what it needs")]
 mod support;
 
 use std::{

@@ -2,7 +2,6 @@
 //!
 //! `tools/forest_fixtures.py` made the fixtures; `fixtures/interchange/VERSIONS.txt` says with which versions.
 
-#[expect(dead_code, reason = "each test takes what it needs")]
 mod support;
 
 use std::{io::Read, path::Path};

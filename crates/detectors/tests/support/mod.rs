@@ -1,5 +1,7 @@
 //! Data that tests may have at hand, and numbers at random.
 
+#![allow(dead_code, reason = "each test takes what it needs")]
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
