@@ -244,7 +244,6 @@ fn padded(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::*;
 
