@@ -290,11 +290,14 @@ async fn what_cannot_be_trained_or_scored_is_said() {
     check(
         &[&forest[..], &["--drop", "kind", "--compare", &package]].concat(),
         1,
-        "its features are x, kind",
+        "decision boundaries",
     )
     .await;
     check(&[&forest[..], &["--test", "/nowhere.csv"]].concat(), 1, "--test").await;
+    let oblique = ["--missing", "keep", "--extension-level", "1"];
+    check(&[&forest[..], &oblique].concat(), 1, "--missing keep").await;
     let knn = ["train", "knn", "--data", &data, "--out", &out];
+    check(&[&knn[..], &["--missing", "keep"]].concat(), 1, "--missing keep").await;
     check(&[&knn[..], &["--metric", "minkowski"]].concat(), 1, "needs its power").await;
     check(&[&knn[..], &["--metric", "manhattan", "--p", "3"]].concat(), 1, "leave one of them out")
         .await;

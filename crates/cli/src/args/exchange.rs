@@ -17,7 +17,7 @@ Examples:
   shadowline import sklearn-forest forest.json --data people.csv --features age,hours --out people_iforest
 
 The scores are scikit-learn's to 1e-6. The p-values and the report need the rows that the forest was fitted on: --data.
-crates/detectors/docs/forest-json.md describes the JSON; tools/sklearn_forest.py beside it writes it.")]
+crates/detectors/docs/forest-json.md describes the JSON; tools/sklearn_forest.py writes it.")]
 pub struct ImportForestArgs {
     /// The forest: ONNX or JSON, whatever it is called
     #[arg(value_name = "FILE")]

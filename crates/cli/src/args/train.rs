@@ -194,7 +194,7 @@ pub enum ScaleArg {
 pub enum MissingArg {
     /// They are an error
     Refuse,
-    /// They stay missing; the forest sends them one way at every cut
+    /// They stay missing, and a forest sends them one way at every cut; not of KNN and oblique cuts
     Keep,
     /// They become the median of the training rows
     Median,

@@ -5,6 +5,8 @@ mod package;
 pub(crate) mod page;
 mod params;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use anyhow::{Context, bail};
 use indicatif::ProgressBar;
 use shadowline_features::Table;
@@ -99,11 +101,15 @@ fn detect_blocking(
     forced: bool,
 ) -> anyhow::Result<Trained> {
     let features = features(&data.table, args.label.as_ref())?;
-    let fitting = progress::stage("encoding", features.n_rows(), forced);
+    let fitting = progress::stage("encoding", 100, forced);
+    // A part of a hundred at a time: each is a line where standard error is a file.
+    let part = AtomicUsize::new(0);
     let observe = |done: usize, of: usize| {
-        fitting.set_message("fitting");
-        fitting.set_length(of as u64);
-        fitting.set_position(done as u64);
+        let now = done * 100 / of.max(1);
+        if part.fetch_max(now, Ordering::Relaxed) < now {
+            fitting.set_message("fitting");
+            fitting.set_position(now as u64);
+        }
     };
     let options = params::options(args, &observe);
     let (mut trained, artefact) = detector(name, &chosen.params, &options, &features, &data.name)?;

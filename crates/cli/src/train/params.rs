@@ -23,6 +23,11 @@ pub(crate) struct Chosen {
 pub(crate) fn forest(args: &IsolationForestArgs) -> anyhow::Result<Chosen> {
     let IsolationForestArgs { n_estimators, max_samples, max_features, contamination, .. } = args;
     let IsolationForestArgs { bootstrap, extension_level, random_state, .. } = args;
+    if 0 < *extension_level && args.detector.missing == MissingArg::Keep {
+        bail!(
+            "--missing keep: an oblique cut has no side for a missing number; use median or refuse"
+        );
+    }
     let params: IsolationForestParams = IsolationForest::params()
         .n_estimators(*n_estimators)
         .max_samples(samples(max_samples)?)
@@ -44,6 +49,9 @@ pub(crate) fn forest(args: &IsolationForestArgs) -> anyhow::Result<Chosen> {
 }
 
 pub(crate) fn knn(args: &KnnArgs) -> anyhow::Result<Chosen> {
+    if args.detector.missing == MissingArg::Keep {
+        bail!("--missing keep: a missing number has no distance; use median or refuse");
+    }
     let p = power(args.metric, args.p)?;
     let (method, method_name) = match args.method {
         MethodArg::Largest => (Method::Largest, "largest"),
