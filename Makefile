@@ -51,4 +51,5 @@ clean: ## Removes what was built
 	$(CARGO) clean
 
 include mk/bench.mk
+include mk/fuzz.mk
 include mk/kafka.mk

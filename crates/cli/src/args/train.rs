@@ -129,7 +129,7 @@ Examples:
     --contamination 0.05 --scale standard
   shadowline train knn --data train.csv --test test.csv --out cards_knn --n-neighbors 15 --metric minkowski --p 5
   shadowline train knn --data trips.parquet --out trips_knn --drop ehail_fee --missing median --scale robust \\
-    --clusters 2000
+    --clusters 200
 
 The package is DIR/serving.yaml and DIR/model.slm; DIR/report.html shows the scores, the threshold and, for two features,
 the decision boundary.")]
