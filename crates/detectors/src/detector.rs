@@ -16,7 +16,8 @@ pub trait Detector {
     /// `records` is `(n_records, n_features)`; the result is `(n_records,)`.
     ///
     /// # Errors
-    /// `FeatureCount` if the reference data had other features; `NotFinite` for NaN or infinity; `TooFar` if
+    /// `FeatureCount` if the reference data had other features; `NotFinite` for infinity, and for NaN unless the
+    /// detector takes it as a missing value, as an isolation forest without oblique cuts does; `TooFar` if
     /// a distance is beyond 64-bit floats.
     fn score(&self, records: ArrayView2<'_, f64>) -> Result<Array1<f64>, ScoreError>;
 }
@@ -60,7 +61,7 @@ pub enum ScoreError {
         /// The features of the records.
         got: usize,
     },
-    /// A feature is NaN or infinite.
+    /// A feature is infinite, or NaN where no value may be missing.
     #[error("feature {feature_idx} of record {record_idx} is {value}; a finite number expected")]
     NotFinite {
         /// The record, counted from 0.
