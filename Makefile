@@ -29,7 +29,7 @@ demo-kafka: build kafka ## The same story on Apache Kafka, every service a proce
 	$(BIN)/shadowline demo --kafka $(KAFKA_ADDRESS) $(DEMO_FLAGS)
 
 test: build ## Runs every test
-	$(CARGO) test --release --locked --workspace
+	$(CARGO) test --release --locked --workspace --no-fail-fast
 
 check: fmt clippy doc deny ## Format, lints, documentation, dependency rules
 
