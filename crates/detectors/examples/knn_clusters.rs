@@ -14,10 +14,10 @@ mod knn_support;
 use std::{num::NonZeroUsize, path::Path, time::Instant};
 
 use anyhow::{Context, Result};
-use knn_support::{Labelled, read_folder, roc_auc, shuffled, standardise};
+use knn_support::{Labelled, read_folder, shuffled, standardise};
 use linfa::{DatasetBase, traits::Fit};
 use ndarray::Array2;
-use shadowline_detectors::{Detector, IsolationForest, KnnOutlier, KnnParams};
+use shadowline_detectors::{Detector, IsolationForest, KnnOutlier, KnnParams, roc_auc};
 
 const SEEDS: [u64; 3] = [0, 1, 2];
 const CLUSTERS: [usize; 2] = [32, 128];
@@ -52,7 +52,7 @@ fn contaminated(set: &Labelled, seed: u64) -> Result<Split> {
 }
 
 fn auc_of(split: &Split, detector: &dyn Detector) -> Result<f64> {
-    Ok(roc_auc(detector.score(split.test.view())?.view(), &split.anomalous))
+    Ok(roc_auc(&detector.score(split.test.view())?.to_vec(), &split.anomalous)?)
 }
 
 /// ROC AUC, and microseconds per record on one thread.
