@@ -7,7 +7,7 @@
 import json
 import sys
 
-UNITS = {"us": "µs", "ms": "ms", "rows_per_s": "rows/s"}
+UNITS = {"us": "µs", "ms": "ms", "rows_per_s": "rows/s", "times_data": "times the data"}
 
 
 def is_ours(entry):
@@ -38,7 +38,9 @@ def main():
             faster = peer["median"] / ours["median"]
             if ours["unit"] == "rows_per_s":
                 faster = 1 / faster
-            print(f"    {faster:>10,.1f} times as fast as {peer['engine']} ({number(peer)})")
+            ratio = f"{faster:,.1f}" if 1 <= faster else f"{faster:.2g}"
+            print(f"    {ratio:>10} times as fast as {peer['engine']} ({number(peer)})")
+    print("\nFits of knn: ours and pyod's end with the training scores, the other peers' with an index.")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 #!/bin/sh
 # Runs our benchmarks and, if they are installed, the peers on the same data; prints the ratios.
-# `make bench` calls it with the names of benchmarks; OUT is the folder for the figures.
+# `make bench` calls it with the names of benchmarks; OUT is the folder for the figures. KNN_DATA picks the data of
+# the nearest neighbours by a part of its name; empty, it adds a million records, which takes many minutes.
 set -eu
 
 mkdir -p "$OUT"
+data_of() { if [ "$1" = knn ]; then echo "${KNN_DATA-adult}"; fi; }
 if [ ! -x "$PEERS_PYTHON" ] || [ ! -d "${SHADOWLINE_DATASETS:-}/adult" ]; then
     for bench in "$@"; do
-        $CARGO bench --locked -p shadowline-detectors --bench "$bench"
+        # shellcheck disable=SC2046 # No word is one argument less.
+        $CARGO bench --locked -p shadowline-detectors --bench "$bench" -- $(data_of "$bench")
     done
     if [ ! -x "$PEERS_PYTHON" ]; then
         echo "skipped: peers need \`make bench-peers-env\`"
@@ -17,7 +20,8 @@ if [ ! -x "$PEERS_PYTHON" ] || [ ! -d "${SHADOWLINE_DATASETS:-}/adult" ]; then
 fi
 
 for bench in "$@"; do
-    $CARGO bench --locked -p shadowline-detectors --bench "$bench" -- --json >"$OUT/$bench.jsonl"
+    # shellcheck disable=SC2046 # No word is one argument less.
+    $CARGO bench --locked -p shadowline-detectors --bench "$bench" -- --json $(data_of "$bench") >"$OUT/$bench.jsonl"
 done
 "$PEERS_PYTHON" bench/peers.py "$SHADOWLINE_DATASETS" "$@" >"$OUT/peers.jsonl"
 files=""
