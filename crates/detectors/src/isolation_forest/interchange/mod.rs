@@ -14,7 +14,7 @@
 //! Reading knows two forms, and refuses every other model by naming the node or the attribute that does not
 //! belong to them:
 //!
-//! - what skl2onnx writes for an `IsolationForest` (versions 1.16 to 1.20 write the same graph, for operator sets
+//! - what skl2onnx writes for an `IsolationForest` (1.16 and 1.20, which were tried, write the same graph, for operator sets
 //!   2 and 3 of `ai.onnx.ml`, with or without its option `score_samples`): for each tree a `TreeEnsembleRegressor`
 //!   that answers the leaf, and two `LabelEncoder`s that answer the leaf's samples and depth;
 //! - what this crate writes: one `TreeEnsembleRegressor` whose leaves weigh as much as their path is long. Its
