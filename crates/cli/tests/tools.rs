@@ -294,6 +294,12 @@ async fn what_cannot_be_trained_or_scored_is_said() {
     )
     .await;
     check(&[&forest[..], &["--test", "/nowhere.csv"]].concat(), 1, "--test").await;
+    for cell in ["inf", "NaN"] {
+        let file = at("not_finite.csv");
+        std::fs::write(&file, format!("a,b\n1,x\n{cell},y\n,x\n")).unwrap();
+        let args = ["train", "isolation-forest", "--data", &file, "--out", &out];
+        check(&args, 1, &format!("column `a` has `{cell}` in row 1")).await;
+    }
     let oblique = ["--missing", "keep", "--extension-level", "1"];
     check(&[&forest[..], &oblique].concat(), 1, "--missing keep").await;
     let knn = ["train", "knn", "--data", &data, "--out", &out];

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, bail};
 use indicatif::ProgressBar;
-use shadowline_features::Table;
+use shadowline_features::{Table, TableColumn, is_missing};
 use shadowline_packages::PackageName;
 
 use crate::args::{DetectorArgs, LogisticRegressionArgs, TrainCommand, TrainingArgs};
@@ -39,10 +39,32 @@ async fn load(training: &TrainingArgs, label: Option<&String>) -> anyhow::Result
     reading.finish_and_clear();
     eprintln!("data: {}, {} rows", data.found, output::thousands(data.table.n_rows()));
     data.table = data.table.without(&training.drop).context("--drop")?;
+    refuse_not_finite(&data.table)?;
     if let Some(label) = label {
         data.table.column(label).context("--label")?;
     }
     Ok(data)
+}
+
+/// Refuses a column of numbers that is read as text only because of cells such as `inf` or `NaN`: a detector would
+/// take each of its numbers for a category.
+fn refuse_not_finite(table: &Table) -> anyhow::Result<()> {
+    for (name, column) in table.columns() {
+        let TableColumn::Texts(cells) = column else { continue };
+        let numbers = || cells.iter().map(|it| it.parse::<f64>());
+        let odd = numbers().position(|it| it.is_ok_and(|it| !it.is_finite()));
+        let rest = numbers().zip(cells).all(|(it, cell)| it.is_ok() || is_missing(cell));
+        if let Some(row_idx) = odd
+            && rest
+        {
+            bail!(
+                "column `{name}` has `{}` in row {row_idx}, counted from 0; a finite number expected, or an empty cell \
+                 where it is missing",
+                cells[row_idx]
+            );
+        }
+    }
+    Ok(())
 }
 
 async fn classify(args: &LogisticRegressionArgs) -> anyhow::Result<()> {
