@@ -53,3 +53,4 @@ clean: ## Removes what was built
 include mk/bench.mk
 include mk/fuzz.mk
 include mk/kafka.mk
+include mk/stack.mk

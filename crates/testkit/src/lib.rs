@@ -6,12 +6,18 @@
 //! killed with it. Without either the test says that it was skipped; in CI (`CI=true`) it fails.
 //!
 //! Tests that stop or kill Kafka start a [`KafkaNode`] of their own.
+//!
+//! [`Prometheus`], [`Alertmanager`] and [`Caddy`] are the real programs; `make stack-tools` installs them. A test that
+//! needs one that is not there says so and is skipped, and fails in CI.
 
 mod kafka_node;
+mod program;
+mod stack;
 mod test_log;
 mod wait;
 
 pub use kafka_node::KafkaNode;
+pub use stack::{Alertmanager, Caddy, Prometheus};
 pub use test_log::TestLog;
 pub use wait::{wait_for, wait_for_some};
 
