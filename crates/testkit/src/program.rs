@@ -1,12 +1,14 @@
 //! A program of somebody else's, run for one test.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use tokio::time::{Instant, sleep};
+
+use crate::skip::say;
 
 /// Generous: a machine that builds at the same time is slow.
 const LINE_WITHIN: Duration = Duration::from_secs(60);
@@ -174,19 +176,4 @@ pub(crate) fn find(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let dirs: Vec<PathBuf> = std::env::split_paths(&path).chain(["/usr/sbin".into()]).collect();
     names.iter().flat_map(|name| dirs.iter().map(move |dir| dir.join(name))).find(|it| it.is_file())
-}
-
-/// Says that a test was skipped because a program is not there; in CI that is a failure.
-pub(crate) fn skip(program: &str) {
-    assert!(
-        !std::env::var("CI").is_ok_and(|it| it == "true"),
-        "this needs {program}, and in CI there must be one: make stack-tools"
-    );
-    say(&format!("skipped: needs {program} (make stack-tools)"));
-}
-
-/// Says something even where the test harness holds back what tests print.
-pub(crate) fn say(line: &str) {
-    let written = writeln!(std::io::stderr(), "{line}");
-    drop(written);
 }

@@ -9,7 +9,8 @@ use anyhow::{Context as _, bail, ensure};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::program::{Program, find, skip};
+use crate::program::{Program, find};
+use crate::skip::skip;
 
 /// How long a port that was ours may be somebody else's before that is a failure.
 const PORT_WITHIN: Duration = Duration::from_secs(30);
@@ -279,7 +280,7 @@ fn listening_port(line: &str) -> Option<u16> {
 fn required(names: &[&str], shown: &str) -> Option<PathBuf> {
     let found = find(names);
     if found.is_none() {
-        skip(shown);
+        skip(&format!("{shown} (make stack-tools)"), &anyhow::anyhow!("it is not in PATH"));
     }
     found
 }
