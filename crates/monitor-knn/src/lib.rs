@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use shadowline_detectors::DetectorKind;
 use shadowline_monitor::Kind;
 pub use shadowline_monitor::{Config, MonitorError};
+use shadowline_service::catalogue::MetricFamily;
 use shadowline_stream::Log;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,11 @@ pub const KIND: Kind = Kind {
     detector: DetectorKind::Knn,
     version: env!("CARGO_PKG_VERSION"),
 };
+
+/// The metrics that this monitor's `/metrics` can have.
+pub fn metric_families() -> Vec<MetricFamily> {
+    shadowline_monitor::metric_families(&KIND)
+}
 
 /// Runs the monitor as its own program, on the log and the port that its settings name.
 ///

@@ -23,4 +23,5 @@ mod scoring;
 mod watch;
 
 pub use config::{Config, Explain, Kind, TopicSettings};
+pub use metrics::metric_families;
 pub use run::{MonitorError, run, serve};
