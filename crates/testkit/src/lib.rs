@@ -22,7 +22,7 @@ mod wait;
 
 pub use kafka_node::KafkaNode;
 pub use postgres_server::{PostgresServer, psql};
-pub use stack::{Alertmanager, Caddy, Prometheus};
+pub use stack::{Alertmanager, Caddy, Prometheus, stack_program};
 pub use test_log::TestLog;
 pub use wait::{wait_for, wait_for_some};
 

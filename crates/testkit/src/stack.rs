@@ -204,6 +204,15 @@ impl Kind {
     }
 }
 
+/// Finds a program of the stack that runs and ends, such as `promtool`; `None` if it is not on this machine, which has
+/// been said then.
+///
+/// # Panics
+/// In CI (`CI=true`) if it is not there.
+pub fn stack_program(name: &str) -> Option<PathBuf> {
+    required(&[name], name)
+}
+
 /// What Prometheus and Alertmanager have in common: they choose a port themselves, and say which.
 #[derive(Debug)]
 struct Server {
