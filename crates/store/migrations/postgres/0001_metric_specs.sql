@@ -106,6 +106,7 @@ CREATE TABLE alert_events (
 CREATE INDEX alert_events_spec ON alert_events (spec_no, event_no);
 CREATE INDEX alert_events_outbox ON alert_events (event_no) WHERE NOT published;
 CREATE INDEX alert_events_recorded_at ON alert_events (recorded_at);
+CREATE INDEX alert_events_at ON alert_events (at);
 
 -- The highest sequence applied, stored in the transaction that applies it: what makes effects exact.
 CREATE TABLE applied (
