@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes the passwords that services use among themselves, each once, and gives each reader its own copy.
 #
-#   secrets.sh DIR    makes DIR/postgres/{superuser,store,grafana}, DIR/metric-specs/store, DIR/grafana/database
+#   secrets.sh DIR         makes DIR/postgres/{superuser,store,grafana}, DIR/metric-specs/store, DIR/grafana/database
+#   secrets.sh DIR mine    the same, and all of it stays the caller's
 #
 # To change one, delete it in DIR/postgres and start everything again; the superuser's is set only when the database is
 # made.
@@ -25,12 +26,13 @@ for name in superuser store grafana; do
         echo "secrets: made $name"
     fi
 done
-cp "$dir/postgres/store" "$dir/metric-specs/store"
-cp "$dir/postgres/grafana" "$dir/grafana/database"
+cp -f "$dir/postgres/store" "$dir/metric-specs/store"
+cp -f "$dir/postgres/grafana" "$dir/grafana/database"
 
+chmod 400 "$dir"/postgres/* "$dir"/metric-specs/* "$dir"/grafana/*
+[ "${2:-}" != mine ] || exit 0
 # Everybody may pass through here; the folders below are their owners'.
 chmod 755 "$dir"
-chmod 400 "$dir"/postgres/* "$dir"/metric-specs/* "$dir"/grafana/*
 chown -R "$postgres" "$dir/postgres"
 chown -R "$shadowline" "$dir/metric-specs"
 chown -R "$grafana" "$dir/grafana"
