@@ -8,6 +8,9 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 
+/// How long a service may take to say how it is.
+const STATUS_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Asks services over HTTP.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
@@ -66,6 +69,13 @@ impl Client {
     /// Whether a service says it is ready, and its words.
     pub(crate) async fn ready(&self, base: &str) -> anyhow::Result<Answer> {
         self.ask(Method::GET, &format!("{base}/readyz"), |it| it).await
+    }
+
+    /// What a service says of itself, however it is.
+    pub(crate) async fn status(&self, base: &str) -> anyhow::Result<Value> {
+        let url = url(base, &["v1", "status"], &[])?;
+        let answer = self.send(Method::GET, &url, |it| it.timeout(STATUS_PATIENCE)).await?;
+        Ok(answer.body)
     }
 
     /// Sends a JSON document.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use shadowline_detectors::DetectorArtefact;
 use shadowline_packages::{LoadError, Package, Registry, StoreError};
-use shadowline_service::health::{Component, Health};
+use shadowline_service::health::{Component, Consumer, Health, Status};
 use shadowline_service::http;
 use shadowline_service::metrics::Metrics;
 use shadowline_stream::{
@@ -89,6 +89,7 @@ pub fn serve(
         let metrics = Metrics::new(kind.service, kind.version);
         metrics.with_registry(|it| log.metrics().register(it));
         let own_metrics = MonitorMetrics::register(&metrics, kind.detector);
+        health.set_consumers(lag_of(&log, &config.group, config.topics.prefix.inferences()));
         let packages = health.component("packages");
         let detectors = open_detectors(kind, &config).await?;
         let watching = Arc::new(Watching::new(Arc::clone(&detectors), own_metrics.clone()));
@@ -178,7 +179,9 @@ impl Monitor<'_> {
         };
         let mut options = ConsumerOptions::new(self.config.group.as_str(), [names.inferences()]);
         options.max_batch = self.config.max_batch;
-        self.scoring.ok();
+        // Until then inferences pass unread, so whoever waits for readiness must wait for this.
+        let reason = format!("waiting for the partitions of group `{}`", options.group);
+        self.scoring.waiting(Status::Failing(reason));
         info!(group = options.group, "scoring");
         consume(self.log, options, &mut scorer, self.stop).await.map_err(MonitorError::Consume)
     }
@@ -213,6 +216,24 @@ impl Monitor<'_> {
                 () = self.stop.cancelled() => return Ok(false),
             }
         }
+    }
+}
+
+/// How far behind a group is, for the status.
+fn lag_of(
+    log: &Log,
+    group: &str,
+    topic: Arc<str>,
+) -> impl Fn() -> Vec<Consumer> + Send + Sync + 'static {
+    let (metrics, group) = (log.metrics().clone(), group.to_owned());
+    move || {
+        let lag = metrics.group_lag(&group).into_iter().find(|it| it.topic == topic);
+        vec![Consumer {
+            group: group.clone(),
+            topic: topic.to_string(),
+            partitions: lag.as_ref().map_or(0, |it| it.n_partitions),
+            lag_records: lag.and_then(|it| it.n_records),
+        }]
     }
 }
 

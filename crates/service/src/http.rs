@@ -122,7 +122,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// A service's whole HTTP side: `/livez`, `/readyz`, `/metrics` and its own routes.
+/// A service's whole HTTP side: `/livez`, `/readyz`, `/v1/status`, `/metrics` and its own routes.
 pub fn router(health: &Health, metrics: &Metrics, api: Router) -> Router {
     let durations = metrics.register(
         "shadowline_http_request_duration_seconds",
@@ -131,10 +131,12 @@ pub fn router(health: &Health, metrics: &Metrics, api: Router) -> Router {
             duration_histogram,
         ),
     );
+    let version = metrics.version();
     let base = Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .with_state(health.clone())
+        .merge(Router::new().route("/v1/status", get(status)).with_state((health.clone(), version)))
         .merge(Router::new().route("/metrics", get(scrape)).with_state(metrics.clone()));
     base.merge(api)
         .fallback(|request: Request| async move {
@@ -208,6 +210,11 @@ async fn readyz(State(health): State<Health>) -> Response {
     let report = health.report();
     let status = if report.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(report)).into_response()
+}
+
+/// Says everything that the service can say of itself; 200 however it is, since it can be asked.
+async fn status(State((health, version)): State<(Health, &'static str)>) -> Response {
+    Json(health.status(version)).into_response()
 }
 
 async fn scrape(State(metrics): State<Metrics>, headers: HeaderMap) -> Response {
@@ -351,6 +358,11 @@ mod tests {
         assert_eq!(status, StatusCode::OK);
         assert!(body.contains("log is degraded: slow"), "{body}");
         assert_eq!(ask(&app, get_of("/livez"), vec![]).await.0, StatusCode::OK);
+        let (status, _, body) = ask(&app, get_of("/v1/status"), vec![]).await;
+        let shown: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((status, &shown["version"]), (StatusCode::OK, &json!("0.0.0")));
+        assert_eq!(shown["status"], "degraded");
+        assert_eq!(shown["last_error"]["message"], "log: slow");
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ pub mod docs;
 pub mod health;
 pub mod http;
 pub mod metrics;
+mod probe;
 mod process;
 pub mod program;
 pub mod settings;

@@ -19,6 +19,7 @@ pub const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// A registry of metrics; clones share it.
 #[derive(Clone)]
 pub struct Metrics {
+    version: &'static str,
     registry: Arc<RwLock<Registry>>,
 }
 
@@ -35,7 +36,12 @@ impl Metrics {
         let build = Info::new(vec![("service", service), ("version", version)]);
         registry.register("shadowline_build", "What is running", build);
         registry.register_collector(Box::new(ProcessCollector));
-        Metrics { registry: Arc::new(RwLock::new(registry)) }
+        Metrics { version, registry: Arc::new(RwLock::new(registry)) }
+    }
+
+    /// The version of the service.
+    pub fn version(&self) -> &'static str {
+        self.version
     }
 
     /// Adds a metric under the name that dashboards use: a counter's ends with `_total`.

@@ -97,6 +97,14 @@ pub enum OutcomeArg {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+The exit status is 1 when a service does not answer or is not ready. A service that is degraded does its work, and
+somebody should look. LAG is what waits in the spool of serving, and the records that another service has not read
+yet, of the partitions that are its own; LAST ERROR may be long over.
+
+Examples:
+  shadowline status
+  shadowline status --endpoints data/endpoints.json --json")]
 pub struct StatusArgs {
     /// Prints one JSON document on standard output
     #[arg(long)]
