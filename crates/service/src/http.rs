@@ -137,7 +137,13 @@ pub fn router(health: &Health, metrics: &Metrics, api: Router) -> Router {
         .route("/readyz", get(readyz))
         .with_state(health.clone())
         .merge(Router::new().route("/v1/status", get(status)).with_state((health.clone(), version)))
-        .merge(Router::new().route("/metrics", get(scrape)).with_state(metrics.clone()));
+        .merge(
+            // Both paths, because scrapers of mounted metrics apps ask for the second.
+            Router::new()
+                .route("/metrics", get(scrape))
+                .route("/metrics/", get(scrape))
+                .with_state(metrics.clone()),
+        );
     base.merge(api)
         .fallback(|request: Request| async move {
             ApiError::not_found(format!("there is nothing at `{}`", request.uri().path()))
