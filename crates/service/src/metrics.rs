@@ -38,11 +38,7 @@ impl Metrics {
         let build = Info::new(vec![("service", service), ("version", version)]);
         registry.register("shadowline_build", "What is running", build);
         registry.register_collector(Box::new(ProcessCollector));
-        Metrics {
-            version,
-            registry: Arc::new(RwLock::new(registry)),
-            signed_sums: Arc::default(),
-        }
+        Metrics { version, registry: Arc::new(RwLock::new(registry)), signed_sums: Arc::default() }
     }
 
     /// The version of the service.
