@@ -25,6 +25,7 @@ mod score;
 mod scoring;
 mod show;
 mod specs_api;
+mod status;
 mod train;
 mod up;
 
@@ -90,7 +91,7 @@ async fn run(command: &Command) -> anyhow::Result<()> {
         Command::Alerts(args) => show::alerts(args).await,
         Command::Checks(args) => show::checks(args).await,
         Command::Replay(args) => replay::run(args, shutdown::signal()?).await,
-        Command::Status(args) => show::status(args).await,
+        Command::Status(args) => status::run(args).await,
     }
 }
 

@@ -1,11 +1,11 @@
-//! `shadowline models | specs | alerts | checks | status`.
+//! `shadowline models | specs | alerts | checks`.
 
 use anyhow::bail;
 use serde_json::{Value, json};
 
 use crate::apply::the_host_of;
 use crate::args::{
-    AlertsArgs, ChecksArgs, ChecksView, Host, ModelsArgs, OutcomeArg, SpecsArgs, StatusArgs, View,
+    AlertsArgs, ChecksArgs, ChecksView, Host, ModelsArgs, OutcomeArg, SpecsArgs, View,
 };
 use crate::client::{Client, url};
 use crate::endpoints::Endpoints;
@@ -144,32 +144,6 @@ pub(crate) async fn checks(args: &ChecksArgs) -> anyhow::Result<()> {
     output::table(&["TIME", "SPEC", "OUTCOME", "VALUE", "THRESHOLD", "INFERENCE"], &rows)
 }
 
-pub(crate) async fn status(args: &StatusArgs) -> anyhow::Result<()> {
-    let endpoints = Endpoints::from_args(&args.servers)?;
-    let client = Client::new()?;
-    let mut services = Vec::new();
-    let mut not_ready = Vec::new();
-    for (name, base) in endpoints.all_http() {
-        let (status, message) = match client.ready(base).await {
-            Ok(answer) => (text(&answer.body["status"]), text(&answer.body["message"])),
-            Err(error) => ("unreachable".to_owned(), format!("{error:#}")),
-        };
-        if !matches!(status.as_str(), "ok" | "degraded") {
-            not_ready.push(name);
-        }
-        services.push(json!({"service": name, "url": base, "status": status, "message": message}));
-    }
-    if args.json {
-        output::json(&json!({"services": services}))?;
-    } else {
-        let keys = ["service", "status", "url", "message"];
-        let row = |it: &Value| keys.iter().map(|key| text(&it[*key])).collect();
-        let rows: Vec<Vec<String>> = services.iter().map(row).collect();
-        output::table(&["SERVICE", "STATUS", "ADDRESS", "MESSAGE"], &rows)?;
-    }
-    if not_ready.is_empty() { Ok(()) } else { bail!("not ready: {}", not_ready.join(", ")) }
-}
-
 fn specs_api(endpoints: &Endpoints) -> anyhow::Result<SpecsApi> {
     Ok(SpecsApi::new(Client::new()?, &endpoints.metric_specs.http))
 }
@@ -183,7 +157,7 @@ fn show(as_json: bool, value: &Value) -> anyhow::Result<()> {
 }
 
 /// A value in a cell of a table.
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),

@@ -164,8 +164,41 @@ async fn assert_all_there(endpoints: &str, n_checks: usize) {
         .collect();
     assert_eq!(names, ["wine_far_outliers", "wine_outliers"]);
     assert_eq!(texts(&ask(&["alerts"]).await["alerts"], "state"), ["inactive"; 2]);
-    assert_eq!(texts(&ask(&["status"]).await["services"], "status"), ["ok"; 4]);
+    let status = ask(&["status"]).await;
+    assert_eq!(texts(&status["services"], "status"), ["ok"; 4]);
+    assert_eq!(texts(&status["services"], "version"), [env!("CARGO_PKG_VERSION"); 4]);
+    for service in status["services"].as_array().unwrap() {
+        assert!(service["url"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{service}");
+        assert!(service["uptime_seconds"].is_u64(), "{service}");
+        assert_eq!(service["consumers"].as_array().unwrap().len(), 1, "{service}");
+    }
     assert_eq!(count_checks(endpoints).await, n_checks);
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_answer_is_a_row_and_a_failure() {
+    // A port that was free a moment ago, and a listener that never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = format!("http://{gone}");
+    let silent_url = format!("http://{}", silent.local_addr().unwrap());
+    let servers = [
+        ["--serving-url", &gone],
+        ["--monitor-iforest-url", &gone],
+        ["--monitor-knn-url", &gone],
+        ["--metric-specs-url", &silent_url],
+    ]
+    .concat();
+    let said = say(&[&["status"], &servers[..]].concat()).await;
+    assert_eq!(said.status.code(), Some(1), "{said:?}");
+    assert!(said.stderr.contains("not ready: serving, monitor-iforest"), "{said:?}");
+    let rows: Vec<&str> = said.stdout.lines().collect();
+    assert!(rows[0].starts_with("SERVICE") && rows[0].ends_with("LAST ERROR"), "{said:?}");
+    assert_eq!(rows.len(), 5, "{said:?}");
+    assert!(rows[1].contains(&gone) && rows[1].contains("no answer"), "{said:?}");
+    let said = say(&[&["status", "--json"], &servers[..]].concat()).await;
+    assert_eq!(said.status.code(), Some(1), "{said:?}");
+    assert_eq!(texts(&said.json()["services"], "status"), ["unreachable"; 4]);
 }
 
 #[tokio::test]

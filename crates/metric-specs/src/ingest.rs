@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use shadowline_service::clock;
+use shadowline_service::health::Component;
 use shadowline_stream::{
     DeadLetters, Handler, HandlerError, Log, Received, StartAt, TopicPartition,
 };
@@ -21,6 +22,7 @@ pub(crate) struct Ingest {
     pub(crate) topic: Arc<str>,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) metrics: MetricSpecsMetrics,
+    pub(crate) health: Component,
 }
 
 impl Handler for Ingest {
@@ -40,6 +42,10 @@ impl Handler for Ingest {
             from.push((partition.clone(), start));
         }
         Ok(from)
+    }
+
+    fn shared_out(&mut self, _n_partitions: usize) {
+        self.health.ok();
     }
 
     async fn handle(&mut self, records: &[Received]) -> Result<(), HandlerError> {

@@ -1,11 +1,12 @@
 //! The life of the service: open, publish, consume, stop in order.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
-use shadowline_service::health::{Component, Health};
+use shadowline_service::health::{Component, Consumer, Health, Status};
 use shadowline_service::metrics::Metrics;
 use shadowline_service::{clock, http};
 use shadowline_store::{Store, StoreError};
@@ -97,6 +98,7 @@ pub fn serve(
         let metrics = Metrics::new(SERVICE, env!("CARGO_PKG_VERSION"));
         metrics.with_registry(|it| log.metrics().register(it));
         let own_metrics = MetricSpecsMetrics::register(&metrics);
+        health.set_consumers(lag_of(&log, &config.group, config.topics.prefix.scores()));
         let store = open_store(&config).await?;
         let wakers = Wakers { specs: watch::Sender::new(()), alerts: watch::Sender::new(()) };
         let names = &config.topics.prefix;
@@ -155,6 +157,24 @@ pub fn serve(
         store.close().await;
         result
     })
+}
+
+/// How far behind a group is, for the status.
+fn lag_of(
+    log: &Log,
+    group: &str,
+    topic: Arc<str>,
+) -> impl Fn() -> Vec<Consumer> + Send + Sync + 'static {
+    let (metrics, group) = (log.metrics().clone(), group.to_owned());
+    move || {
+        let lag = metrics.group_lag(&group).into_iter().find(|it| it.topic == topic);
+        vec![Consumer {
+            group: group.clone(),
+            topic: topic.to_string(),
+            partitions: lag.as_ref().map_or(0, |it| it.n_partitions),
+            lag_records: lag.and_then(|it| it.n_records),
+        }]
+    }
 }
 
 async fn open_store(config: &Config) -> Result<Store, MetricSpecsError> {
@@ -228,10 +248,12 @@ impl Pipeline<'_> {
             topic: names.scores(),
             dead_letters: DeadLetters::new(producer, names, format!("/{SERVICE}")),
             metrics: self.metrics,
+            health: self.consuming.clone(),
         };
         let mut options = ConsumerOptions::new(self.config.group.as_str(), [names.scores()]);
         options.max_batch = self.config.max_batch;
-        self.consuming.ok();
+        let reason = format!("waiting for the partitions of group `{}`", options.group);
+        self.consuming.waiting(Status::Failing(reason));
         info!(group = options.group, "judging scores");
         consume(self.log, options, &mut ingest, self.stop).await.map_err(MetricSpecsError::Consume)
     }

@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         version: env!("CARGO_PKG_VERSION"),
         defaults: DEFAULTS,
         telemetry: |config: &Config| &config.telemetry,
+        http: |config: &Config| &config.http,
     };
     program::main(program, async |config, stop| Ok(run(config, stop).await?))
 }

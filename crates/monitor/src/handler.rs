@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use shadowline_service::clock;
-use shadowline_service::health::Component;
+use shadowline_service::health::{Component, Status};
 use shadowline_stream::{
     Bytes, DeadLetters, Delivery, Envelope, Handler, HandlerError, OutRecord, ProduceError,
     Producer, Received, TopicPartition,
@@ -41,6 +41,12 @@ impl Handler for Scorer {
             }
         }
         result
+    }
+
+    fn shared_out(&mut self, _n_partitions: usize) {
+        if let Status::Failing(_) = self.health.status() {
+            self.health.ok();
+        }
     }
 
     async fn revoked(&mut self, partitions: &[TopicPartition]) {

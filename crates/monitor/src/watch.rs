@@ -12,7 +12,8 @@ use shadowline_wire::{ModelRef, MonitorRef, Unscored, WatchedSpec};
 
 use crate::metrics::MonitorMetrics;
 
-pub(crate) type Detectors = Registry<DetectorArtefact>;
+/// The detectors installed in a monitor.
+pub type Detectors = Registry<DetectorArtefact>;
 type HostedDetector = Arc<Hosted<DetectorArtefact>>;
 
 /// The metric specs by their keys on the topic; one that cannot be read stands with the reason.

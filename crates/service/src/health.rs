@@ -1,11 +1,15 @@
 //! What a service says about itself: named components, each ok, degraded or failing, in words.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use parking_lot::RwLock;
 use serde::Serialize;
 use tokio::time::Instant;
+
+use crate::clock;
 
 /// The condition of one component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,14 +28,75 @@ pub enum Status {
 pub struct Health {
     service: &'static str,
     started: Instant,
-    components: Arc<RwLock<BTreeMap<&'static str, Status>>>,
+    started_at: Timestamp,
+    state: Arc<RwLock<State>>,
 }
 
 /// A handle by which one part of a service reports its condition.
 #[derive(Debug, Clone)]
 pub struct Component {
     name: &'static str,
-    components: Arc<RwLock<BTreeMap<&'static str, Status>>>,
+    state: Arc<RwLock<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    components: BTreeMap<&'static str, Status>,
+    last_error: Option<LastError>,
+    consumers: Consumers,
+}
+
+/// Whom to ask how far behind the service is.
+#[derive(Clone, Default)]
+struct Consumers(Option<Arc<dyn Fn() -> Vec<Consumer> + Send + Sync>>);
+
+impl fmt::Debug for Consumers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Consumers").field(&self.0.is_some()).finish()
+    }
+}
+
+/// What went wrong last, which may be long over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastError {
+    /// When it was noticed.
+    pub at: Timestamp,
+    /// The component, and what it said.
+    pub message: String,
+}
+
+/// How far behind a consumer group is, as far as this process reads for it; or a spool, which is behind what was
+/// written into it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Consumer {
+    /// The group; `spool` for a spool.
+    pub group: String,
+    /// The topic it reads; that which it sends to for a spool.
+    pub topic: String,
+    /// How many partitions of the topic are read here; 0 for a replica in reserve, 1 for a spool.
+    pub partitions: usize,
+    /// Records of those partitions that are not committed yet; none until the log has said.
+    pub lag_records: Option<u64>,
+}
+
+/// What `/v1/status` answers: everything that the service can say of itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct ServiceStatus {
+    /// The service's name.
+    pub service: &'static str,
+    /// The version of its package.
+    pub version: &'static str,
+    /// When it was started.
+    pub started_at: Timestamp,
+    /// How long it has been running.
+    pub uptime_seconds: u64,
+    /// As `/readyz` has it: status, message, components.
+    #[serde(flatten)]
+    pub report: Report,
+    /// What went wrong last; none if nothing has since the start.
+    pub last_error: Option<LastError>,
+    /// How far behind it is.
+    pub consumers: Vec<Consumer>,
 }
 
 /// What `/readyz` answers.
@@ -55,7 +120,7 @@ impl Report {
 impl Health {
     /// Starts with no components, which is ready.
     pub fn new(service: &'static str) -> Self {
-        Health { service, started: Instant::now(), components: Arc::default() }
+        Health { service, started: Instant::now(), started_at: clock::now(), state: Arc::default() }
     }
 
     /// The service this is the health of.
@@ -70,18 +135,38 @@ impl Health {
 
     /// Adds a component, which is failing with the reason "starting" until it says otherwise.
     pub fn component(&self, name: &'static str) -> Component {
-        self.components.write().insert(name, Status::Failing("starting".into()));
-        Component { name, components: Arc::clone(&self.components) }
+        self.state.write().components.insert(name, Status::Failing("starting".into()));
+        Component { name, state: Arc::clone(&self.state) }
+    }
+
+    /// Says whom to ask how far behind the service is; he is asked with every `/v1/status`.
+    pub fn set_consumers(&self, ask: impl Fn() -> Vec<Consumer> + Send + Sync + 'static) {
+        self.state.write().consumers = Consumers(Some(Arc::new(ask)));
+    }
+
+    /// Everything that the service can say of itself.
+    pub fn status(&self, version: &'static str) -> ServiceStatus {
+        let ask = self.state.read().consumers.clone();
+        ServiceStatus {
+            service: self.service,
+            version,
+            started_at: self.started_at,
+            uptime_seconds: self.uptime().as_secs(),
+            report: self.report(),
+            last_error: self.state.read().last_error.clone(),
+            consumers: ask.0.map(|it| it()).unwrap_or_default(),
+        }
     }
 
     /// Says that the service is stopping, so that nobody sends it new work.
     pub fn stopping(&self) {
-        self.components.write().insert("service", Status::Failing("stopping".into()));
+        let stopping = Status::Failing("stopping".into());
+        self.state.write().components.insert("service", stopping);
     }
 
     /// The condition of the whole.
     pub fn report(&self) -> Report {
-        let components = self.components.read().clone();
+        let components = self.state.read().components.clone();
         let mut failing = Vec::new();
         let mut degraded = Vec::new();
         for (name, status) in &components {
@@ -109,29 +194,41 @@ impl Health {
 impl Component {
     /// Reports that all is well.
     pub fn ok(&self) {
-        self.set(Status::Ok);
+        self.set(Status::Ok, false);
     }
 
     /// Reports that work goes on, but not as it should.
     pub fn degraded(&self, reason: impl Into<String>) {
-        self.set(Status::Degraded(reason.into()));
+        self.set(Status::Degraded(reason.into()), true);
     }
 
     /// Reports that no work can be done.
     pub fn failing(&self, reason: impl Into<String>) {
-        self.set(Status::Failing(reason.into()));
+        self.set(Status::Failing(reason.into()), true);
+    }
+
+    /// Reports a condition that belongs to a start and is no error: something is waited for.
+    pub fn waiting(&self, status: Status) {
+        self.set(status, false);
     }
 
     /// The condition reported last.
     pub fn status(&self) -> Status {
-        self.components.read().get(self.name).cloned().unwrap_or(Status::Ok)
+        self.state.read().components.get(self.name).cloned().unwrap_or(Status::Ok)
     }
 
-    fn set(&self, status: Status) {
-        let changed = self.components.write().insert(self.name, status.clone());
-        if changed.as_ref() == Some(&status) {
+    fn set(&self, status: Status, is_error: bool) {
+        // Most reports repeat what is known; those only read.
+        if self.state.read().components.get(self.name) == Some(&status) {
             return;
         }
+        let mut state = self.state.write();
+        state.components.insert(self.name, status.clone());
+        if let (true, Status::Degraded(reason) | Status::Failing(reason)) = (is_error, &status) {
+            let message = format!("{}: {reason}", self.name);
+            state.last_error = Some(LastError { at: clock::now(), message });
+        }
+        drop(state);
         match status {
             Status::Ok => tracing::info!(component = self.name, "healthy"),
             Status::Degraded(reason) => tracing::warn!(component = self.name, reason, "degraded"),
@@ -167,5 +264,27 @@ mod tests {
         assert!(health.report().is_ready());
         health.stopping();
         assert_eq!(health.report().message, "service is failing: stopping");
+    }
+
+    #[test]
+    fn the_status_remembers_the_last_error_and_asks_for_the_lag() {
+        let health = Health::new("monitor-knn");
+        let log = health.component("log");
+        log.waiting(Status::Degraded("the log has not answered yet".into()));
+        assert_eq!(health.status("1.2.3").last_error, None);
+        log.failing("no broker answers");
+        log.ok();
+        health.set_consumers(|| {
+            let (group, topic) = ("g".to_owned(), "t".to_owned());
+            vec![Consumer { group, topic, partitions: 2, lag_records: Some(7) }]
+        });
+        let status = health.status("1.2.3");
+        assert_eq!(status.last_error.clone().unwrap().message, "log: no broker answers");
+        let shown = serde_json::to_value(status).unwrap();
+        assert_eq!(shown["status"], "ok");
+        assert_eq!(shown["version"], "1.2.3");
+        assert_eq!(shown["components"]["log"]["status"], "ok");
+        assert_eq!(shown["consumers"][0]["lag_records"], 7);
+        assert!(shown["started_at"].as_str().unwrap().ends_with('Z'), "{shown}");
     }
 }

@@ -123,14 +123,22 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// A service's whole HTTP side: `/livez`, `/readyz`, `/metrics` and its own routes.
+/// A service's whole HTTP side: `/livez`, `/readyz`, `/v1/status`, `/metrics` and its own routes.
 pub fn router(health: &Health, metrics: &Metrics, api: Router) -> Router {
     let durations = register_metrics(health, metrics).durations;
+    let version = metrics.version();
     let base = Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .with_state(health.clone())
-        .merge(Router::new().route("/metrics", get(scrape)).with_state(metrics.clone()));
+        .merge(Router::new().route("/v1/status", get(status)).with_state((health.clone(), version)))
+        .merge(
+            // Both paths, because scrapers of mounted metrics apps ask for the second.
+            Router::new()
+                .route("/metrics", get(scrape))
+                .route("/metrics/", get(scrape))
+                .with_state(metrics.clone()),
+        );
     base.merge(api)
         .fallback(|request: Request| async move {
             ApiError::not_found(format!("there is nothing at `{}`", request.uri().path()))
@@ -228,6 +236,11 @@ async fn readyz(State(health): State<Health>) -> Response {
     let report = health.report();
     let status = if report.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(report)).into_response()
+}
+
+/// Says everything that the service can say of itself; 200 however it is, since it can be asked.
+async fn status(State((health, version)): State<(Health, &'static str)>) -> Response {
+    Json(health.status(version)).into_response()
 }
 
 async fn scrape(State(metrics): State<Metrics>, headers: HeaderMap) -> Response {
@@ -371,6 +384,11 @@ mod tests {
         assert_eq!(status, StatusCode::OK);
         assert!(body.contains("log is degraded: slow"), "{body}");
         assert_eq!(ask(&app, get_of("/livez"), vec![]).await.0, StatusCode::OK);
+        let (status, _, body) = ask(&app, get_of("/v1/status"), vec![]).await;
+        let shown: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((status, &shown["version"]), (StatusCode::OK, &json!("0.0.0")));
+        assert_eq!(shown["status"], "degraded");
+        assert_eq!(shown["last_error"]["message"], "log: slow");
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ pub mod health;
 mod health_metrics;
 pub mod http;
 pub mod metrics;
+mod probe;
 mod process;
 pub mod program;
 pub mod settings;

@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::{settings, shutdown, telemetry};
+use crate::http::HttpSettings;
+use crate::{probe, settings, shutdown, telemetry};
 
 /// Exit status for settings or flags that were refused, as sysexits.h counts.
 pub const EX_USAGE: u8 = 64;
@@ -27,6 +28,8 @@ pub struct Program<C> {
     pub defaults: &'static str,
     /// Where the log output's settings are.
     pub telemetry: fn(&C) -> &telemetry::Settings,
+    /// Where the settings of its HTTP port are, for `--health-check`.
+    pub http: fn(&C) -> &HttpSettings,
 }
 
 /// The flags every service has.
@@ -42,6 +45,10 @@ struct Flags {
     /// Prints the settings that would be used, as TOML with secrets masked, and exits.
     #[arg(long)]
     print_config: bool,
+    /// Asks the service that runs with these settings whether it is ready, prints what it says, and
+    /// exits with 0 if it is and with 1 if not; for the health checks of containers.
+    #[arg(long, conflicts_with = "print_config")]
+    health_check: bool,
     /// Stops when standard input closes, as it does when the process that started this one ends.
     #[arg(long)]
     until_stdin_closes: bool,
@@ -79,6 +86,9 @@ where
     if flags.print_config {
         return print_config(&config);
     }
+    if flags.health_check {
+        return health_check(&(program.http)(&config).listen);
+    }
     telemetry::init(program.name, (program.telemetry)(&config));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -114,6 +124,20 @@ fn stop_with_stdin(stop: CancellationToken) {
         info!(error = ended.err().map(tracing::field::display), "stopping: standard input closed");
         stop.cancel();
     });
+}
+
+#[expect(clippy::print_stdout, reason = "what --health-check was asked to print")]
+fn health_check(listen: &str) -> ExitCode {
+    match probe::ask(listen) {
+        Ok(probe::Answer { is_ready, message }) => {
+            println!("{message}");
+            if is_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            println!("{:#}", anyhow::Error::new(error));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "what --print-config was asked to print")]

@@ -9,7 +9,7 @@ use axum::Router;
 use futures_util::future::BoxFuture;
 use shadowline_contract::Signature;
 use shadowline_segment_log::{Spool, SpoolOptions};
-use shadowline_service::health::{Component, Health};
+use shadowline_service::health::{Component, Consumer, Health, Status};
 use shadowline_service::http;
 use shadowline_service::metrics::Metrics;
 use shadowline_stream::{Log, ProducerOptions};
@@ -148,6 +148,7 @@ impl Server {
             metrics.register_collector(SpoolCollector {
                 spool: SpoolSource::Spool(Arc::downgrade(&spool)),
             });
+            health.set_consumers(lag_of(&spool, config.topics.prefix.inferences()));
             let models = Arc::new(open_models(&config, functions, meters.clone()).await?);
             let shadow = Arc::new(Shadow::new(
                 Arc::clone(&spool),
@@ -222,6 +223,19 @@ impl Server {
     }
 }
 
+/// How far the log is behind the spool, for the status.
+fn lag_of(
+    spool: &Arc<Spool>,
+    topic: Arc<str>,
+) -> impl Fn() -> Vec<Consumer> + Send + Sync + 'static {
+    let spool = Arc::downgrade(spool);
+    move || {
+        let lag = spool.upgrade().map(|it| it.last_sequence().saturating_sub(it.acknowledged()));
+        let (group, topic) = ("spool".to_owned(), topic.to_string());
+        vec![Consumer { group, topic, partitions: 1, lag_records: lag }]
+    }
+}
+
 async fn open_spool(config: &Config) -> Result<Spool, ServeError> {
     let dir = config.spool_dir();
     let options = SpoolOptions {
@@ -285,7 +299,7 @@ fn start_background(
     };
     let broker = health.component("broker");
     // Predictions do not wait for the log, so the server is ready before the log has answered.
-    broker.degraded("the log has not answered yet");
+    broker.waiting(Status::Degraded("the log has not answered yet".to_owned()));
     let watchers = vec![
         tokio::spawn(drain::watch_broker(log.clone(), trouble, broker, stop_watchers.clone())),
         tokio::spawn(drain::sync_often(

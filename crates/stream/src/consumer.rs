@@ -79,6 +79,12 @@ pub trait Handler: Send {
         std::future::ready(())
     }
 
+    /// Is told after each change how many partitions this process has; 0 is a share, too, of a
+    /// group with more members than partitions.
+    fn shared_out(&mut self, n_partitions: usize) {
+        let _ = n_partitions;
+    }
+
     /// Is called every [`ConsumerOptions::tick_every`], with records or without, but never while
     /// another call runs.
     fn tick(&mut self) -> impl Future<Output = Result<(), HandlerError>> + Send {
@@ -433,7 +439,11 @@ impl<H: Handler> Consumer<'_, H> {
         if !partitions.is_empty() {
             info!(group = %self.options.group, partitions = %list(&partitions), "partitions assigned");
         }
+        for partition in &partitions {
+            self.log.metrics().reads(&self.options.group, partition);
+        }
         self.owned.extend(partitions);
+        self.handler.shared_out(self.owned.len());
         Ok(())
     }
 
@@ -495,6 +505,7 @@ impl<H: Handler> Consumer<'_, H> {
         }
         self.handler.revoked(&partitions).await;
         self.member.release(&partitions).await.map_err(|error| self.log_error(error))?;
+        self.handler.shared_out(self.owned.len());
         if !partitions.is_empty() && !lost {
             info!(group = %self.options.group, partitions = %list(&partitions), "partitions revoked");
         }

@@ -35,7 +35,7 @@ pub use envelope::{Envelope, EnvelopeError, Origin, format_traceparent, parse_tr
 pub use error::{BoxError, LogError, ProduceError, TopicError};
 pub use kafka::KafkaLog;
 pub use log::Log;
-pub use metrics::Metrics;
+pub use metrics::{GroupLag, Metrics};
 pub use opentelemetry::trace::SpanContext;
 pub use partitioner::partition_for;
 pub use producer::{Delivery, Producer, ProducerOptions};

@@ -1,5 +1,9 @@
 //! The metrics of a log and of everything made from it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -20,6 +24,19 @@ pub struct Metrics {
     commit_errors: Family<GroupLabels, Counter>,
     dead_letters: Family<TopicLabels, Counter>,
     unreachable: Family<ClientLabels, Gauge>,
+    /// The partitions that members of this process have, each with its lag once that is known: what `lag` shows, for
+    /// those who ask by group.
+    reading: Arc<Mutex<BTreeMap<String, BTreeMap<TopicPartition, Option<u64>>>>>,
+}
+
+/// How far behind a group is, as far as this process reads for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupLag {
+    pub topic: Arc<str>,
+    /// How many partitions of the topic are read here.
+    pub n_partitions: usize,
+    /// Records of those partitions that are not committed yet; none until the log has said it of each.
+    pub n_records: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -92,6 +109,30 @@ impl Metrics {
         );
     }
 
+    /// How far behind a group is, by topic: the partitions that are read in this process.
+    pub fn group_lag(&self, group: &str) -> Vec<GroupLag> {
+        let mut lags: Vec<GroupLag> = Vec::new();
+        for (at, lag) in self.reading.lock().get(group).into_iter().flatten() {
+            match lags.last_mut() {
+                Some(last) if last.topic == at.topic => {
+                    last.n_partitions += 1;
+                    last.n_records = last.n_records.zip(*lag).map(|(sum, lag)| sum + lag);
+                }
+                _ => {
+                    let topic = Arc::clone(&at.topic);
+                    lags.push(GroupLag { topic, n_partitions: 1, n_records: *lag });
+                }
+            }
+        }
+        lags
+    }
+
+    /// Notes that a partition is read here; its lag is not known yet.
+    pub(crate) fn reads(&self, group: &str, at: &TopicPartition) {
+        let mut reading = self.reading.lock();
+        reading.entry(group.to_owned()).or_default().entry(at.clone()).or_default();
+    }
+
     /// Makes one series of each of them, so that their names and labels can be listed.
     pub fn touch(&self) {
         let Self {
@@ -104,6 +145,7 @@ impl Metrics {
             commit_errors,
             dead_letters,
             unreachable,
+            reading: _,
         } = self;
         let topic = TopicLabels { topic: "topic".to_owned() };
         let group = GroupLabels { group: "group".to_owned() };
@@ -122,12 +164,18 @@ impl Metrics {
 
     /// Sets how many records a group is behind; whoever knows the log calls it.
     pub(crate) fn set_lag(&self, group: &str, at: &TopicPartition, n_records: u64) {
+        if let Some(lag) = self.reading.lock().get_mut(group).and_then(|it| it.get_mut(at)) {
+            *lag = Some(n_records);
+        }
         let n_records = i64::try_from(n_records).unwrap_or(i64::MAX);
         self.lag.get_or_create(&partition_labels(group, at)).set(n_records);
     }
 
     /// Forgets the lag of a partition that this process no longer reads.
     pub(crate) fn forget_lag(&self, group: &str, at: &TopicPartition) {
+        if let Some(partitions) = self.reading.lock().get_mut(group) {
+            partitions.remove(at);
+        }
         self.lag.remove(&partition_labels(group, at));
     }
 
@@ -206,5 +254,24 @@ mod tests {
         text.clear();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         assert!(!text.contains(r#"partition="3""#));
+    }
+
+    #[test]
+    fn the_lag_of_a_group_is_known_when_that_of_each_partition_is() {
+        let metrics = Metrics::default();
+        let at = |partition| TopicPartition::new("t", partition);
+        let lag = |n_partitions, n_records| GroupLag { topic: "t".into(), n_partitions, n_records };
+        // Late news of a partition that is not read here changes nothing.
+        metrics.set_lag("g", &at(0), 9);
+        assert_eq!(metrics.group_lag("g"), []);
+        metrics.reads("g", &at(0));
+        metrics.reads("g", &at(1));
+        metrics.set_lag("g", &at(0), 3);
+        assert_eq!(metrics.group_lag("g"), [lag(2, None)]);
+        metrics.set_lag("g", &at(1), 4);
+        assert_eq!(metrics.group_lag("g"), [lag(2, Some(7))]);
+        metrics.forget_lag("g", &at(0));
+        assert_eq!(metrics.group_lag("g"), [lag(1, Some(4))]);
+        assert_eq!(metrics.group_lag("other"), []);
     }
 }

@@ -70,7 +70,7 @@ pub enum Command {
     Checks(ChecksArgs),
     /// Sends the rows of a file as predict calls, at a chosen rate
     Replay(ReplayArgs),
-    /// Asks every service how it is
+    /// Asks every service how it is: version, state, uptime, lag, last error
     Status(StatusArgs),
 }
 

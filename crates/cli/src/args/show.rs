@@ -97,10 +97,21 @@ pub enum OutcomeArg {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+The exit status is 1 when a service does not answer or is not ready. A service that is degraded does its work, and
+somebody should look. LAG is what waits in the spool of serving, and the records that another service has not read
+yet, of the partitions that are its own; LAST ERROR may be long over.
+
+Examples:
+  shadowline status
+  shadowline status --endpoints data/endpoints.json --json")]
 pub struct StatusArgs {
     /// Prints one JSON document on standard output
     #[arg(long)]
     pub json: bool,
+    /// Waits until every service is ready, for at most this long
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub wait: Option<u64>,
     #[command(flatten)]
     pub servers: ServerArgs,
 }
