@@ -210,15 +210,17 @@ fn panel_of(alert: &Alert) -> Result<(&str, &str), SourceError> {
 
 fn panel_link(source: &Source, alert: &Alert) -> Result<String, SourceError> {
     let (dashboard, panel) = panel_of(alert)?;
-    let mut link =
-        format!("/d/{}?viewPanel={}", dashboard_uid(dashboard), panel_id(source, dashboard, panel)?);
+    // A panel that is not there is an error for this evaluator, too.
+    panel_id(source, dashboard, panel)?;
+    let mut link = format!("/d/{}", dashboard_uid(dashboard));
     let known = &source.dashboards[dashboard].variables;
     for (variable, label) in &alert.variables {
         if !known.contains(variable) {
             let reason = format!("dashboard `{dashboard}` has no variable `{variable}`");
             return Err(SourceError::content(&alert.alert, reason));
         }
-        link += &format!("&var-{variable}={{{{ .Labels.{label} }}}}");
+        let sign = if link.contains('?') { '&' } else { '?' };
+        link += &format!("{sign}var-{variable}={{{{ .Labels.{label} }}}}");
     }
     Ok(link)
 }

@@ -32,7 +32,7 @@ pub fn generate(root: &Path) -> Result<Files, SourceError> {
     let rules = yaml(&prometheus_rules(&source)?);
     files.insert("deploy/prometheus/rules/alerting.yml".into(), rules);
     let rules = yaml(&grafana_rules(&source)?);
-    files.insert("deploy/grafana/provisioning/alerting/rules.yaml".into(), rules);
+    files.insert("deploy/grafana/provisioning/alerting/rules.yml".into(), rules);
     files.insert("docs/metrics.md".into(), metrics_page());
     Ok(files)
 }

@@ -44,6 +44,8 @@ pub struct Asked {
     pub language: Language,
     /// The query with Grafana's macros and variables still in it.
     pub text: String,
+    /// The labels or columns of the answer that are shown by their names.
+    pub uses: Vec<String>,
 }
 
 /// What Grafana would put in the place of its macros and variables.
@@ -147,13 +149,13 @@ pub fn asked(root: &Path) -> Result<Vec<Asked>, QueriesError> {
     for (dir, end) in [
         ("dashboards", "json"),
         ("deploy/prometheus/rules", "yml"),
-        ("deploy/grafana/provisioning/alerting", "yaml"),
+        ("deploy/grafana/provisioning/alerting", "yml"),
     ] {
         for (name, document) in documents(root, dir, end)? {
             let place = format!("{dir}/{name}");
-            match end {
-                "json" => of_dashboard(&place, &document, &mut found),
-                "yml" => of_rules(&place, &document, &mut found),
+            match dir {
+                "dashboards" => of_dashboard(&place, &document, &mut found),
+                "deploy/prometheus/rules" => of_rules(&place, &document, &mut found),
                 _ => of_grafana_rules(&place, &document, &mut found),
             }
         }
@@ -187,14 +189,23 @@ fn items(value: &Value) -> &[Value] {
 fn of_dashboard(place: &str, dashboard: &Value, found: &mut Vec<Asked>) {
     for panel in items(&dashboard["panels"]) {
         let title = panel["title"].as_str().unwrap_or_default();
+        let shown: Vec<String> = items(&panel["transformations"])
+            .iter()
+            .flat_map(|it| items(&it["options"]["include"]["names"]))
+            .filter_map(|it| it.as_str().map(str::to_owned))
+            .collect();
         for target in items(&panel["targets"]) {
             let name = target["refId"].as_str().unwrap_or_default();
-            push(format!("{place}: {title} ({name})"), target, found);
+            let legend = target["legendFormat"].as_str().unwrap_or_default();
+            // A table of PromQL is made of several answers; one of SQL shows the columns of its own.
+            let uses = if target["rawSql"].is_string() { shown.clone() } else { named(legend) };
+            push(format!("{place}: {title} ({name})"), target, uses, found);
         }
     }
     for annotation in items(&dashboard["annotations"]["list"]) {
         let name = annotation["name"].as_str().unwrap_or_default();
-        push(format!("{place}: annotation {name}"), &annotation["target"], found);
+        let uses = ["time", "text", "tags"].map(str::to_owned).to_vec();
+        push(format!("{place}: annotation {name}"), &annotation["target"], uses, found);
     }
     for variable in items(&dashboard["templating"]["list"]) {
         let name = variable["name"].as_str().unwrap_or_default();
@@ -203,15 +214,23 @@ fn of_dashboard(place: &str, dashboard: &Value, found: &mut Vec<Asked>) {
         if let Some((series, label)) = inner.and_then(|it| it.rsplit_once(',')) {
             let text = format!("group by ({}) ({})", label.trim(), series.trim());
             let place = format!("{place}: variable {name}");
-            found.push(Asked { place, language: Language::PromQl, text });
+            let uses = vec![label.trim().to_owned()];
+            found.push(Asked { place, language: Language::PromQl, text, uses });
         }
     }
 }
 
-fn push(place: String, target: &Value, found: &mut Vec<Asked>) {
+/// The labels that a legend puts between `{{` and `}}`.
+fn named(legend: &str) -> Vec<String> {
+    let inside = legend.split("{{").skip(1).filter_map(|it| it.split_once("}}"));
+    inside.map(|(label, _)| label.trim().to_owned()).collect()
+}
+
+fn push(place: String, target: &Value, uses: Vec<String>, found: &mut Vec<Asked>) {
     for (key, language) in [("expr", Language::PromQl), ("rawSql", Language::Sql)] {
         if let Some(text) = target[key].as_str() {
-            found.push(Asked { place: place.clone(), language, text: text.to_owned() });
+            let (place, text, uses) = (place.clone(), text.to_owned(), uses.clone());
+            found.push(Asked { place, language, text, uses });
         }
     }
 }
@@ -219,7 +238,7 @@ fn push(place: String, target: &Value, found: &mut Vec<Asked>) {
 fn of_rules(place: &str, rules: &Value, found: &mut Vec<Asked>) {
     for rule in items(&rules["groups"]).iter().flat_map(|it| items(&it["rules"])) {
         let name = rule["alert"].as_str().or(rule["record"].as_str()).unwrap_or_default();
-        push(format!("{place}: {name}"), rule, found);
+        push(format!("{place}: {name}"), rule, Vec::new(), found);
     }
 }
 
@@ -227,7 +246,7 @@ fn of_grafana_rules(place: &str, rules: &Value, found: &mut Vec<Asked>) {
     for rule in items(&rules["groups"]).iter().flat_map(|it| items(&it["rules"])) {
         let name = rule["title"].as_str().unwrap_or_default();
         for data in items(&rule["data"]) {
-            push(format!("{place}: {name}"), &data["model"], found);
+            push(format!("{place}: {name}"), &data["model"], Vec::new(), found);
         }
     }
 }
@@ -240,7 +259,8 @@ mod tests {
         let mut settings = Settings { from: "'a'".into(), to: "'b'".into(), ..Settings::default() };
         settings.variables.insert("spec".into(), "x|y".into());
         settings.variables.insert("request".into(), "it's".into());
-        Asked { place: String::new(), language, text: text.to_owned() }.prepared(&settings)
+        let (place, text) = (String::new(), text.to_owned());
+        Asked { place, language, text, uses: Vec::new() }.prepared(&settings)
     }
 
     #[test]
