@@ -34,7 +34,7 @@ pub const KIND: Kind = Kind {
 
 /// The metrics that this monitor's `/metrics` can have.
 pub fn metric_families() -> Vec<MetricFamily> {
-    shadowline_monitor::metric_families(&KIND)
+    shadowline_monitor::metric_families(&KIND, prediction::touch_metrics)
 }
 
 /// Returns the OpenAPI document.
