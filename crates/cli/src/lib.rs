@@ -25,6 +25,7 @@ mod score;
 mod scoring;
 mod show;
 mod specs_api;
+mod tester;
 mod train;
 mod up;
 
