@@ -46,8 +46,8 @@ pub fn openapi_json() -> String {
 macro_rules! schemas {
     ($($(#[$meta:meta])* struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* })+) => {
         $(
-            $(#[$meta])*
             #[derive(ToSchema)]
+            $(#[$meta])*
             #[expect(dead_code, reason = "the schema of a message that is read and written field by field")]
             struct $name { $($(#[$field_meta])* $field: $type,)* }
         )+
