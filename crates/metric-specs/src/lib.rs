@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`serve`], then `engine`, the one task that owns the state of all specs.
 
+mod alert_traces;
 mod alertmanager;
 mod api;
 mod config;

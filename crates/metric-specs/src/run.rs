@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use crate::alert_traces::AlertTraces;
 use crate::alertmanager::Peer;
 use crate::config::Config;
 use crate::engine::{Engine, Handle, Wakers};
@@ -100,7 +101,11 @@ pub fn serve(
         let own_metrics = MetricSpecsMetrics::register(&metrics);
         health.set_consumers(lag_of(&log, &config.group, config.topics.prefix.scores()));
         let store = open_store(&config).await?;
-        let wakers = Wakers { specs: watch::Sender::new(()), alerts: watch::Sender::new(()) };
+        let wakers = Wakers {
+            specs: watch::Sender::new(()),
+            alerts: watch::Sender::new(()),
+            traces: AlertTraces::default(),
+        };
         let names = &config.topics.prefix;
         let engine = Engine::open(
             store.clone(),
@@ -264,6 +269,7 @@ impl Pipeline<'_> {
             producer: producer.clone(),
             topics: self.config.topics.prefix.clone(),
             metrics: self.metrics.clone(),
+            traces: self.wakers.traces.clone(),
         };
         let (specs, alerts) = (publisher.clone(), publisher);
         let health = self.health.component("alerts topic");

@@ -6,11 +6,12 @@ use std::sync::Weak;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
-use prometheus_client::metrics::histogram::Histogram;
 use shadowline_segment_log::Spool;
 use shadowline_service::metrics::Metrics;
+use shadowline_service::traces::Exemplar;
 
 /// Stands for a model that is not there, so that callers cannot make up label values.
 pub(crate) const UNKNOWN_MODEL: &str = "unknown";
@@ -74,7 +75,8 @@ struct VersionLabels {
     platform: &'static str,
 }
 
-type Durations = Family<DurationLabels, Histogram, fn() -> Histogram>;
+type DurationHistogram = HistogramWithExemplars<Exemplar>;
+type Durations = Family<DurationLabels, DurationHistogram, fn() -> DurationHistogram>;
 
 /// All metrics of a server; clones count together.
 #[derive(Debug, Clone)]
@@ -93,15 +95,16 @@ pub(crate) struct Meters {
 /// The metrics of one model version, found once instead of with every request.
 #[derive(Debug, Clone)]
 pub(crate) struct ModelMeters {
-    durations: [Histogram; 4],
+    durations: [DurationHistogram; 4],
     ok: [Counter; 4],
 }
 
-fn predict_histogram() -> Histogram {
-    Histogram::new([
+fn predict_histogram() -> DurationHistogram {
+    let buckets = [
         0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
         2.5, 5.0, 10.0,
-    ])
+    ];
+    DurationHistogram::new(buckets.into_iter())
 }
 
 impl Meters {
@@ -204,13 +207,13 @@ impl Meters {
 }
 
 impl ModelMeters {
-    pub(crate) fn answered(&self, door: Door, seconds: f64) {
-        self.durations[door.idx()].observe(seconds);
+    pub(crate) fn answered(&self, door: Door, seconds: f64, exemplar: Option<Exemplar>) {
+        self.durations[door.idx()].observe(seconds, exemplar, None);
         self.ok[door.idx()].inc();
     }
 
-    pub(crate) fn failed(&self, door: Door, seconds: f64) {
-        self.durations[door.idx()].observe(seconds);
+    pub(crate) fn failed(&self, door: Door, seconds: f64, exemplar: Option<Exemplar>) {
+        self.durations[door.idx()].observe(seconds, exemplar, None);
     }
 }
 
