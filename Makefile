@@ -51,5 +51,7 @@ clean: ## Removes what was built
 	$(CARGO) clean
 
 include mk/bench.mk
+include mk/deploy.mk
 include mk/fuzz.mk
 include mk/kafka.mk
+include mk/stack.mk

@@ -6,7 +6,7 @@
 #   run.sh jars    only fetches the jars
 #
 # KAFKA_PORT (9092) and KAFKA_CONTROLLER_PORT (the next one) choose the ports, KAFKA_HOME the
-# directory (.kafka). Without Java 17 or Maven, Docker and compose.yaml do the same.
+# directory (.kafka). Without Java 17 or Maven, Docker and the compose.yaml beside this do the same.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -155,7 +155,7 @@ case ${1:-} in
         if has_java && { has_jars || command -v mvn >/dev/null; }; then
             start_jars
         elif has_docker; then
-            KAFKA_PORT=$port docker compose -f "$root/compose.yaml" up -d --wait kafka
+            KAFKA_PORT=$port docker compose -f "$here/compose.yaml" up -d --wait kafka
             echo "127.0.0.1:$port"
         else
             missing
@@ -164,8 +164,8 @@ case ${1:-} in
         ;;
     stop)
         stop_jars
-        if [ -f "$root/compose.yaml" ] && has_docker; then
-            docker compose -f "$root/compose.yaml" rm --stop --force kafka >/dev/null
+        if has_docker; then
+            docker compose -f "$here/compose.yaml" rm --stop --force kafka >/dev/null
         fi
         ;;
     *)

@@ -116,16 +116,19 @@ impl Client {
         url: &str,
         fill: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
     ) -> anyhow::Result<Answer> {
-        let asked = || format!("{method} {url}");
+        let asked = || format!("{method} {}", shown(url));
         let request = fill(self.http.request(method.clone(), url));
         let response = request.send().await.with_context(asked)?;
         let status = response.status();
         let bytes = response.bytes().await.with_context(asked)?;
-        let body = if bytes.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&bytes)
-                .with_context(|| format!("{method} {url}: the answer is not JSON"))?
+        let body = match serde_json::from_slice(&bytes) {
+            _ if bytes.is_empty() => Value::Null,
+            Ok(body) => body,
+            // Whoever stands before a service answers as he likes: a proxy that wants a password, say.
+            Err(_) if !status.is_success() => String::from_utf8_lossy(&bytes).trim().into(),
+            Err(error) => {
+                return Err(error).with_context(|| format!("{}: the answer is not JSON", asked()));
+            }
         };
         Ok(Answer { status, body })
     }
@@ -137,10 +140,13 @@ pub(crate) fn url(
     segments: &[&str],
     query: &[(&'static str, String)],
 ) -> anyhow::Result<String> {
-    let mut url = reqwest::Url::parse(base).with_context(|| format!("address `{base}`"))?;
+    let mut url =
+        reqwest::Url::parse(base).with_context(|| format!("address `{}`", shown(base)))?;
     match url.path_segments_mut() {
         Ok(mut path) => path.pop_if_empty().extend(segments),
-        Err(()) => bail!("address `{base}`: expected one such as http://127.0.0.1:8000"),
+        Err(()) => {
+            bail!("address `{}`: expected one such as http://127.0.0.1:8000", shown(base))
+        }
     };
     if !query.is_empty() {
         url.query_pairs_mut().extend_pairs(query);
@@ -148,8 +154,17 @@ pub(crate) fn url(
     Ok(url.into())
 }
 
+/// An address as people may see it: without the user and the password that may be in it.
+pub(crate) fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |it| it.1);
+    format!("{scheme}://{host}{path}")
+}
+
 fn checked(method: &Method, url: &str, answer: Answer) -> anyhow::Result<Answer> {
     let Answer { status, body } = answer;
+    let url = shown(url);
     if status.is_success() {
         return Ok(Answer { status, body });
     }
@@ -158,7 +173,12 @@ fn checked(method: &Method, url: &str, answer: Answer) -> anyhow::Result<Answer>
             let request = request_id.map(|it| format!(" (request {it})")).unwrap_or_default();
             anyhow!("{method} {url}: {status}, {code}: {message}{request}")
         }
-        Err(_) => anyhow!("{method} {url}: {status}: {body}"),
+        Err(_) => match body {
+            Value::Null => anyhow!("{method} {url}: {status}"),
+            Value::String(text) if text.is_empty() => anyhow!("{method} {url}: {status}"),
+            Value::String(text) => anyhow!("{method} {url}: {status}: {text}"),
+            other => anyhow!("{method} {url}: {status}: {other}"),
+        },
     })
 }
 
@@ -172,5 +192,16 @@ mod tests {
         assert_eq!(at, "http://h:1/base/v1/a%2Fb%20c?spec=x%26y");
         assert_eq!(url("http://h:1", &["v1"], &[]).unwrap(), "http://h:1/v1");
         assert!(url("h", &["v1"], &[]).is_err());
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        assert_eq!(shown("http://me:a@b@h:1/v1?a=me@h"), "http://h:1/v1?a=me@h");
+        assert_eq!(shown("http://h:1/a@b"), "http://h:1/a@b");
+        let error = url("http://me:hunter2@h:many", &[], &[]).unwrap_err().to_string();
+        assert!(error.contains("h:many") && !error.contains("hunter2"), "{error}");
+        let answer = Answer { status: StatusCode::UNAUTHORIZED, body: Value::Null };
+        let error = checked(&Method::GET, "http://me:hunter2@h/v1", answer).unwrap_err();
+        assert_eq!(error.to_string(), "GET http://h/v1: 401 Unauthorized");
     }
 }

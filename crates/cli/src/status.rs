@@ -1,37 +1,53 @@
 //! `shadowline status`: every service, and how it is.
 
+use std::time::Duration;
+
 use anyhow::bail;
 use serde_json::{Map, Value, json};
+use tokio::time::{Instant, sleep};
 
 use crate::args::StatusArgs;
-use crate::client::Client;
+use crate::client::{Client, shown};
 use crate::endpoints::Endpoints;
 use crate::output;
 use crate::show::text;
 
 const HEADER: [&str; 7] = ["SERVICE", "ADDRESS", "VERSION", "STATE", "UPTIME", "LAG", "LAST ERROR"];
 
+/// How often `--wait` asks again.
+const ASKED_EVERY: Duration = Duration::from_millis(250);
+
 pub(crate) async fn run(args: &StatusArgs) -> anyhow::Result<()> {
     let endpoints = Endpoints::from_args(&args.servers)?;
     let client = Client::new()?;
-    let services = endpoints.all_http().map(async |(name, url)| {
-        let said = client.status(url).await;
-        service(name, url, said)
-    });
-    // All at once: one that does not answer costs its patience only once.
-    let services = futures_util::future::join_all(services).await;
+    let deadline = Instant::now() + Duration::from_secs(args.wait.unwrap_or(0));
+    let mut services = ask(&client, &endpoints).await;
+    while !not_ready(&services).is_empty() && Instant::now() + ASKED_EVERY < deadline {
+        sleep(ASKED_EVERY).await;
+        services = ask(&client, &endpoints).await;
+    }
     if args.json {
         output::json(&json!({"services": services}))?;
     } else {
         let rows: Vec<_> = services.iter().map(row).collect();
         output::table(&HEADER, &rows)?;
     }
-    let not_ready: Vec<String> = services
-        .iter()
-        .filter(|it| !matches!(it["status"].as_str(), Some("ok" | "degraded")))
-        .map(|it| text(&it["service"]))
-        .collect();
+    let not_ready = not_ready(&services);
     if not_ready.is_empty() { Ok(()) } else { bail!("not ready: {}", not_ready.join(", ")) }
+}
+
+async fn ask(client: &Client, endpoints: &Endpoints) -> Vec<Value> {
+    let services = endpoints.all_http().map(async |(name, url)| {
+        let said = client.status(url).await;
+        service(name, url, said)
+    });
+    // All at once: one that does not answer costs its patience only once.
+    futures_util::future::join_all(services).await
+}
+
+fn not_ready(services: &[Value]) -> Vec<String> {
+    let is_ready = |it: &Value| matches!(it["status"].as_str(), Some("ok" | "degraded"));
+    services.iter().filter(|it| !is_ready(it)).map(|it| text(&it["service"])).collect()
 }
 
 /// What is known of a service: what it says of itself and its address, or that it does not answer.
@@ -50,7 +66,7 @@ fn service(name: &str, url: &str, said: anyhow::Result<Value>) -> Value {
         }
     };
     known.insert("service".to_owned(), name.into());
-    known.insert("url".to_owned(), url.into());
+    known.insert("url".to_owned(), shown(url).into());
     Value::Object(known)
 }
 

@@ -12,12 +12,14 @@ mod api;
 mod config;
 mod engine;
 mod ingest;
+mod log_health;
 mod metrics;
 mod publish;
 mod run;
 
 pub use api::openapi_json;
 pub use config::{AlertmanagerSettings, Config, PeerUrl, TopicSettings};
+pub use metrics::metric_families;
 pub use run::{MetricSpecsError, run, serve};
 
 /// Default settings, as TOML.

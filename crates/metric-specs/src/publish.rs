@@ -50,6 +50,16 @@ pub(crate) enum Outbox {
     Alerts,
 }
 
+impl Outbox {
+    /// What metrics call the receiver.
+    fn target(self) -> &'static str {
+        match self {
+            Self::Specs => "metric_specs_topic",
+            Self::Alerts => "alerts_topic",
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 enum PublishError {
     #[error("read or empty an outbox")]
@@ -67,6 +77,7 @@ impl Publisher {
         health: Component,
         ending: CancellationToken,
     ) {
+        self.metrics.receiver(outbox.target());
         let work = async {
             let (first, longest) = RETRY_AFTER;
             let mut wait = first;
@@ -111,7 +122,7 @@ impl Publisher {
                 return Ok(());
             }
             for change in changes {
-                self.send("metric_specs_topic", spec_record(&topic, &change)).await?;
+                self.send(Outbox::Specs.target(), spec_record(&topic, &change)).await?;
                 self.store.spec_change_published(change.change_no).await?;
             }
         }
@@ -128,7 +139,7 @@ impl Publisher {
             for event in events {
                 let mut record = alert_record(&topic, &event);
                 record.envelope.trace = self.traces.of(&event.event.id);
-                self.send("alerts_topic", record).await?;
+                self.send(Outbox::Alerts.target(), record).await?;
                 self.store.alert_event_published(event.event_no).await?;
                 self.traces.forget(&event.event.id);
             }

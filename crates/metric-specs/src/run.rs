@@ -25,6 +25,7 @@ use crate::alertmanager::Peer;
 use crate::config::Config;
 use crate::engine::{Engine, Handle, Wakers};
 use crate::ingest::Ingest;
+use crate::log_health;
 use crate::metrics::MetricSpecsMetrics;
 use crate::publish::{Outbox, Publisher};
 
@@ -183,7 +184,7 @@ fn lag_of(
 }
 
 async fn open_store(config: &Config) -> Result<Store, MetricSpecsError> {
-    if let Some(dir) = config.store.path().parent() {
+    if let Some(dir) = config.store.path().and_then(|it| it.parent()) {
         tokio::fs::create_dir_all(dir).await.map_err(|source| MetricSpecsError::Directory {
             dir: dir.display().to_string(),
             source,
@@ -242,6 +243,8 @@ impl Pipeline<'_> {
         if !self.prepare_topics().await? {
             return Ok(());
         }
+        let watched = self.health.component("log");
+        self.tasks.spawn(log_health::watch(self.log.clone(), watched, self.ending.clone()));
         // One for everything: its connections are open by the time that the first alert is sent.
         let options = ProducerOptions::new(format!("shadowline-{SERVICE}"));
         let producer = self.log.producer(options).map_err(MetricSpecsError::Log)?;

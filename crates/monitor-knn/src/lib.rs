@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use shadowline_detectors::DetectorKind;
 use shadowline_monitor::Kind;
 pub use shadowline_monitor::{Config, MonitorError};
+use shadowline_service::catalogue::MetricFamily;
 use shadowline_stream::Log;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,22 @@ pub const KIND: Kind = Kind {
     service: "monitor-knn",
     detector: DetectorKind::Knn,
     version: env!("CARGO_PKG_VERSION"),
+    api: (
+        "Shadowline KNN monitor",
+        "Hosts KNN-outlier detectors, and scores the inferences of the models that metric specs watch with them.",
+    ),
+    extension: None,
 };
+
+/// The metrics that this monitor's `/metrics` can have.
+pub fn metric_families() -> Vec<MetricFamily> {
+    shadowline_monitor::metric_families(&KIND)
+}
+
+/// Returns the OpenAPI document.
+pub fn openapi_json() -> String {
+    shadowline_monitor::openapi_json(&KIND, None)
+}
 
 /// Runs the monitor as its own program, on the log and the port that its settings name.
 ///
@@ -49,6 +65,20 @@ mod tests {
     use shadowline_service::settings::{self, Layers};
 
     use super::*;
+
+    #[test]
+    fn the_committed_openapi_document_is_the_one_served() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+        let made = openapi_json();
+        if std::env::var_os("UPDATE_OPENAPI").is_some() {
+            std::fs::write(path, &made).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            committed == made,
+            "openapi.json is out of date: run this test with UPDATE_OPENAPI=1"
+        );
+    }
 
     #[test]
     fn the_default_settings_are_whole_and_print_as_settings() {

@@ -1,11 +1,15 @@
 //! Settings of a monitor.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use shadowline_detectors::DetectorKind;
 use shadowline_service::{http::HttpSettings, telemetry};
 use shadowline_stream::{LogConfig, Topics};
+
+use crate::extension::{Extension, Host};
 
 /// Which monitor it is: what tells one monitor's program from another's.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +20,10 @@ pub struct Kind {
     pub detector: DetectorKind,
     /// Version of the program.
     pub version: &'static str,
+    /// What its REST API is called, and one sentence about it.
+    pub api: (&'static str, &'static str),
+    /// Makes the routes that only monitors of this kind have; they answer predictions.
+    pub extension: Option<fn(Host) -> Extension>,
 }
 
 /// Settings of a monitor. A group of one name shares the work, so every replica has the same one.
@@ -24,6 +32,15 @@ pub struct Kind {
 pub struct Config {
     /// Where detectors are installed.
     pub packages_dir: PathBuf,
+    /// Packages that are installed at every start: folders that a training wrote.
+    #[serde(default, deserialize_with = "one_or_several")]
+    pub install: Vec<PathBuf>,
+    /// Whether inferences on the log are scored. If not, no log is opened, and only REST is served.
+    #[serde(default = "yes")]
+    pub watch: bool,
+    /// Of monitors that answer predictions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<PredictionSettings>,
     /// The consumer group.
     pub group: String,
     /// The most inferences scored at once.
@@ -59,6 +76,14 @@ pub enum Explain {
     None,
 }
 
+/// How predictions are answered.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PredictionSettings {
+    /// The model of the paths that name none; empty, it is the only one there is.
+    pub model: String,
+}
+
 /// The topics of an installation; the same in every service.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,4 +98,30 @@ pub struct TopicSettings {
 
 fn local_kafka() -> LogConfig {
     LogConfig::kafka("127.0.0.1:9092")
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Takes one path as well as a list, because a flag or a variable of the environment is seldom a list.
+fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    struct Paths;
+    impl<'de> Visitor<'de> for Paths {
+        type Value = Vec<PathBuf>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a path or a list of paths")
+        }
+        fn visit_str<E: de::Error>(self, path: &str) -> Result<Self::Value, E> {
+            Ok(if path.is_empty() { Vec::new() } else { vec![PathBuf::from(path)] })
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut paths = Vec::new();
+            while let Some(path) = list.next_element()? {
+                paths.push(path);
+            }
+            Ok(paths)
+        }
+    }
+    deserializer.deserialize_any(Paths)
 }

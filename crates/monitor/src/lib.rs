@@ -6,7 +6,8 @@
 //! the scores are acknowledged, so a score can come twice but never not at all; the origin it carries lets
 //! readers drop the repeat.
 //!
-//! This crate does not know what a threshold is, and keeps nothing but the detectors.
+//! This crate does not know what a threshold is, and keeps nothing but the detectors. What only one kind of
+//! monitor has, answers to predictions for example, comes to it as an [`Extension`].
 //!
 //! **Invariant:** a record that was read has led to a score or an unscored score for each watching
 //! detector, or to a dead letter, before its offset is committed.
@@ -15,6 +16,7 @@
 //! who watches what.
 
 mod config;
+mod extension;
 mod handler;
 mod metrics;
 mod rest;
@@ -22,5 +24,9 @@ mod run;
 mod scoring;
 mod watch;
 
-pub use config::{Config, Explain, Kind, TopicSettings};
+pub use config::{Config, Explain, Kind, PredictionSettings, TopicSettings};
+pub use extension::{Extension, Host};
+pub use metrics::metric_families;
+pub use rest::openapi_json;
 pub use run::{MonitorError, run, serve};
+pub use watch::Detectors;

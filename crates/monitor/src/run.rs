@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use futures_util::future::BoxFuture;
 use shadowline_detectors::DetectorArtefact;
-use shadowline_packages::{LoadError, Package, Registry, StoreError};
+use shadowline_packages::{FolderError, LoadError, Package, Registry, StoreError, read_folder};
 use shadowline_service::health::{Component, Consumer, Health, Status};
-use shadowline_service::http;
 use shadowline_service::metrics::Metrics;
+use shadowline_service::{docs, http};
 use shadowline_stream::{
     Bytes, ConsumeError, ConsumerOptions, DeadLetters, Log, LogError, ProducerOptions, TableEvent,
     TableReader, TopicError, consume,
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::config::{Config, Kind};
+use crate::extension::Host;
 use crate::handler::Scorer;
 use crate::metrics::MonitorMetrics;
 use crate::scoring::chain;
@@ -44,6 +46,20 @@ pub enum MonitorError {
     /// The detectors cannot be read.
     #[error("open the installed detectors")]
     Packages(#[source] StoreError),
+    /// A folder that the settings name is not a package.
+    #[error("install package")]
+    Folder(#[source] FolderError),
+    /// A package that the settings name cannot be installed.
+    #[error("install package `{}`", path.display())]
+    Install {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// The cause.
+        source: StoreError,
+    },
+    /// A setting of another kind of monitor.
+    #[error("setting `prediction`: {0} answers no predictions")]
+    NoPredictions(&'static str),
     /// Inferences can no longer be read or scored.
     #[error("score inferences")]
     Consume(#[source] ConsumeError),
@@ -66,15 +82,19 @@ pub fn run(
 ) -> BoxFuture<'_, Result<(), MonitorError>> {
     Box::pin(async move {
         let listener = config.http.bind().await.map_err(MonitorError::Http)?;
-        let log = Log::open(&config.log).await.map_err(MonitorError::Log)?;
-        serve(kind, config, log, listener, stop).await
+        let log = match config.watch {
+            true => Some(Log::open(&config.log).await.map_err(MonitorError::Log)?),
+            false => None,
+        };
+        serve_with(kind, config, log, listener, stop).await
     })
 }
 
 /// Runs a monitor on a log until `stop`: REST at once, scoring when the topics and specs are there.
 ///
 /// # Errors
-/// What no waiting cures: topics of the wrong form, a directory that cannot be read, a log that refuses.
+/// What no waiting cures: topics of the wrong form, a directory that cannot be read, a package that cannot be
+/// installed as the settings want, a log that refuses.
 pub fn serve(
     kind: &Kind,
     config: Config,
@@ -84,47 +104,98 @@ pub fn serve(
 ) -> BoxFuture<'_, Result<(), MonitorError>> {
     // Boxed here, so that the code of the whole service is made once, in this crate, and not again in every
     // program and test that runs it.
-    Box::pin(async move {
-        let health = Health::new(kind.service);
-        let metrics = Metrics::new(kind.service, kind.version);
+    let log = config.watch.then_some(log);
+    Box::pin(serve_with(kind, config, log, listener, stop))
+}
+
+/// Without a log, only REST is served.
+async fn serve_with(
+    kind: &Kind,
+    config: Config,
+    log: Option<Log>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<(), MonitorError> {
+    let health = Health::new(kind.service);
+    let metrics = Metrics::new(kind.service, kind.version);
+    if let Some(log) = &log {
         metrics.with_registry(|it| log.metrics().register(it));
-        let own_metrics = MonitorMetrics::register(&metrics, kind.detector);
-        health.set_consumers(lag_of(&log, &config.group, config.topics.prefix.inferences()));
-        let packages = health.component("packages");
-        let detectors = open_detectors(kind, &config).await?;
-        let watching = Arc::new(Watching::new(Arc::clone(&detectors), own_metrics.clone()));
+        health.set_consumers(lag_of(log, &config.group, config.topics.prefix.inferences()));
+    }
+    let own_metrics = MonitorMetrics::register(&metrics, kind.detector);
+    let packages = health.component("packages");
+    let detectors = open_detectors(kind, &config).await?;
+    let watching = Arc::new(Watching::new(Arc::clone(&detectors), own_metrics.clone()));
 
-        // Ends when this function does, however it does; HTTP goes last, so that health can be asked until then.
-        let ending = CancellationToken::new();
-        let _ending = ending.clone().drop_guard();
-        tokio::spawn(watch_packages(Arc::clone(&detectors), packages, ending.clone()));
-        tokio::spawn(announce_stop(health.clone(), stop.clone(), ending.clone()));
-        let api = shadowline_packages::router(detectors, config.max_upload_bytes)
-            .merge(crate::rest::router(Arc::clone(&watching)));
-        let app = http::router(&health, &metrics, api);
-        let http = http::serve(listener, app, ending.clone());
-        tokio::pin!(http);
+    // Ends when this function does, however it does; HTTP goes last, so that health can be asked until then.
+    let ending = CancellationToken::new();
+    let _ending = ending.clone().drop_guard();
+    let watched = watch_packages(Arc::clone(&detectors), packages, config.watch, ending.clone());
+    tokio::spawn(watched);
+    tokio::spawn(announce_stop(health.clone(), stop.clone(), ending.clone()));
+    let api = api(kind, &config, detectors, &watching, &metrics, &ending)?;
+    let app = http::router(&health, &metrics, api);
+    let http = http::serve(listener, app, ending.clone());
+    tokio::pin!(http);
 
-        let monitor = Monitor {
-            kind,
-            config: &config,
-            log: &log,
-            log_health: health.component("log"),
-            specs: health.component("metric-specs"),
-            scoring: health.component("scoring"),
-            watching,
-            metrics: own_metrics,
-            stop,
+    // Made before HTTP is served, so that nobody finds a service that has no components yet, and is ready.
+    let monitor = log.as_ref().map(|log| Monitor {
+        kind,
+        config: &config,
+        log,
+        log_health: health.component("log"),
+        specs: health.component("metric-specs"),
+        scoring: health.component("scoring"),
+        watching,
+        metrics: own_metrics,
+        stop: stop.clone(),
+        ending: ending.clone(),
+    });
+    let scoring = async {
+        match monitor {
+            Some(monitor) => monitor.run().await,
+            None => {
+                stop.cancelled().await;
+                Ok(())
+            }
+        }
+    };
+    let result = tokio::select! {
+        result = scoring => result,
+        result = &mut http => return result.map_err(MonitorError::Http),
+    };
+    ending.cancel();
+    http.await.map_err(MonitorError::Http)?;
+    result
+}
+
+/// Every route but those of health and metrics.
+fn api(
+    kind: &Kind,
+    config: &Config,
+    detectors: Arc<Detectors>,
+    watching: &Arc<Watching>,
+    metrics: &Metrics,
+    ending: &CancellationToken,
+) -> Result<Router, MonitorError> {
+    let extension = match (kind.extension, &config.prediction) {
+        (Some(extend), settings) => Some(extend(Host {
+            detectors: Arc::clone(&detectors),
+            metrics: metrics.clone(),
+            settings: settings.clone().unwrap_or_default(),
             ending: ending.clone(),
-        };
-        let result = tokio::select! {
-            result = monitor.run() => result,
-            result = &mut http => return result.map_err(MonitorError::Http),
-        };
-        ending.cancel();
-        http.await.map_err(MonitorError::Http)?;
-        result
-    })
+        })),
+        (None, None) => None,
+        (None, Some(_)) => return Err(MonitorError::NoPredictions(kind.service)),
+    };
+    let (routes, openapi) = match extension {
+        Some(it) => (it.router, Some(it.openapi)),
+        None => (Router::new(), None),
+    };
+    Ok(shadowline_packages::router(detectors, config.max_upload_bytes)
+        .merge(crate::rest::router(Arc::clone(watching)))
+        .merge(routes)
+        .merge(docs::router(kind.api.0, crate::rest::openapi_json(kind, openapi))))
 }
 
 /// The scoring side of a monitor, while it runs.
@@ -239,10 +310,10 @@ fn lag_of(
 
 async fn open_detectors(kind: &Kind, config: &Config) -> Result<Arc<Detectors>, MonitorError> {
     let expected = kind.detector;
-    let dir = config.packages_dir.clone();
+    let (dir, folders) = (config.packages_dir.clone(), config.install.clone());
     // Off the async threads: it reads and checks every artefact.
     let work = tokio::task::spawn_blocking(move || {
-        Registry::open(dir, move |package: &Package, artefact: &[u8]| {
+        let detectors = Registry::open(dir, move |package: &Package, artefact: &[u8]| {
             if package.runtime != expected.name() {
                 let message = format!(
                     "its runtime is `{}`; this monitor hosts `{}`",
@@ -260,12 +331,24 @@ async fn open_detectors(kind: &Kind, config: &Config) -> Result<Arc<Detectors>, 
             }
             Ok(detector)
         })
+        .map_err(MonitorError::Packages)?;
+        for path in folders {
+            let (document, artefact) = read_folder(&path).map_err(MonitorError::Folder)?;
+            let installed = detectors.install(document, &artefact);
+            installed.map_err(|source| MonitorError::Install { path, source })?;
+        }
+        Ok(Arc::new(detectors))
     });
-    work.await.map_err(MonitorError::Task)?.map(Arc::new).map_err(MonitorError::Packages)
+    work.await.map_err(MonitorError::Task)?
 }
 
-/// Keeps the health of the packages: damaged ones degrade it.
-async fn watch_packages(detectors: Arc<Detectors>, health: Component, ending: CancellationToken) {
+/// Keeps the health of the packages: damaged ones degrade it, and who does nothing but answer for them needs one.
+async fn watch_packages(
+    detectors: Arc<Detectors>,
+    health: Component,
+    may_be_empty: bool,
+    ending: CancellationToken,
+) {
     let mut changes = detectors.changes();
     loop {
         changes.mark_unchanged();
@@ -274,7 +357,11 @@ async fn watch_packages(detectors: Arc<Detectors>, health: Component, ending: Ca
             .iter()
             .map(|it| format!("`{}` version {} cannot be used: {}", it.name, it.version, it.reason))
             .collect();
-        if damaged.is_empty() {
+        if !may_be_empty && detectors.snapshot().is_empty() {
+            let none = "no model is there: name a package's folder in the setting `install`, or send one to /v1/models";
+            let reasons = std::iter::once(none.to_owned()).chain(damaged);
+            health.failing(reasons.collect::<Vec<_>>().join("; "))
+        } else if damaged.is_empty() {
             health.ok()
         } else {
             health.degraded(damaged.join("; "))

@@ -12,7 +12,8 @@ use shadowline_wire::{ModelRef, MonitorRef, Unscored, WatchedSpec};
 
 use crate::metrics::MonitorMetrics;
 
-pub(crate) type Detectors = Registry<DetectorArtefact>;
+/// The detectors installed in a monitor.
+pub type Detectors = Registry<DetectorArtefact>;
 type HostedDetector = Arc<Hosted<DetectorArtefact>>;
 
 /// The metric specs by their keys on the topic; one that cannot be read stands with the reason.
@@ -91,6 +92,9 @@ impl Watching {
         let plan =
             Arc::new(Plan::new(&specs, &self.detectors.snapshot(), &self.detectors.damaged()));
         self.metrics.specs(plan.watched.len(), plan.ignored.len());
+        for watched in &plan.watched {
+            self.metrics.watching(&watched.target.monitor);
+        }
         *cached = Some((generations, Arc::clone(&plan)));
         plan
     }

@@ -14,11 +14,13 @@
 
 mod disk;
 mod document;
+mod folder;
 mod registry;
 mod rest;
 
 pub use document::{DocumentError, ModelDocument, NameError, PackageName};
+pub use folder::{FolderError, read_folder};
 pub use registry::{
     Damaged, Hosted, InstallOutcome, LoadError, Package, PackageKey, Registry, StoreError,
 };
-pub use rest::{DEFAULT_MAX_UPLOAD_BYTES, router};
+pub use rest::{DEFAULT_MAX_UPLOAD_BYTES, openapi, router};

@@ -9,8 +9,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use serde_json::Value;
 use serde_json::json;
 use shadowline_service::http::ApiError;
+use utoipa::{OpenApi, ToSchema};
 
 use crate::document::{ModelDocument, PackageName};
 use crate::registry::{Hosted, InstallOutcome, Registry, StoreError, chain};
@@ -43,14 +45,131 @@ pub fn router<T: Send + Sync + 'static>(
         .with_state(registry)
 }
 
+/// The OpenAPI document of [`router`]'s routes, for a service to merge into its own.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+#[derive(OpenApi)]
+#[openapi(paths(list, install, show, remove_all, show_version, remove_version))]
+struct Document;
+
+/// An installed package.
+#[derive(ToSchema)]
+#[schema(as = Package)]
+#[expect(
+    dead_code,
+    reason = "the schema of `Package`, whose contract is a type of a crate without schemas"
+)]
+struct PackageSchema {
+    #[schema(example = "spend")]
+    name: String,
+    /// From 1.
+    version: u64,
+    /// What runs it.
+    #[schema(example = "isolation-forest")]
+    runtime: String,
+    /// What it reads and answers: `inputs` and `outputs`, each field with its type, shape and profile.
+    #[schema(value_type = Object)]
+    contract: Value,
+    /// Whatever else its maker wrote down.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    metadata: Value,
+    /// `sha256:` and the digest of its document and artefact.
+    digest: String,
+    /// Size of the artefact.
+    artefact_bytes: u64,
+}
+
+/// A package on disk that cannot be used.
+#[derive(ToSchema)]
+#[schema(as = DamagedPackage)]
+#[expect(dead_code, reason = "the schema of `Damaged`")]
+struct DamagedSchema {
+    name: String,
+    version: u64,
+    /// Why not.
+    reason: String,
+}
+
+/// Every installed package.
+#[derive(ToSchema)]
+#[schema(as = Packages)]
+#[expect(dead_code, reason = "the schema of an answer")]
+struct PackagesSchema {
+    models: Vec<PackageSchema>,
+    damaged: Vec<DamagedSchema>,
+}
+
+/// The versions of one package.
+#[derive(ToSchema)]
+#[schema(as = PackageVersions)]
+#[expect(dead_code, reason = "the schema of an answer")]
+struct VersionsSchema {
+    name: String,
+    versions: Vec<PackageSchema>,
+    damaged: Vec<DamagedSchema>,
+}
+
+/// An upload.
+#[derive(ToSchema)]
+#[schema(as = PackageUpload)]
+#[expect(dead_code, reason = "the schema of a form")]
+struct UploadSchema {
+    /// `serving.yaml`: the model document.
+    #[schema(format = Binary)]
+    document: String,
+    /// The file that the document names.
+    #[schema(format = Binary)]
+    artefact: String,
+}
+
+/// What an upload came to.
+#[derive(ToSchema)]
+#[schema(as = InstalledPackage)]
+#[expect(dead_code, reason = "the schema of an answer")]
+struct InstalledSchema {
+    /// `installed`, or `unchanged` where the same content was there already.
+    outcome: String,
+    model: PackageSchema,
+}
+
+/// An error.
+#[derive(ToSchema)]
+#[schema(as = ErrorAnswer)]
+#[expect(dead_code, reason = "the schema of every error")]
+struct ErrorSchema {
+    error: ErrorDetailSchema,
+}
+
+/// What was wrong.
+#[derive(ToSchema)]
+#[schema(as = ErrorDetail)]
+#[expect(dead_code, reason = "the schema of every error")]
+struct ErrorDetailSchema {
+    /// A stable word in snake case.
+    #[schema(example = "not_found")]
+    code: String,
+    /// What was wrong, where, and what was expected.
+    message: String,
+    /// The request's id, which the service's log names too.
+    request_id: String,
+}
+
 type Shared<T> = State<Arc<Registry<T>>>;
 
+/// Lists installed packages, and damaged ones with the reason.
+#[utoipa::path(get, path = "/v1/models", tag = "packages", responses((status = 200, body = PackagesSchema)))]
 async fn list<T: Send + Sync + 'static>(State(registry): Shared<T>) -> Response {
     let snapshot = registry.snapshot();
     let models: Vec<_> = snapshot.values().map(|it| &it.package).collect();
     Json(json!({"models": models, "damaged": registry.damaged()})).into_response()
 }
 
+/// Shows the versions of one package.
+#[utoipa::path(get, path = "/v1/models/{name}", tag = "packages", params(
+    ("name" = String, Path, description = "The package's name"),
+), responses((status = 200, body = VersionsSchema), (status = 404, body = ErrorSchema)))]
 async fn show<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path(name): Path<String>,
@@ -67,6 +186,11 @@ async fn show<T: Send + Sync + 'static>(
     Ok(Json(json!({"name": name, "versions": versions, "damaged": damaged})).into_response())
 }
 
+/// Shows one version of a package.
+#[utoipa::path(get, path = "/v1/models/{name}/versions/{version}", tag = "packages", params(
+    ("name" = String, Path, description = "The package's name"),
+    ("version" = u64, Path, description = "Its version, from 1"),
+), responses((status = 200, body = PackageSchema), (status = 404, body = ErrorSchema)))]
 async fn show_version<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path((name, version)): Path<(String, String)>,
@@ -78,6 +202,17 @@ async fn show_version<T: Send + Sync + 'static>(
     Ok(Json(&hosted.package).into_response())
 }
 
+/// Installs a package: a document without a version gets the next one.
+#[utoipa::path(post, path = "/v1/models", tag = "packages",
+    request_body(content = UploadSchema, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, body = InstalledSchema, description = "A new version"),
+        (status = 200, body = InstalledSchema, description = "The same content was there already"),
+        (status = 400, body = ErrorSchema, description = "The document or the form is not one"),
+        (status = 409, body = ErrorSchema, description = "The version is taken by other content"),
+        (status = 413, body = ErrorSchema),
+        (status = 422, body = ErrorSchema, description = "The artefact cannot be used here"),
+    ))]
 async fn install<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     mut parts: Multipart,
@@ -114,6 +249,10 @@ async fn install<T: Send + Sync + 'static>(
     Ok((status, Json(json!({"outcome": outcome, "model": package}))).into_response())
 }
 
+/// Removes every version of a package.
+#[utoipa::path(delete, path = "/v1/models/{name}", tag = "packages", params(
+    ("name" = String, Path, description = "The package's name"),
+), responses((status = 204), (status = 404, body = ErrorSchema)))]
 async fn remove_all<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path(name): Path<String>,
@@ -121,6 +260,11 @@ async fn remove_all<T: Send + Sync + 'static>(
     remove(registry, parse_name(name)?, None).await
 }
 
+/// Removes one version of a package.
+#[utoipa::path(delete, path = "/v1/models/{name}/versions/{version}", tag = "packages", params(
+    ("name" = String, Path, description = "The package's name"),
+    ("version" = u64, Path, description = "Its version, from 1"),
+), responses((status = 204), (status = 404, body = ErrorSchema)))]
 async fn remove_version<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path((name, version)): Path<(String, String)>,

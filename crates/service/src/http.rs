@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error_span, info, warn};
 
 use crate::health::Health;
+use crate::health_metrics::HealthCollector;
 use crate::metrics::Metrics;
 use crate::traces::{self, Exemplar, KeyValue, ServerSpan, SpanContext};
 
@@ -132,18 +133,20 @@ impl IntoResponse for ApiError {
 
 /// A service's whole HTTP side: `/livez`, `/readyz`, `/v1/status`, `/metrics` and its own routes.
 pub fn router(health: &Health, metrics: &Metrics, api: Router) -> Router {
-    let durations = metrics.register(
-        "shadowline_http_request_duration_seconds",
-        "Time to answer an HTTP request",
-        Durations::new_with_constructor(duration_histogram),
-    );
+    let durations = register_metrics(health, metrics).durations;
     let version = metrics.version();
     let base = Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .with_state(health.clone())
         .merge(Router::new().route("/v1/status", get(status)).with_state((health.clone(), version)))
-        .merge(Router::new().route("/metrics", get(scrape)).with_state(metrics.clone()));
+        .merge(
+            // Both paths, because scrapers of mounted metrics apps ask for the second.
+            Router::new()
+                .route("/metrics", get(scrape))
+                .route("/metrics/", get(scrape))
+                .with_state(metrics.clone()),
+        );
     base.merge(api)
         .fallback(|request: Request| async move {
             ApiError::not_found(format!("there is nothing at `{}`", request.uri().path()))
@@ -176,6 +179,31 @@ pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) 
             warn!("connections still open after the grace period were cut off");
             Ok(())
         }
+    }
+}
+
+/// The metrics that every service's HTTP side has.
+pub(crate) struct HttpMetrics {
+    durations: Durations,
+}
+
+impl HttpMetrics {
+    /// Makes one series of each.
+    pub(crate) fn touch(&self) {
+        let Self { durations } = self;
+        let labels = HttpLabels { method: "GET", route: "/livez".to_owned(), status: 200 };
+        drop(durations.get_or_create(&labels));
+    }
+}
+
+pub(crate) fn register_metrics(health: &Health, metrics: &Metrics) -> HttpMetrics {
+    metrics.register_collector(HealthCollector::new(health.clone()));
+    HttpMetrics {
+        durations: metrics.register(
+            "shadowline_http_request_duration_seconds",
+            "Time to answer an HTTP request",
+            Durations::new_with_constructor(duration_histogram),
+        ),
     }
 }
 

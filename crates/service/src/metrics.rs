@@ -21,6 +21,8 @@ pub const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub struct Metrics {
     version: &'static str,
     registry: Arc<RwLock<Registry>>,
+    /// The `_sum` samples, each with what follows the name, that OpenMetrics does not allow.
+    signed_sums: Arc<RwLock<Vec<String>>>,
 }
 
 impl fmt::Debug for Metrics {
@@ -36,7 +38,7 @@ impl Metrics {
         let build = Info::new(vec![("service", service), ("version", version)]);
         registry.register("shadowline_build", "What is running", build);
         registry.register_collector(Box::new(ProcessCollector));
-        Metrics { version, registry: Arc::new(RwLock::new(registry)) }
+        Metrics { version, registry: Arc::new(RwLock::new(registry)), signed_sums: Arc::default() }
     }
 
     /// The version of the service.
@@ -53,6 +55,15 @@ impl Metrics {
         metric
     }
 
+    /// Adds a histogram, or a family of them, whose values can be negative.
+    ///
+    /// Its sum falls, and so is no counter. OpenMetrics forbids such a sum, and a rate of it takes every fall for
+    /// a restart; the older text format has it, for whoever reads it as the plain number that it is.
+    pub fn register_signed<M: Metric + Clone>(&self, name: &str, help: &str, histogram: M) -> M {
+        self.signed_sums.write().extend([format!("{name}_sum{{"), format!("{name}_sum ")]);
+        self.register(name, help, histogram)
+    }
+
     /// Lets a crate that declares its own metrics register them.
     pub fn with_registry(&self, register: impl FnOnce(&mut Registry)) {
         register(&mut self.registry.write());
@@ -65,6 +76,16 @@ impl Metrics {
 
     /// All metrics in OpenMetrics 1.0.
     pub fn openmetrics(&self) -> String {
+        let all = self.encoded();
+        let signed_sums = self.signed_sums.read();
+        if signed_sums.is_empty() {
+            return all;
+        }
+        let forbidden = |line: &str| signed_sums.iter().any(|it| line.starts_with(it.as_str()));
+        all.split_inclusive('\n').filter(|line| !forbidden(line)).collect()
+    }
+
+    fn encoded(&self) -> String {
         let mut out = String::new();
         if let Err(error) = text::encode(&mut out, &self.registry.read()) {
             // Writing to a string cannot fail, so this is a metric that refuses to be written.
@@ -75,7 +96,7 @@ impl Metrics {
 
     /// All metrics in Prometheus' text format 0.0.4.
     pub fn text(&self) -> String {
-        text_from_openmetrics(&self.openmetrics())
+        text_from_openmetrics(&self.encoded())
     }
 
     /// The text and content type a scraper with this `Accept` header wants.

@@ -4,12 +4,10 @@ use jiff::Timestamp;
 use shadowline_evaluation::{
     AlertState, Evaluation, SpecId, SpecVersion, Transition, TransitionReason, WindowSummary,
 };
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use crate::columns::{Columns, json, micros, signed};
+use crate::database::{Row, Statement, Transaction};
 use crate::specs::read_spec;
-use crate::{SpecNo, Store, StoreError, StoredSpec};
+use crate::{SpecNo, Store, StoreError, StoredSpec, json};
 
 /// One change of a spec's alert.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,24 +64,22 @@ pub struct AlertHistoryQuery {
 impl Store {
     /// Returns the state of every spec that was not deleted.
     pub async fn states(&self) -> Result<Vec<StoredState>, StoreError> {
-        let rows = sqlx::query(
+        let statement = Statement::new(
+            "read states of alerts",
             "SELECT a.spec_no, a.spec_version, a.incident, a.evaluation FROM alert_states a \
              JOIN metric_specs s ON s.spec_no = a.spec_no WHERE s.deleted_at IS NULL",
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(StoreError::query("read states of alerts"))?;
+        );
+        let rows = self.database.rows(statement).await?;
         rows.iter()
             .map(|row| {
-                let columns = Columns(row);
-                let spec_version = columns.u32("spec_version")?;
+                let spec_version = row.u32("spec_version")?;
                 let evaluation = match spec_version {
                     0 => None,
-                    _ => Some((SpecVersion(spec_version), columns.json("evaluation")?)),
+                    _ => Some((SpecVersion(spec_version), row.json("evaluation")?)),
                 };
                 Ok(StoredState {
-                    spec_no: SpecNo(columns.get("spec_no")?),
-                    incident: columns.unsigned("incident")?,
+                    spec_no: SpecNo(row.get("spec_no")?),
+                    incident: row.unsigned("incident")?,
                     evaluation,
                 })
             })
@@ -95,24 +91,19 @@ impl Store {
         &self,
         query: &AlertHistoryQuery,
     ) -> Result<Vec<RecordedAlertEvent>, StoreError> {
-        let mut sql = QueryBuilder::<Sqlite>::new(EVENT_COLUMNS);
+        let mut sql = Statement::new("read the history of alerts", EVENT_COLUMNS);
         sql.push(" WHERE 1 = 1");
         if let Some(spec) = query.spec {
             sql.push(" AND s.id = ").push_bind(spec.to_string());
         }
         if let Some(since) = query.recorded_since {
-            sql.push(" AND e.recorded_at >= ").push_bind(micros(since));
+            sql.push(" AND e.recorded_at >= ").push_bind(since);
         }
         if let Some(before) = query.before {
             sql.push(" AND e.event_no < ").push_bind(before);
         }
-        sql.push(" ORDER BY e.event_no DESC LIMIT ").push_bind(i64::from(query.limit));
-        let rows = sql
-            .build()
-            .fetch_all(&self.readers)
-            .await
-            .map_err(StoreError::query("read the history of alerts"))?;
-        rows.iter().map(read_event).collect()
+        sql.push(" ORDER BY e.event_no DESC LIMIT ").push_bind(query.limit);
+        self.events(sql).await
     }
 
     /// Returns changes of alerts that are not on the topic yet, in the order in which to send them.
@@ -120,39 +111,67 @@ impl Store {
         &self,
         limit: u32,
     ) -> Result<Vec<RecordedAlertEvent>, StoreError> {
-        let mut sql = QueryBuilder::<Sqlite>::new(EVENT_COLUMNS);
-        sql.push(" WHERE NOT e.published ORDER BY e.event_no LIMIT ").push_bind(i64::from(limit));
-        let rows = sql
-            .build()
-            .fetch_all(&self.readers)
-            .await
-            .map_err(StoreError::query("read the outbox of alerts"))?;
-        rows.iter().map(read_event).collect()
+        let mut sql = Statement::new("read the outbox of alerts", EVENT_COLUMNS);
+        sql.push(" WHERE NOT e.published ORDER BY e.event_no LIMIT ").push_bind(limit);
+        self.events(sql).await
     }
 
     /// Marks a change of an alert: the topic has it.
     pub async fn alert_event_published(&self, event_no: i64) -> Result<(), StoreError> {
-        sqlx::query("UPDATE alert_events SET published = TRUE WHERE event_no = $1")
-            .bind(event_no)
-            .execute(&self.writer)
-            .await
-            .map_err(StoreError::query("empty the outbox of alerts"))?;
-        Ok(())
+        let statement = Statement::new(
+            "empty the outbox of alerts",
+            "UPDATE alert_events SET published = TRUE WHERE event_no = $1",
+        );
+        self.database.change(statement.bind(event_no)).await.map(drop)
     }
 
     /// Returns the change that made each alert fire that fires now.
     pub async fn firing_events(&self) -> Result<Vec<RecordedAlertEvent>, StoreError> {
-        let mut sql = QueryBuilder::<Sqlite>::new(EVENT_COLUMNS);
+        let mut sql = Statement::new("read firing alerts", EVENT_COLUMNS);
         sql.push(
             " JOIN alert_states a ON a.spec_no = e.spec_no AND a.state = 'firing' AND a.incident = e.incident \
              WHERE e.to_state = 'firing' ORDER BY e.event_no",
         );
-        let rows = sql
-            .build()
-            .fetch_all(&self.readers)
-            .await
-            .map_err(StoreError::query("read firing alerts"))?;
-        rows.iter().map(read_event).collect()
+        self.events(sql).await
+    }
+
+    /// Returns the last resolution of each version of each spec that was recorded since a time, newest first. Who
+    /// tells of alerts that ended needs all of these, and none before them: each ends the same alert again.
+    pub async fn resolutions_since(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<RecordedAlertEvent>, StoreError> {
+        let mut sql = Statement::new("read resolved alerts", EVENT_COLUMNS);
+        sql.push(" WHERE e.from_state = 'firing' AND e.recorded_at >= ").push_bind(since);
+        sql.push(
+            " AND NOT EXISTS (SELECT 1 FROM alert_events n WHERE n.spec_no = e.spec_no AND n.event_no > e.event_no \
+             AND n.spec_version = e.spec_version AND n.from_state = 'firing') ORDER BY e.event_no DESC",
+        );
+        self.events(sql).await
+    }
+
+    /// Drops changes of alerts that were recorded before a time, at most `limit` of them, and returns how many.
+    ///
+    /// What the topic does not have yet stays, and so does the last change of every spec that was not deleted: it says
+    /// since when an alert stands as it does, and what a firing one must be told with.
+    pub async fn delete_alert_events_before(
+        &self,
+        cutoff: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let statement = Statement::new(
+            "drop old changes of alerts",
+            "DELETE FROM alert_events WHERE event_no IN \
+             (SELECT e.event_no FROM alert_events e JOIN metric_specs s ON s.spec_no = e.spec_no \
+             WHERE e.recorded_at < $1 AND e.published AND (s.deleted_at IS NOT NULL OR EXISTS \
+             (SELECT 1 FROM alert_events n WHERE n.spec_no = e.spec_no AND n.event_no > e.event_no)) \
+             ORDER BY e.recorded_at LIMIT $2)",
+        );
+        self.database.change(statement.bind(cutoff).bind(limit)).await
+    }
+
+    async fn events(&self, statement: Statement) -> Result<Vec<RecordedAlertEvent>, StoreError> {
+        self.database.rows(statement).await?.iter().map(read_event).collect()
     }
 }
 
@@ -163,43 +182,41 @@ const EVENT_COLUMNS: &str = "SELECT e.event_no, e.id AS event_id, e.spec_version
      JOIN metric_spec_versions v ON v.spec_no = e.spec_no AND v.version = e.spec_version";
 
 pub(crate) async fn insert_events(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     events: &[AlertEvent],
 ) -> Result<(), StoreError> {
     for event in events {
         let transition = &event.transition;
         let window = transition.window.as_ref();
-        sqlx::query(
+        let statement = Statement::new(
+            "insert changes of alerts",
             "INSERT INTO alert_events (id, spec_no, spec_version, incident, from_state, to_state, reason, at, \
              recorded_at, condition_since, fired_at, value, n_scored, n_breach, n_unscored, examples, published) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, FALSE)",
         )
-        .bind(&event.id)
+        .bind(event.id.as_str())
         .bind(event.spec_no.0)
-        .bind(i64::from(event.spec_version.0))
-        .bind(signed(event.incident))
+        .bind(event.spec_version.0)
+        .bind(event.incident)
         .bind(transition.from.name())
         .bind(transition.to.name())
         .bind(transition.reason.name())
-        .bind(micros(transition.at))
-        .bind(micros(event.recorded_at))
-        .bind(transition.condition_since.map(micros))
-        .bind(transition.fired_at.map(micros))
+        .bind(transition.at)
+        .bind(event.recorded_at)
+        .bind(transition.condition_since)
+        .bind(transition.fired_at)
         .bind(transition.value.filter(|it| it.is_finite()))
-        .bind(window.map(|it| signed(it.n_scored)))
-        .bind(window.map(|it| signed(it.n_breach)))
-        .bind(window.map(|it| signed(it.n_unscored)))
-        .bind(json("examples of an alert", &transition.examples)?)
-        .execute(&mut *connection)
-        .await
-        .map_err(StoreError::query("insert changes of alerts"))?;
+        .bind(window.map(|it| it.n_scored))
+        .bind(window.map(|it| it.n_breach))
+        .bind(window.map(|it| it.n_unscored))
+        .bind(json("examples of an alert", &transition.examples)?);
+        transaction.change(statement).await?;
     }
     Ok(())
 }
 
-fn read_event(row: &SqliteRow) -> Result<RecordedAlertEvent, StoreError> {
-    let columns = Columns(row);
-    let spec = read_spec(row)?;
+fn read_event(columns: &Row) -> Result<RecordedAlertEvent, StoreError> {
+    let spec = read_spec(columns)?;
     let value: Option<f64> = columns.get("value")?;
     let window = match columns.get::<Option<i64>>("n_scored")? {
         None => None,

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use shadowline_evaluation::{Condition, Evaluation, Outcome, SpecVersion};
-use sqlx::{AssertSqlSafe, SqliteConnection};
 use uuid::Uuid;
 
 use crate::alerts::{AlertEvent, insert_events};
-use crate::columns::{Columns, json, micros, signed};
-use crate::{SpecNo, Store, StoreError};
+use crate::database::{Statement, Transaction};
+use crate::{SpecNo, Store, StoreError, json};
 
 /// The effects of a batch. Either all of them are kept, or none.
 #[derive(Debug, Clone, Default)]
@@ -102,40 +101,38 @@ impl Store {
     /// Keeps the effects of a batch, all or none.
     ///
     /// # Errors
-    /// `Fenced` if another process applied records of a partition in between; else what the database said.
+    /// `Fenced` if another process applied records of a partition in between; else what the database said. After
+    /// an error of the connection nobody knows whether the batch is kept: the stored offsets say it.
     pub async fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.database.begin().await?;
         for step in &batch.offsets {
             move_offset(&mut transaction, batch, step).await?;
         }
         for mark in &batch.applied {
             set_applied(&mut transaction, batch, mark).await?;
         }
-        insert_checks(&mut transaction, &batch.checks).await?;
+        transaction.insert_checks(&batch.checks).await?;
         for state in &batch.states {
             set_state(&mut transaction, state).await?;
         }
         insert_events(&mut transaction, &batch.events).await?;
-        transaction.commit().await.map_err(StoreError::query("commit a batch of scores"))
+        transaction.commit("commit a batch of scores").await
     }
 
     /// Returns how far each producer's records were applied.
     pub async fn applied(&self, reader: &str) -> Result<Vec<AppliedMark>, StoreError> {
-        let rows = sqlx::query(
+        let statement = Statement::new(
+            "read what was applied",
             "SELECT log_partition, producer, instance, sequence FROM applied WHERE reader = $1",
-        )
-        .bind(reader)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(StoreError::query("read what was applied"))?;
+        );
+        let rows = self.database.rows(statement.bind(reader)).await?;
         rows.iter()
             .map(|row| {
-                let columns = Columns(row);
                 Ok(AppliedMark {
-                    partition: columns.u32("log_partition")?,
-                    producer: columns.get("producer")?,
-                    instance: columns.uuid("instance")?,
-                    sequence: columns.unsigned("sequence")?,
+                    partition: row.u32("log_partition")?,
+                    producer: row.get("producer")?,
+                    instance: row.uuid("instance")?,
+                    sequence: row.unsigned("sequence")?,
                 })
             })
             .collect()
@@ -147,49 +144,44 @@ impl Store {
         reader: &str,
         topic: &str,
     ) -> Result<BTreeMap<u32, u64>, StoreError> {
-        let rows = sqlx::query(
+        let statement = Statement::new(
+            "read stored offsets",
             "SELECT log_partition, next_offset FROM offsets WHERE reader = $1 AND topic = $2",
-        )
-        .bind(reader)
-        .bind(topic)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(StoreError::query("read stored offsets"))?;
+        );
+        let rows = self.database.rows(statement.bind(reader).bind(topic)).await?;
         rows.iter()
-            .map(|row| {
-                let columns = Columns(row);
-                Ok((columns.u32("log_partition")?, columns.unsigned("next_offset")?))
-            })
+            .map(|row| Ok((row.u32("log_partition")?, row.unsigned("next_offset")?)))
             .collect()
     }
 }
 
+/// Moves an offset if it is where it is believed to be. The row stays locked until the transaction ends, so of two
+/// writers that believe the same, one waits here for the other, and then finds the offset moved.
 async fn move_offset(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     batch: &Batch,
     step: &OffsetStep,
 ) -> Result<(), StoreError> {
-    let query = match step.from {
-        Some(from) => sqlx::query(
+    const ATTEMPT: &str = "move an offset";
+    let sql = match step.from {
+        Some(_) => {
             "UPDATE offsets SET next_offset = $4 \
-             WHERE reader = $1 AND topic = $2 AND log_partition = $3 AND next_offset = $5",
-        )
-        .bind(&batch.reader)
-        .bind(&batch.topic)
-        .bind(i64::from(step.partition))
-        .bind(signed(step.to))
-        .bind(signed(from)),
-        None => sqlx::query(
+             WHERE reader = $1 AND topic = $2 AND log_partition = $3 AND next_offset = $5"
+        }
+        None => {
             "INSERT INTO offsets (reader, topic, log_partition, next_offset) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (reader, topic, log_partition) DO NOTHING",
-        )
-        .bind(&batch.reader)
-        .bind(&batch.topic)
-        .bind(i64::from(step.partition))
-        .bind(signed(step.to)),
+             ON CONFLICT (reader, topic, log_partition) DO NOTHING"
+        }
     };
-    let done = query.execute(connection).await.map_err(StoreError::query("move an offset"))?;
-    if done.rows_affected() == 1 {
+    let mut statement = Statement::new(ATTEMPT, sql)
+        .bind(batch.reader.as_str())
+        .bind(batch.topic.as_str())
+        .bind(step.partition)
+        .bind(step.to);
+    if let Some(from) = step.from {
+        statement = statement.bind(from);
+    }
+    if transaction.change(statement).await? == 1 {
         Ok(())
     } else {
         Err(StoreError::Fenced { topic: batch.topic.clone(), partition: step.partition })
@@ -197,108 +189,36 @@ async fn move_offset(
 }
 
 async fn set_applied(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     batch: &Batch,
     mark: &AppliedMark,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    let statement = Statement::new(
+        "mark what was applied",
         "INSERT INTO applied (reader, log_partition, producer, instance, sequence) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (reader, log_partition, producer, instance) DO UPDATE SET sequence = excluded.sequence",
     )
-    .bind(&batch.reader)
-    .bind(i64::from(mark.partition))
-    .bind(&mark.producer)
+    .bind(batch.reader.as_str())
+    .bind(mark.partition)
+    .bind(mark.producer.as_str())
     .bind(mark.instance.to_string())
-    .bind(signed(mark.sequence))
-    .execute(connection)
-    .await
-    .map_err(StoreError::query("mark what was applied"))?;
-    Ok(())
+    .bind(mark.sequence);
+    transaction.change(statement).await.map(drop)
 }
 
-async fn set_state(connection: &mut SqliteConnection, state: &NewState) -> Result<(), StoreError> {
-    sqlx::query(
+async fn set_state(transaction: &mut Transaction, state: &NewState) -> Result<(), StoreError> {
+    let statement = Statement::new(
+        "keep the state of an alert",
         "INSERT INTO alert_states (spec_no, spec_version, incident, state, evaluation, updated_at) \
          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (spec_no) DO UPDATE SET spec_version = excluded.spec_version, \
          incident = excluded.incident, state = excluded.state, evaluation = excluded.evaluation, \
          updated_at = excluded.updated_at",
     )
     .bind(state.spec_no.0)
-    .bind(i64::from(state.spec_version.0))
-    .bind(signed(state.incident))
+    .bind(state.spec_version.0)
+    .bind(state.incident)
     .bind(state.evaluation.state().name())
     .bind(json("the state of an alert", &state.evaluation)?)
-    .bind(micros(state.updated_at))
-    .execute(connection)
-    .await
-    .map_err(StoreError::query("keep the state of an alert"))?;
-    Ok(())
-}
-
-const CHECK_COLUMNS: [&str; 16] = [
-    "spec_no",
-    "spec_version",
-    "inference_id",
-    "model",
-    "model_version",
-    "monitor",
-    "monitor_version",
-    "value",
-    "outcome",
-    "reason",
-    "operator",
-    "threshold",
-    "event_at",
-    "log_partition",
-    "origin_instance",
-    "origin_sequence",
-];
-
-/// How many rows go into one statement: few different sizes, so that each statement is prepared once.
-const CHUNKS: [usize; 4] = [256, 32, 4, 1];
-
-async fn insert_checks(
-    connection: &mut SqliteConnection,
-    mut checks: &[NewCheck],
-) -> Result<(), StoreError> {
-    for size in CHUNKS {
-        if checks.len() < size {
-            continue;
-        }
-        let statement = insert_statement(size);
-        while checks.len() >= size {
-            let (chunk, rest) = checks.split_at(size);
-            let mut query = sqlx::query(AssertSqlSafe(statement.as_str()));
-            for check in chunk {
-                query = query
-                    .bind(check.spec_no.0)
-                    .bind(i64::from(check.spec_version.0))
-                    .bind(&check.inference_id)
-                    .bind(&check.model.0)
-                    .bind(&check.model.1)
-                    .bind(&check.monitor.0)
-                    .bind(&check.monitor.1)
-                    .bind(check.value)
-                    .bind(check.outcome.name())
-                    .bind(check.reason.as_deref())
-                    .bind(check.condition.operator().name())
-                    .bind(check.condition.threshold())
-                    .bind(micros(check.event_at))
-                    .bind(i64::from(check.partition))
-                    .bind(check.origin.0.to_string())
-                    .bind(signed(check.origin.1));
-            }
-            query.execute(&mut *connection).await.map_err(StoreError::query("insert checks"))?;
-            checks = rest;
-        }
-    }
-    Ok(())
-}
-
-/// Made of constants only. The placeholders have no numbers here, because SQLite looks numbered ones up one after the
-/// other, and a statement has thousands.
-fn insert_statement(n_rows: usize) -> String {
-    let row = format!("({})", ["?"; CHECK_COLUMNS.len()].join(", "));
-    let rows = vec![row.as_str(); n_rows].join(", ");
-    format!("INSERT INTO checks ({}) VALUES {rows}", CHECK_COLUMNS.join(", "))
+    .bind(state.updated_at);
+    transaction.change(statement).await.map(drop)
 }

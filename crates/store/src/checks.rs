@@ -5,11 +5,9 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use shadowline_evaluation::{Operator, Outcome, SpecId, SpecVersion};
-use sqlx::QueryBuilder;
-use sqlx::Sqlite;
 use uuid::Uuid;
 
-use crate::columns::{Columns, micros};
+use crate::database::{Row, Statement};
 use crate::{Store, StoreError};
 
 /// One score judged by one metric spec, as it was kept.
@@ -63,13 +61,13 @@ pub struct CheckFilter {
 /// A place in the list of checks, which is in order of event time, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    event_at: i64,
+    event_at: Timestamp,
     check_no: i64,
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.event_at, self.check_no)
+        write!(f, "{}-{}", self.event_at.as_microsecond(), self.check_no)
     }
 }
 
@@ -78,7 +76,8 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let parts = text.rsplit_once('-').and_then(|(event_at, check_no)| {
-            Some(Self { event_at: event_at.parse().ok()?, check_no: check_no.parse().ok()? })
+            let event_at = Timestamp::from_microsecond(event_at.parse().ok()?).ok()?;
+            Some(Self { event_at, check_no: check_no.parse().ok()? })
         });
         parts.ok_or_else(|| format!("`{text}` is no cursor that an answer has given"))
     }
@@ -119,7 +118,8 @@ impl Store {
         limit: u32,
         after: Option<Cursor>,
     ) -> Result<CheckPage, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(
+        let mut query = Statement::new(
+            "read checks",
             "SELECT c.check_no, s.id AS spec_id, s.name AS spec_name, c.spec_version, c.inference_id, c.model, \
              c.model_version, c.monitor, c.monitor_version, c.value, c.outcome, c.reason, c.operator, c.threshold, \
              c.event_at, c.log_partition, c.origin_instance, c.origin_sequence \
@@ -133,44 +133,31 @@ impl Store {
         query
             .push(" ORDER BY c.event_at DESC, c.check_no DESC LIMIT ")
             .push_bind(i64::from(limit) + 1);
-        let mut rows = query
-            .build()
-            .fetch_all(&self.readers)
-            .await
-            .map_err(StoreError::query("read checks"))?;
+        let mut rows = self.database.rows(query).await?;
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
         let next = match rows.last() {
             Some(row) if more => {
-                let columns = Columns(row);
-                Some(Cursor {
-                    event_at: columns.get("event_at")?,
-                    check_no: columns.get("check_no")?,
-                })
+                Some(Cursor { event_at: row.time("event_at")?, check_no: row.get("check_no")? })
             }
             Some(_) | None => None,
         };
-        let checks = rows.iter().map(|row| read_check(&Columns(row))).collect::<Result<_, _>>()?;
+        let checks = rows.iter().map(read_check).collect::<Result<_, _>>()?;
         Ok(CheckPage { checks, next })
     }
 
     /// Counts checks by outcome.
     pub async fn count_checks(&self, filter: &CheckFilter) -> Result<CheckCounts, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(
+        let mut query = Statement::new(
+            "count checks",
             "SELECT c.outcome, COUNT(*) AS n FROM checks c JOIN metric_specs s ON s.spec_no = c.spec_no WHERE 1 = 1",
         );
         push_filter(&mut query, filter);
         query.push(" GROUP BY c.outcome");
-        let rows = query
-            .build()
-            .fetch_all(&self.readers)
-            .await
-            .map_err(StoreError::query("count checks"))?;
         let mut counts = CheckCounts::default();
-        for row in &rows {
-            let columns = Columns(row);
-            let n = columns.unsigned("n")?;
-            match columns.named("outcome", Outcome::from_name)? {
+        for row in self.database.rows(query).await? {
+            let n = row.unsigned("n")?;
+            match row.named("outcome", Outcome::from_name)? {
                 Outcome::Healthy => counts.healthy = n,
                 Outcome::Breach => counts.breach = n,
                 Outcome::Unscored => counts.unscored = n,
@@ -181,17 +168,13 @@ impl Store {
 
     /// Counts the different requests among checks.
     pub async fn count_inferences(&self, filter: &CheckFilter) -> Result<u64, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(
+        let mut query = Statement::new(
+            "count inferences",
             "SELECT COUNT(DISTINCT c.inference_id) AS n FROM checks c JOIN metric_specs s ON s.spec_no = c.spec_no \
              WHERE 1 = 1",
         );
         push_filter(&mut query, filter);
-        let row = query
-            .build()
-            .fetch_one(&self.readers)
-            .await
-            .map_err(StoreError::query("count inferences"))?;
-        Columns(&row).unsigned("n")
+        self.database.first_row(query).await?.map_or(Ok(0), |row| row.unsigned("n"))
     }
 
     /// Drops checks of requests that arrived before a time, at most `limit` of them, and returns how many.
@@ -202,20 +185,16 @@ impl Store {
         cutoff: Timestamp,
         limit: u32,
     ) -> Result<u64, StoreError> {
-        let done = sqlx::query(
+        let statement = Statement::new(
+            "drop old checks",
             "DELETE FROM checks WHERE check_no IN \
              (SELECT check_no FROM checks WHERE event_at < $1 ORDER BY event_at, check_no LIMIT $2)",
-        )
-        .bind(micros(cutoff))
-        .bind(i64::from(limit))
-        .execute(&self.writer)
-        .await
-        .map_err(StoreError::query("drop old checks"))?;
-        Ok(done.rows_affected())
+        );
+        self.database.change(statement.bind(cutoff).bind(limit)).await
     }
 }
 
-fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &CheckFilter) {
+fn push_filter(query: &mut Statement, filter: &CheckFilter) {
     if let Some(spec) = filter.spec {
         query
             .push(" AND c.spec_no = (SELECT spec_no FROM metric_specs WHERE id = ")
@@ -223,20 +202,20 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &CheckFilter) {
         query.push(")");
     }
     if let Some(inference_id) = &filter.inference_id {
-        query.push(" AND c.inference_id = ").push_bind(inference_id.clone());
+        query.push(" AND c.inference_id = ").push_bind(inference_id.as_str());
     }
     if let Some(outcome) = filter.outcome {
         query.push(" AND c.outcome = ").push_bind(outcome.name());
     }
     if let Some(since) = filter.since {
-        query.push(" AND c.event_at >= ").push_bind(micros(since));
+        query.push(" AND c.event_at >= ").push_bind(since);
     }
     if let Some(until) = filter.until {
-        query.push(" AND c.event_at < ").push_bind(micros(until));
+        query.push(" AND c.event_at < ").push_bind(until);
     }
 }
 
-fn read_check(columns: &Columns<'_>) -> Result<Check, StoreError> {
+fn read_check(columns: &Row) -> Result<Check, StoreError> {
     Ok(Check {
         spec_id: SpecId(columns.uuid("spec_id")?),
         spec_name: columns.get("spec_name")?,

@@ -1,31 +1,54 @@
 //! What can go wrong with the database.
 
+use std::time::Duration;
+
+use sqlx::migrate::MigrateError;
+use sqlx::postgres::PgDatabaseError;
+
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The address is of no database that is known here.
-    #[error("store address `{url}` is not usable: expected {expected}")]
+    #[error("store address `{url}` {wrong}; expected {expected}")]
     Url {
         /// The address, without a password.
         url: String,
+        /// What is wrong with it.
+        wrong: String,
         /// What would have been accepted.
         expected: &'static str,
     },
-    /// The database cannot be opened.
-    #[error("open store `{path}`")]
-    Open {
+    /// The file with the password cannot be read.
+    #[error("read the store's password from `{path}`")]
+    PasswordFile {
         /// The file.
         path: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The database cannot be opened.
+    #[error("open store `{store}`")]
+    Open {
+        /// The file, or the address without a password.
+        store: String,
         /// What the database said.
         source: sqlx::Error,
     },
     /// The tables cannot be brought to this version.
-    #[error("migrate store `{path}`")]
+    #[error("migrate store `{store}`")]
     Migrate {
-        /// The file.
-        path: String,
+        /// The file, or the address without a password.
+        store: String,
         /// What the database said.
-        source: sqlx::migrate::MigrateError,
+        source: MigrateError,
+    },
+    /// There was no answer at all.
+    #[error("{attempt}: no answer within {after:?}")]
+    NoAnswer {
+        /// What was tried.
+        attempt: &'static str,
+        /// How long was waited.
+        after: Duration,
     },
     /// The database refused or did not answer.
     #[error("{attempt}")]
@@ -68,11 +91,47 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Returns whether waiting does not help: the settings or the database must be changed by somebody. A server that
+    /// is away, is starting or has no room left may be well later.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Url { .. } | Self::PasswordFile { .. } | Self::Unreadable { .. } => true,
+            Self::Open { source, .. } | Self::Query { source, .. } => waiting_is_vain(source),
+            Self::Migrate { source, .. } => match source {
+                MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
+                    waiting_is_vain(source)
+                }
+                _ => true,
+            },
+            Self::NoAnswer { .. }
+            | Self::NameTaken { .. }
+            | Self::SpecMoved { .. }
+            | Self::Fenced { .. } => false,
+        }
+    }
+
     pub(crate) fn query(attempt: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |source| Self::Query { attempt, source }
     }
 
     pub(crate) fn unreadable(what: &'static str, detail: impl ToString) -> Self {
         Self::Unreadable { what, detail: detail.to_string() }
+    }
+}
+
+/// What a server says of itself passes; what it says of our address, our rights or our statements does not.
+fn waiting_is_vain(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => match error.try_downcast_ref::<PgDatabaseError>() {
+            // Classes of SQLSTATE: authorization, name of the database, data, constraints, not supported, syntax and
+            // rights.
+            Some(error) => {
+                ["28", "3D", "22", "23", "0A", "42"].iter().any(|it| error.code().starts_with(it))
+            }
+            // Of SQLite: the file cannot be used.
+            None => true,
+        },
+        sqlx::Error::Configuration(_) | sqlx::Error::Tls(_) | sqlx::Error::Encode(_) => true,
+        _ => false,
     }
 }

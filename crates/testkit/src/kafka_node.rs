@@ -1,6 +1,6 @@
 //! A real Apache Kafka node for tests.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +12,10 @@ use shadowline_stream::{Log, LogConfig};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
+
+use crate::skip::{say, skip};
+
+const NEEDS: &str = "Apache Kafka";
 
 /// A node of a test's own, to be stopped, killed and started again on the same port and data. It
 /// dies with the test process, however that ends.
@@ -62,7 +66,7 @@ impl KafkaNode {
         match Self::start_new().await {
             Ok(node) => Some(node),
             Err(error) => {
-                skip(&error);
+                skip(NEEDS, &error);
                 None
             }
         }
@@ -75,12 +79,12 @@ impl KafkaNode {
                 if let Ok(bootstrap_servers) = std::env::var("SHADOWLINE_TEST_KAFKA") {
                     return Some(Shared { bootstrap_servers, _node: None });
                 }
-                let node = Self::start_new().await.inspect_err(skip).ok()?;
+                let node = Self::start_new().await.inspect_err(|error| skip(NEEDS, error)).ok()?;
                 Some(Shared { bootstrap_servers: node.bootstrap_servers(), _node: Some(node) })
             })
             .await;
         if shared.is_none() {
-            skip(&anyhow::anyhow!("there is no node"));
+            skip(NEEDS, &anyhow::anyhow!("there is no node"));
         }
         shared.as_ref().map(|it| it.bootstrap_servers.clone())
     }
@@ -257,19 +261,4 @@ fn free_ports() -> anyhow::Result<(u16, u16)> {
     // Both are held until both are known, so that they differ.
     let (one, other) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
     Ok((one.local_addr()?.port(), other.local_addr()?.port()))
-}
-
-/// Says that a test was skipped; in CI that is a failure.
-fn skip(why: &anyhow::Error) {
-    assert!(
-        !std::env::var("CI").is_ok_and(|it| it == "true"),
-        "this needs Apache Kafka, and in CI there must be one: {why:#}"
-    );
-    say(&format!("skipped: needs Apache Kafka ({why:#})"));
-}
-
-/// Says something even where the test harness holds back what tests print.
-fn say(line: &str) {
-    let written = writeln!(std::io::stderr(), "{line}");
-    drop(written);
 }

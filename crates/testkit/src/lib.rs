@@ -1,4 +1,4 @@
-//! Starts logs for tests, and waits for what they are about.
+//! Starts logs and databases for tests, and waits for what they are about.
 //!
 //! A test of anything above the log runs on both logs: [`on_both_logs!`] makes two tests of one
 //! body. The one on Apache Kafka needs a node: the address in `SHADOWLINE_TEST_KAFKA`, or else Java
@@ -6,13 +6,24 @@
 //! killed with it. Without either the test says that it was skipped; in CI (`CI=true`) it fails.
 //!
 //! Tests that stop or kill Kafka start a [`KafkaNode`] of their own.
+//!
+//! [`Prometheus`], [`Alertmanager`] and [`Caddy`] are the real programs; `make stack-tools` installs them. A test that
+//! needs one that is not there says so and is skipped, and fails in CI.
+//!
+//! A [`PostgresServer`] is there in the same way: from Debian's package, for the test process or for one test.
 
 mod kafka_node;
+mod postgres_server;
+mod program;
+mod skip;
+mod stack;
 mod test_log;
 mod trace_collector;
 mod wait;
 
 pub use kafka_node::KafkaNode;
+pub use postgres_server::{PostgresServer, psql};
+pub use stack::{Alertmanager, Caddy, Prometheus, stack_program};
 pub use test_log::TestLog;
 pub use trace_collector::{CollectedSpan, TraceCollector};
 pub use wait::{wait_for, wait_for_some};

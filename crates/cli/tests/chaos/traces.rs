@@ -80,9 +80,8 @@ async fn follow(
     for (service, span) in ends {
         assert_eq!(span.service, service_name(service), "{span:?}");
     }
-    exemplars_point_to_the_trace(&fleet).await;
-
     predict_by_rest(&fleet, &traffic::near_row(3)).await;
+    exemplars_point_to_the_trace(&fleet).await;
     batches_link_to_their_records(&mut client, collector).await;
 
     status_shows_every_service(&fleet).await;
@@ -246,14 +245,15 @@ fn assert_attributes(span: &CollectedSpan, expected: &[(&str, &str)]) {
 /// The four histograms name the trace; only those who ask for OpenMetrics see it.
 async fn exemplars_point_to_the_trace(fleet: &Fleet) {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    for (service_idx, family) in [
-        (0, "shadowline_predict_duration_seconds_bucket"),
-        (1, "shadowline_monitor_delay_seconds_bucket"),
-        (2, "shadowline_monitor_delay_seconds_bucket"),
-        (3, "shadowline_alert_delay_seconds_bucket"),
+    for (service_idx, family, trace_id) in [
+        (0, "shadowline_predict_duration_seconds_bucket", SAMPLED),
+        (0, "shadowline_http_request_duration_seconds_bucket", BY_REST),
+        (1, "shadowline_monitor_delay_seconds_bucket", SAMPLED),
+        (2, "shadowline_monitor_delay_seconds_bucket", SAMPLED),
+        (3, "shadowline_alert_delay_seconds_bucket", SAMPLED),
     ] {
         let url = format!("{}/metrics", fleet.base(service_idx));
-        let exemplar = format!("# {{trace_id=\"{SAMPLED}\"}}");
+        let exemplar = format!("# {{trace_id=\"{trace_id}\"}}");
         wait_for("an exemplar", PATIENCE, async || {
             let request = http.get(&url).header("accept", "application/openmetrics-text");
             let text = request.send().await.unwrap().text().await.unwrap();

@@ -18,7 +18,7 @@ pub(super) fn grow(
 ) -> Result<Vec<Tree>, FitError> {
     let n_samples = params.n_samples(records.nrows());
     let n_features = params.n_features(records.ncols())?;
-    let extension_level = params.extension_level(n_features)?;
+    let extension_level = params.extension_level_of(n_features)?;
     let grow_one = |tree_idx| {
         let random = Random::stream(params.random_state, tree_idx);
         Grower::new(records, n_samples, n_features, extension_level, params.bootstrap, random)

@@ -169,6 +169,41 @@ impl ParamGuard for IsolationForestParams {
 }
 
 impl IsolationForestValidParams {
+    /// The number of trees asked for.
+    pub fn n_estimators(&self) -> usize {
+        self.n_estimators
+    }
+
+    /// How many records each tree is grown on.
+    pub fn max_samples(&self) -> MaxSamples {
+        self.max_samples
+    }
+
+    /// What the threshold follows from.
+    pub fn contamination(&self) -> Contamination {
+        self.contamination
+    }
+
+    /// How many features each tree may cut.
+    pub fn max_features(&self) -> MaxFeatures {
+        self.max_features
+    }
+
+    /// Whether a tree may draw a record more than once.
+    pub fn bootstrap(&self) -> bool {
+        self.bootstrap
+    }
+
+    /// The seed.
+    pub fn random_state(&self) -> u64 {
+        self.random_state
+    }
+
+    /// How many features more than one each cut compares.
+    pub fn extension_level(&self) -> usize {
+        self.extension_level
+    }
+
     /// The number of records that each tree is grown on, out of `n_records`.
     pub(super) fn n_samples(&self, n_records: usize) -> usize {
         match self.max_samples {
@@ -191,7 +226,7 @@ impl IsolationForestValidParams {
     }
 
     /// The features beyond one that each cut compares, out of the `n_features` of a tree.
-    pub(super) fn extension_level(&self, n_features: usize) -> Result<usize, FitError> {
+    pub(super) fn extension_level_of(&self, n_features: usize) -> Result<usize, FitError> {
         if self.extension_level < n_features {
             Ok(self.extension_level)
         } else {

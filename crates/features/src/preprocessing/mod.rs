@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use self::error::{FeatureError, PreprocessingError};
 pub use self::feature::{CategoryEncoding, Encoding, Feature, Missing, MissingNumber, Scale};
 use self::feature::{find, fit_encoding, fit_missing, fit_scale};
-use crate::{FieldSource, Table};
+use crate::{FieldSource, Table, Values};
 
 /// Encodings and scaling of an ordered list of features, fixed at training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -202,13 +202,31 @@ impl Preprocessing {
     /// # Errors
     /// [`FeatureError`] for the first field that is missing, of another type, or not finite.
     pub fn transform(&self, source: &impl FieldSource) -> Result<FeatureRows, FeatureError> {
-        let n_records = source.n_records();
+        self.transform_fields(source.n_records(), |_, field| source.values(field))
+    }
+
+    /// Turns one record into features whose fields come as a list, in the order of [`Preprocessing::features`]; the
+    /// same bits as [`Preprocessing::transform`] makes of the record.
+    ///
+    /// # Shapes
+    /// `fields` has one item per feature, each of one value; the result's values are `(1, n_features)`.
+    ///
+    /// # Errors
+    /// As `transform`; a list that is too short has no field of the first feature beyond its end.
+    pub fn transform_listed(&self, fields: &[Values<'_>]) -> Result<FeatureRows, FeatureError> {
+        self.transform_fields(1, |feature_idx, _| fields.get(feature_idx).copied())
+    }
+
+    fn transform_fields<'a>(
+        &self,
+        n_records: usize,
+        values_of: impl Fn(usize, &str) -> Option<Values<'a>>,
+    ) -> Result<FeatureRows, FeatureError> {
         let mut values = Array2::zeros((n_records, self.width));
         let (mut n_unseen, mut n_missing) = (0, 0);
         let mut column_idx = 0;
-        for feature in &self.features {
-            let field = source
-                .values(&feature.field)
+        for (feature_idx, feature) in self.features.iter().enumerate() {
+            let field = values_of(feature_idx, &feature.field)
                 .ok_or_else(|| FeatureError::NoField { field: feature.field.clone() })?;
             for record_idx in 0..n_records {
                 if let Encoding::OneHot { categories } = &feature.encoding {

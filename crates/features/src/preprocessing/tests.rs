@@ -235,3 +235,26 @@ fn what_missing_numbers_become_is_stored() {
         assert_eq!(serde_json::from_str::<Preprocessing>(&text).unwrap(), fitted);
     }
 }
+
+#[test]
+fn a_listed_record_becomes_the_same_bits() {
+    let table = Table::new(vec![
+        ("a".to_owned(), TableColumn::Numbers(vec![0.25, 3.5, -1.0])),
+        ("b".to_owned(), TableColumn::Texts(vec!["x".into(), "y".into(), "x".into()])),
+    ])
+    .unwrap();
+    for categories in [CategoryEncoding::Code, CategoryEncoding::OneHot] {
+        let fitted = Preprocessing::fit(&table, categories, Scale::Standard).unwrap();
+        let all = fitted.transform(&table).unwrap();
+        for (row_idx, row) in all.values.rows().into_iter().enumerate() {
+            let TableColumn::Numbers(numbers) = table.column("a").unwrap() else { panic!() };
+            let TableColumn::Texts(texts) = table.column("b").unwrap() else { panic!() };
+            let (number, text) = (&numbers[row_idx..=row_idx], &texts[row_idx..=row_idx]);
+            let listed =
+                fitted.transform_listed(&[Values::Numbers(number), Values::Texts(text)]).unwrap();
+            assert_eq!(listed.values.row(0), row);
+            let short = fitted.transform_listed(&[Values::Numbers(number)]).unwrap_err();
+            assert_eq!(short, FeatureError::NoField { field: "b".to_owned() });
+        }
+    }
+}

@@ -30,10 +30,20 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const N_PARTITIONS: u32 = 4;
 pub(crate) const INSTANCE: Uuid = Uuid::from_u128(0x5);
 
-pub(crate) const KNN: Kind =
-    Kind { service: "monitor-knn", detector: DetectorKind::Knn, version: "0.0.0" };
-pub(crate) const FOREST: Kind =
-    Kind { service: "monitor-iforest", detector: DetectorKind::IsolationForest, version: "0.0.0" };
+pub(crate) const KNN: Kind = Kind {
+    service: "monitor-knn",
+    detector: DetectorKind::Knn,
+    version: "0.0.0",
+    api: ("KNN", "A monitor"),
+    extension: None,
+};
+pub(crate) const FOREST: Kind = Kind {
+    service: "monitor-iforest",
+    detector: DetectorKind::IsolationForest,
+    version: "0.0.0",
+    api: ("Forest", "A monitor"),
+    extension: None,
+};
 
 /// A monitor that runs in this process.
 #[derive(Debug)]
@@ -69,6 +79,9 @@ impl Running {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let config = Config {
             packages_dir: dir.join(kind.service),
+            install: Vec::new(),
+            watch: true,
+            prediction: None,
             group: log.group(kind.service),
             max_batch: 50,
             explain: Explain::Anomalies,

@@ -1,29 +1,38 @@
-//! Between the types of the program and the types of columns.
+//! One row of either database, read column by column.
 
 use jiff::Timestamp;
-use sqlx::Row;
+use sqlx::postgres::{PgRow, Postgres};
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Decode, Row as _, Sqlite, Type};
 
+use super::time::Micros;
 use crate::StoreError;
 
-pub(crate) fn micros(at: Timestamp) -> i64 {
-    at.as_microsecond()
+/// Names the column that is not as it should be.
+#[derive(Debug)]
+pub(crate) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
 }
 
-/// A count or number that is never negative. Columns are signed; half of the range is enough for all of them.
-pub(crate) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+/// What a column of either database can be read as.
+pub(crate) trait Readable:
+    for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
+{
 }
 
-/// Reads one row, naming the column that is not as it should be.
-pub(crate) struct Columns<'r>(pub(crate) &'r SqliteRow);
+impl<T> Readable for T where
+    T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
+{
+}
 
-impl<'r> Columns<'r> {
-    pub(crate) fn get<T>(&self, column: &'static str) -> Result<T, StoreError>
-    where
-        T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
-    {
-        self.0.try_get(column).map_err(|error| StoreError::unreadable(column, error))
+impl Row {
+    pub(crate) fn get<T: Readable>(&self, column: &'static str) -> Result<T, StoreError> {
+        match self {
+            Self::Sqlite(row) => row.try_get(column),
+            Self::Postgres(row) => row.try_get(column),
+        }
+        .map_err(|error| StoreError::unreadable(column, error))
     }
 
     pub(crate) fn unsigned(&self, column: &'static str) -> Result<u64, StoreError> {
@@ -37,19 +46,15 @@ impl<'r> Columns<'r> {
     }
 
     pub(crate) fn time(&self, column: &'static str) -> Result<Timestamp, StoreError> {
-        Timestamp::from_microsecond(self.get(column)?)
-            .map_err(|error| StoreError::unreadable(column, error))
+        timestamp(column, self.get(column)?)
     }
 
     pub(crate) fn optional_time(
         &self,
         column: &'static str,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let micros: Option<i64> = self.get(column)?;
-        micros
-            .map(Timestamp::from_microsecond)
-            .transpose()
-            .map_err(|error| StoreError::unreadable(column, error))
+        let at: Option<Micros> = self.get(column)?;
+        at.map(|it| timestamp(column, it)).transpose()
     }
 
     /// Reads a text that names one of a set.
@@ -77,9 +82,6 @@ impl<'r> Columns<'r> {
     }
 }
 
-pub(crate) fn json<T: serde::Serialize>(
-    what: &'static str,
-    value: &T,
-) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::unreadable(what, error))
+fn timestamp(column: &'static str, at: Micros) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microsecond(at.0).map_err(|error| StoreError::unreadable(column, error))
 }

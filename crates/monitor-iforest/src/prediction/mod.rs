@@ -1,0 +1,30 @@
+//! Predictions over REST: is this feature vector an anomaly?
+//!
+//! `POST /prediction` and `GET /model_information` answer as scikit-learn's `IsolationForest` does: `is_inlier` is
+//! `predict`, `anomaly_score` is `score_samples`, and the information holds what `get_params` says. With
+//! `/models/{name}` before it, each path asks a model by its name; the newest version answers.
+//!
+//! Start reading at `rest.rs` for the routes, then `vector.rs` for what a body may be and what is said of one that
+//! is not, `models.rs` for who answers.
+
+mod information;
+mod metrics;
+mod models;
+mod problem;
+mod rest;
+mod vector;
+
+use std::sync::Arc;
+
+use shadowline_monitor::{Extension, Host};
+
+use self::models::Models;
+pub(crate) use self::rest::openapi;
+
+/// The routes of predictions, for the detectors of a monitor.
+pub(crate) fn extension(host: Host) -> Extension {
+    let Host { detectors, metrics, settings, ending } = host;
+    let models = Arc::new(Models::new(detectors, &metrics, settings.model));
+    tokio::spawn(Arc::clone(&models).follow(ending));
+    Extension { router: rest::router(models), openapi: openapi() }
+}

@@ -1,0 +1,141 @@
+//! Who answers: the newest version of each detector that is installed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use shadowline_detectors::{DetectorArtefact, FittedDetector, IsolationForest};
+use shadowline_monitor::Detectors;
+use shadowline_packages::Hosted;
+use shadowline_service::metrics::Metrics;
+use tokio_util::sync::CancellationToken;
+
+use super::information::Information;
+use super::metrics::{ModelMetrics, PredictionMetrics};
+
+/// A model that answers.
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) name: String,
+    hosted: Arc<Hosted<DetectorArtefact>>,
+    pub(super) information: Information,
+    pub(super) metrics: ModelMetrics,
+}
+
+impl Model {
+    pub(super) fn artefact(&self) -> &DetectorArtefact {
+        &self.hosted.loaded
+    }
+
+    /// The forest; nothing for a detector of another kind, which a table does not take in.
+    pub(super) fn forest(&self) -> Option<&IsolationForest> {
+        match self.hosted.loaded.detector() {
+            FittedDetector::IsolationForest(forest) => Some(forest),
+            FittedDetector::Knn(_) => None,
+        }
+    }
+}
+
+/// The models there are.
+#[derive(Debug)]
+struct Table {
+    /// Which state of the detectors it was made of.
+    generation: u64,
+    models: HashMap<String, Arc<Model>>,
+}
+
+/// Finds models by name, as detectors come and go.
+#[derive(Debug)]
+pub(super) struct Models {
+    detectors: Arc<Detectors>,
+    /// The model of the paths that name none; empty, it is the only one there is.
+    unnamed: String,
+    pub(super) metrics: PredictionMetrics,
+    table: RwLock<Arc<Table>>,
+}
+
+/// Why no model answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Nobody {
+    /// There is no model at all.
+    None,
+    /// There is none of this name; there are these.
+    Unknown { name: String, known: Vec<String> },
+    /// The path names none, and there are several.
+    Several { known: Vec<String> },
+}
+
+impl Models {
+    pub(super) fn new(detectors: Arc<Detectors>, metrics: &Metrics, unnamed: String) -> Self {
+        let metrics = PredictionMetrics::register(metrics);
+        let table = RwLock::new(Arc::new(Table::of(&detectors, &metrics)));
+        Self { detectors, unnamed, metrics, table }
+    }
+
+    /// Takes in what is installed, as soon as it is, so that its series are there before anybody asks it.
+    pub(super) async fn follow(self: Arc<Self>, ending: CancellationToken) {
+        let mut changes = self.detectors.changes();
+        loop {
+            drop(self.current());
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = ending.cancelled() => return,
+            }
+        }
+    }
+
+    /// The model of a name, or the one that answers where none is named.
+    pub(super) fn find(&self, name: Option<&str>) -> Result<Arc<Model>, Nobody> {
+        let table = self.current();
+        let unnamed = Some(self.unnamed.as_str()).filter(|it| !it.is_empty());
+        let known = || {
+            let mut known: Vec<String> = table.models.keys().cloned().collect();
+            known.sort();
+            known
+        };
+        if table.models.is_empty() {
+            return Err(Nobody::None);
+        }
+        match name.or(unnamed) {
+            Some(name) => table
+                .models
+                .get(name)
+                .cloned()
+                .ok_or_else(|| Nobody::Unknown { name: name.to_owned(), known: known() }),
+            None => match table.models.values().next() {
+                Some(model) if table.models.len() == 1 => Ok(Arc::clone(model)),
+                _ => Err(Nobody::Several { known: known() }),
+            },
+        }
+    }
+
+    fn current(&self) -> Arc<Table> {
+        let generation = *self.detectors.changes().borrow();
+        let table = Arc::clone(&self.table.read());
+        if table.generation == generation {
+            return table;
+        }
+        let table = Arc::new(Table::of(&self.detectors, &self.metrics));
+        *self.table.write() = Arc::clone(&table);
+        table
+    }
+}
+
+impl Table {
+    fn of(detectors: &Detectors, metrics: &PredictionMetrics) -> Self {
+        // Read before what it counts, so that a change in between only costs another look.
+        let generation = *detectors.changes().borrow();
+        let mut models = HashMap::new();
+        // Sorted by version, so that the newest stays.
+        for (key, hosted) in detectors.snapshot().iter() {
+            let Some(information) = Information::of(&hosted.package, &hosted.loaded) else {
+                continue;
+            };
+            let name = key.name.to_string();
+            let metrics = metrics.of(&name);
+            let hosted = Arc::clone(hosted);
+            models.insert(name.clone(), Arc::new(Model { name, hosted, information, metrics }));
+        }
+        Self { generation, models }
+    }
+}

@@ -1,0 +1,195 @@
+//! The routes of predictions.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Serialize;
+use serde_json::json;
+use shadowline_service::http::ApiError;
+use tokio::time::Instant;
+use utoipa::{OpenApi, ToSchema};
+
+use super::information::Information;
+use super::models::{Model, Models, Nobody};
+use super::problem::{self, Problem, ProblemsAnswer, unprocessable};
+use super::vector::{self, Asked, BodySchema};
+
+/// Size limit of a body: some 50,000 features.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+#[derive(OpenApi)]
+#[openapi(paths(predict, information, predict_named, information_named))]
+struct Document;
+
+/// What the OpenAPI document says of the routes.
+pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+pub(super) fn router(models: Arc<Models>) -> Router {
+    Router::new()
+        .route("/prediction", post(predict))
+        .route("/model_information", get(information))
+        .route("/models/{name}/prediction", post(predict_named))
+        .route("/models/{name}/model_information", get(information_named))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(models)
+}
+
+/// Whether a record is an anomaly.
+#[derive(Debug, Serialize, ToSchema)]
+struct Prediction {
+    /// 1 for an inlier and -1 for an outlier, as scikit-learn's `predict`.
+    #[schema(example = 1)]
+    is_inlier: i8,
+    /// Only if it was asked for: scikit-learn's `score_samples`, from -1 up to 0; lower is more anomalous.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = -0.5969, nullable = false)]
+    anomaly_score: Option<f64>,
+}
+
+/// Says whether a feature vector is an anomaly, by the only model or the one of the settings.
+#[utoipa::path(post, path = "/prediction", tag = "predictions", request_body = BodySchema, responses(
+    (status = 200, body = Prediction),
+    (status = 409, body = ref("#/components/schemas/ErrorAnswer"), description = "There are several models, and the path names none"),
+    (status = 422, body = ProblemsAnswer, description = "The body is not one; nothing was predicted"),
+    (status = 503, body = ref("#/components/schemas/ErrorAnswer"), description = "There is no model"),
+))]
+async fn predict(State(models): State<Arc<Models>>, request: Request) -> Response {
+    answer(&models, None, request).await
+}
+
+/// Says whether a feature vector is an anomaly, by a model of a name.
+#[utoipa::path(post, path = "/models/{name}/prediction", tag = "predictions", request_body = BodySchema, params(
+    ("name" = String, Path, description = "The model's name; its newest version answers"),
+), responses(
+    (status = 200, body = Prediction),
+    (status = 404, body = ref("#/components/schemas/ErrorAnswer"), description = "There is no such model"),
+    (status = 422, body = ProblemsAnswer, description = "The body is not one; nothing was predicted"),
+    (status = 503, body = ref("#/components/schemas/ErrorAnswer"), description = "There is no model at all"),
+))]
+async fn predict_named(
+    State(models): State<Arc<Models>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    answer(&models, Some(&name), request).await
+}
+
+/// Shows the parameters of the only model or the one of the settings, as scikit-learn's `get_params`, and more.
+#[utoipa::path(get, path = "/model_information", tag = "predictions", responses(
+    (status = 200, body = Information),
+    (status = 409, body = ref("#/components/schemas/ErrorAnswer"), description = "There are several models, and the path names none"),
+    (status = 503, body = ref("#/components/schemas/ErrorAnswer"), description = "There is no model"),
+))]
+async fn information(State(models): State<Arc<Models>>) -> Result<Response, ApiError> {
+    describe(&models, None)
+}
+
+/// Shows the parameters of a model of a name, as scikit-learn's `get_params`, and more.
+#[utoipa::path(get, path = "/models/{name}/model_information", tag = "predictions", params(
+    ("name" = String, Path, description = "The model's name; its newest version is described"),
+), responses(
+    (status = 200, body = Information),
+    (status = 404, body = ref("#/components/schemas/ErrorAnswer"), description = "There is no such model"),
+    (status = 503, body = ref("#/components/schemas/ErrorAnswer"), description = "There is no model at all"),
+))]
+async fn information_named(
+    State(models): State<Arc<Models>>,
+    Path(name): Path<String>,
+) -> Result<Response, ApiError> {
+    describe(&models, Some(&name))
+}
+
+fn describe(models: &Models, name: Option<&str>) -> Result<Response, ApiError> {
+    let model = models.find(name).map_err(|nobody| {
+        models.metrics.information_of_nobody();
+        to_api(nobody)
+    })?;
+    model.metrics.information();
+    Ok(Json(&model.information).into_response())
+}
+
+async fn answer(models: &Models, name: Option<&str>, request: Request) -> Response {
+    let started = Instant::now();
+    let model = match models.find(name) {
+        Ok(model) => model,
+        Err(nobody) => {
+            let error = to_api(nobody);
+            models.metrics.asked_nobody(error.code);
+            return error.into_response();
+        }
+    };
+    model.metrics.asked();
+    let refused = |code| models.metrics.refused(&model.name, code);
+    let body = match Bytes::from_request(request, &()).await {
+        Ok(body) => body,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            refused(problem::TOO_LARGE);
+            let message = format!("the body has more than {MAX_BODY_BYTES} bytes");
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            return ApiError::new(status, problem::TOO_LARGE, message).into_response();
+        }
+        Err(rejection) => {
+            refused(problem::UNREADABLE);
+            let message = format!("read body: {}", rejection.body_text());
+            return ApiError::new(rejection.status(), problem::UNREADABLE, message).into_response();
+        }
+    };
+    match judge(&model, &body) {
+        Ok((prediction, score)) => {
+            let answer = Json(&prediction).into_response();
+            let asked_score = prediction.anomaly_score.and(Some(score));
+            let seconds = started.elapsed().as_secs_f64();
+            model.metrics.answered(prediction.is_inlier == 1, asked_score, seconds);
+            answer
+        }
+        Err(problems) => {
+            refused(problems.first().map_or(problem::VALUE_ERROR, |it| it.code));
+            unprocessable(problems)
+        }
+    }
+}
+
+/// The answer to a body, and the score of its vector. A few microseconds, so it is not sent to other threads.
+fn judge(model: &Model, body: &[u8]) -> Result<(Prediction, f64), Vec<Problem>> {
+    let Asked { features, wants_score } = vector::read(body, model.artefact())?;
+    let unscored = |reason: String| {
+        let msg = format!("Value error, {reason}");
+        vec![Problem::at(problem::VALUE_ERROR, [json!("feature_vector")], msg, &json!(null))]
+    };
+    let forest = model.forest().ok_or_else(|| unscored("the model is no forest".to_owned()))?;
+    let scores = forest.score_samples(features.values.view());
+    let score = scores.map_err(|error| unscored(error.to_string()))?[0];
+    // As `decision_function` and `predict` have it.
+    let is_inlier = if score - forest.offset() < 0.0 { -1 } else { 1 };
+    Ok((Prediction { is_inlier, anomaly_score: wants_score.then_some(score) }, score))
+}
+
+fn to_api(nobody: Nobody) -> ApiError {
+    match nobody {
+        Nobody::None => ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no_model",
+            "no model is here: name a package's folder in the setting `install`, or send one to /v1/models",
+        ),
+        Nobody::Unknown { name, known } => {
+            let known = known.join(", ");
+            ApiError::not_found(format!("there is no model `{name}`; there are: {known}"))
+        }
+        Nobody::Several { known } => {
+            let example = known.first().map_or("NAME", String::as_str);
+            let message = format!(
+                "there are several models: {}; name one in the path, as in /models/{example}/prediction, or in the \
+                 setting `prediction.model`",
+                known.join(", ")
+            );
+            ApiError::new(StatusCode::CONFLICT, "several_models", message)
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! A body's feature vector: read, and said what is wrong with it.
+//!
+//! The vector holds the detector's input fields in their order: a number for a field of numbers, a text for a field
+//! of categories, and `null` for a missing number where the detector was trained with missing numbers. Texts are
+//! not read as numbers, nor numbers as texts.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use shadowline_detectors::DetectorArtefact;
+use shadowline_features::{Encoding, Feature, FeatureError, FeatureRows, MissingNumber, Values};
+use utoipa::ToSchema;
+
+use super::problem::{self, Problem};
+
+/// A body that is right by itself; whether it fits the detector is another matter.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Body<'a> {
+    #[serde(borrow)]
+    feature_vector: Vec<Element<'a>>,
+    #[serde(default)]
+    score: Option<bool>,
+}
+
+/// One value of a vector.
+#[derive(Debug)]
+enum Element<'a> {
+    Number(f64),
+    Text(Cow<'a, str>),
+    Missing,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Element<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyElement;
+        impl<'de> Visitor<'de> for AnyElement {
+            type Value = Element<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, a text or null")
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
+                Ok(Element::Number(number))
+            }
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "integers beyond 2^53 are rounded to the nearest float"
+            )]
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(Element::Number(number as f64))
+            }
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "integers beyond 2^53 are rounded to the nearest float"
+            )]
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(Element::Number(number as f64))
+            }
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Element::Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Element::Text(Cow::Owned(text.to_owned())))
+            }
+            fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+                Ok(Element::Missing)
+            }
+        }
+        deserializer.deserialize_any(AnyElement)
+    }
+}
+
+/// What is asked of a detector.
+#[derive(Debug, PartialEq)]
+pub(super) struct Asked {
+    /// Shape `(1, n_features)`.
+    pub(super) features: FeatureRows,
+    /// Whether the answer is to have the score.
+    pub(super) wants_score: bool,
+}
+
+/// Reads a body for a detector.
+///
+/// # Errors
+/// Everything that is wrong with it; at least one problem.
+pub(super) fn read(body: &[u8], detector: &DetectorArtefact) -> Result<Asked, Vec<Problem>> {
+    // The straight way first: what is wrong with a body is only looked for once something is.
+    match serde_json::from_slice::<Body<'_>>(body) {
+        Ok(Body { feature_vector, score }) => match encode(&feature_vector, detector) {
+            Some(Ok(features)) => Ok(Asked { features, wants_score: score == Some(true) }),
+            Some(Err(error)) => Err(problems(body, detector, &feature_error(&error))),
+            None => Err(problems(body, detector, "the vector does not fit the model")),
+        },
+        Err(error) => Err(problems(body, detector, &error.to_string())),
+    }
+}
+
+/// The vector as features; nothing if it is of another length.
+fn encode(
+    vector: &[Element<'_>],
+    detector: &DetectorArtefact,
+) -> Option<Result<FeatureRows, FeatureError>> {
+    let preprocessing = detector.preprocessing();
+    if vector.len() != preprocessing.features().len() {
+        return None;
+    }
+    let numbers: Vec<f64> = vector
+        .iter()
+        .map(|it| match it {
+            Element::Number(number) => *number,
+            Element::Text(_) | Element::Missing => f64::NAN,
+        })
+        .collect();
+    // Most vectors have none, and an empty one takes no memory.
+    let has_texts = vector.iter().any(|it| matches!(it, Element::Text(_)));
+    let texts: Vec<String> = match has_texts {
+        true => vector.iter().map(Element::to_text).collect(),
+        false => Vec::new(),
+    };
+    let fields: Vec<Values<'_>> = vector
+        .iter()
+        .enumerate()
+        .map(|(idx, it)| match it {
+            Element::Text(_) => Values::Texts(&texts[idx..=idx]),
+            Element::Number(_) | Element::Missing => Values::Numbers(&numbers[idx..=idx]),
+        })
+        .collect();
+    Some(preprocessing.transform_listed(&fields))
+}
+
+impl Element<'_> {
+    fn to_text(&self) -> String {
+        match self {
+            Element::Text(text) => text.clone().into_owned(),
+            Element::Number(_) | Element::Missing => String::new(),
+        }
+    }
+}
+
+/// Everything that is wrong with a body; `otherwise` is said if nothing is found.
+fn problems(body: &[u8], detector: &DetectorArtefact, otherwise: &str) -> Vec<Problem> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return vec![Problem::at(problem::MISSING, [], "Field required", &Value::Null)];
+    }
+    let value: Value = match serde_json::from_slice(body) {
+        Ok(value) => value,
+        Err(error) => return vec![invalid_json(body, &error)],
+    };
+    let Value::Object(members) = &value else {
+        let msg = "Input should be a valid dictionary or object to extract fields from";
+        return vec![Problem::at(problem::NOT_AN_OBJECT, [], msg, &value)];
+    };
+    let mut found = Vec::new();
+    match members.get("feature_vector") {
+        None => {
+            let path = [json!("feature_vector")];
+            found.push(Problem::at(problem::MISSING, path, "Field required", &value));
+        }
+        Some(Value::Array(vector)) => {
+            let features = detector.preprocessing().features();
+            if vector.len() == features.len() {
+                let elements = vector.iter().zip(features).enumerate();
+                found.extend(elements.filter_map(|(idx, (it, feature))| element(idx, it, feature)));
+            } else {
+                found.push(wrong_length(vector, features));
+            }
+        }
+        Some(other) => {
+            let path = [json!("feature_vector")];
+            found.push(Problem::at(
+                problem::LIST_TYPE,
+                path,
+                "Input should be a valid list",
+                other,
+            ));
+        }
+    }
+    match members.get("score") {
+        None | Some(Value::Null | Value::Bool(_)) => {}
+        Some(text @ Value::String(_)) => {
+            let msg = "Input should be a valid boolean, unable to interpret input: expected true or false without quotes";
+            found.push(Problem::at(problem::BOOL_PARSING, [json!("score")], msg, text));
+        }
+        Some(other) => {
+            let msg = "Input should be a valid boolean";
+            found.push(Problem::at(problem::BOOL_TYPE, [json!("score")], msg, other));
+        }
+    }
+    for (name, member) in members {
+        if !matches!(name.as_str(), "feature_vector" | "score") {
+            let msg = "Extra inputs are not permitted: expected `feature_vector` and, optionally, `score`";
+            found.push(Problem::at(problem::EXTRA_FORBIDDEN, [json!(name)], msg, member));
+        }
+    }
+    if found.is_empty() {
+        found.push(Problem::at(
+            problem::VALUE_ERROR,
+            [],
+            format!("Value error, {otherwise}"),
+            &value,
+        ));
+    }
+    found
+}
+
+/// What is wrong with one element for its feature, if anything is.
+fn element(idx: usize, value: &Value, feature: &Feature) -> Option<Problem> {
+    let is_category = !matches!(feature.encoding, Encoding::Number);
+    let (code, msg) = match value {
+        Value::String(_) if is_category => return None,
+        _ if is_category => (problem::STRING_TYPE, "Input should be a valid string"),
+        Value::Number(_) => return None,
+        Value::Null if feature.missing != MissingNumber::Refuse => return None,
+        Value::String(text) if text.trim().parse::<f64>().is_err() => (
+            problem::FLOAT_PARSING,
+            "Input should be a valid number, unable to parse string as a number",
+        ),
+        Value::String(_) => {
+            (problem::FLOAT_TYPE, "Input should be a valid number, and not a number in quotes")
+        }
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+            (problem::FLOAT_TYPE, "Input should be a valid number")
+        }
+    };
+    let path = [json!("feature_vector"), json!(idx)];
+    Some(Problem::at(code, path, msg, value).with(json!({"feature": feature.field})))
+}
+
+fn wrong_length(vector: &[Value], features: &[Feature]) -> Problem {
+    const MAX_NAMED: usize = 20;
+    let (got, expected) = (vector.len(), features.len());
+    let mut names: Vec<&str> =
+        features.iter().take(MAX_NAMED).map(|it| it.field.as_str()).collect();
+    if MAX_NAMED < expected {
+        names.push("…");
+    }
+    let names = names.join(", ");
+    let (code, bound) = if got < expected {
+        (problem::TOO_SHORT, "at least")
+    } else {
+        (problem::TOO_LONG, "at most")
+    };
+    let plural = if expected == 1 { "item" } else { "items" };
+    let msg = format!("List should have {bound} {expected} {plural}, not {got}: expected {names}");
+    let input = Value::Array(vector.to_vec());
+    Problem::at(code, [json!("feature_vector")], msg, &input)
+        .with(json!({"expected_length": expected, "actual_length": got}))
+}
+
+/// JSON that cannot be read, or holds a number that JSON does not have.
+fn invalid_json(body: &[u8], error: &serde_json::Error) -> Problem {
+    let offset = offset_of(body, error.line(), error.column());
+    let is_word = not_a_number(body, offset);
+    let text = error.to_string();
+    let (code, msg) = if is_word || text.starts_with("number out of range") {
+        (problem::FINITE_NUMBER, "Input should be a finite number")
+    } else {
+        (problem::JSON_INVALID, "JSON decode error")
+    };
+    Problem::at(code, [json!(offset)], msg, &json!({})).with(json!({"error": text}))
+}
+
+/// Whether the parser stopped in one of the words that some writers put for numbers that are not finite.
+fn not_a_number(body: &[u8], offset: usize) -> bool {
+    let is_part = |it: &u8| it.is_ascii_alphabetic() || matches!(it, b'-' | b'+');
+    let before = body[..offset].iter().rev().take_while(|it| is_part(it)).count();
+    let after = body[offset..].iter().take_while(|it| is_part(it)).count();
+    let word = &body[offset - before..offset + after];
+    let word = word.strip_prefix(b"-").or(word.strip_prefix(b"+")).unwrap_or(word);
+    [b"nan".as_slice(), b"inf", b"infinity"].iter().any(|it| word.eq_ignore_ascii_case(it))
+}
+
+/// The byte that serde's line and column, both from 1, are about.
+fn offset_of(body: &[u8], line: usize, column: usize) -> usize {
+    let line_start: usize =
+        body.split_inclusive(|it| *it == b'\n').take(line.saturating_sub(1)).map(<[u8]>::len).sum();
+    (line_start + column.saturating_sub(1)).min(body.len())
+}
+
+fn feature_error(error: &FeatureError) -> String {
+    match error {
+        FeatureError::TooLarge { field, value, .. } => {
+            format!("feature `{field}` is {value}, which is too large to be scaled")
+        }
+        FeatureError::NoField { .. }
+        | FeatureError::WrongType { .. }
+        | FeatureError::NotFinite { .. } => error.to_string(),
+    }
+}
+
+/// A feature vector, and whether its score is asked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(
+    as = PredictionRequest,
+    example = json!({"feature_vector": [0.1234, 0.1234], "score": true})
+)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BodySchema {
+    /// The model's input features in their order, which GET model_information names: a number, a text for a feature
+    /// of categories, or null for a missing number where the model was trained with missing numbers.
+    feature_vector: Vec<ElementSchema>,
+    /// Whether the answer is to have `anomaly_score`; left out and null are as false.
+    score: Option<bool>,
+}
+
+/// The value of one feature.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FeatureValue)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the schema of `Element`, which borrows")]
+enum ElementSchema {
+    Number(f64),
+    Category(String),
+    Missing(Option<f64>),
+}

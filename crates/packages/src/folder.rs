@@ -1,0 +1,72 @@
+//! A package as a folder, as a training writes it: `serving.yaml` and the artefact that it names.
+
+use std::path::{Path, PathBuf};
+
+use crate::disk::DOCUMENT;
+use crate::document::{DocumentError, ModelDocument};
+
+/// Why a folder is not a package.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// A file of it cannot be read.
+    #[error("read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// Its document is not one.
+    #[error("read `{}`", path.display())]
+    Document {
+        /// The document's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: DocumentError,
+    },
+}
+
+/// Reads a package's document and artefact from its folder, or from the path of the document itself. Blocks.
+///
+/// # Errors
+/// [`FolderError`] names the file that is missing or wrong.
+pub fn read_folder(path: &Path) -> Result<(ModelDocument, Vec<u8>), FolderError> {
+    let document_path = if path.is_dir() { path.join(DOCUMENT) } else { path.to_owned() };
+    let read = |path: PathBuf| match std::fs::read(&path) {
+        Ok(bytes) => Ok(bytes),
+        Err(source) => Err(FolderError::Read { path, source }),
+    };
+    let bytes = read(document_path.clone())?;
+    let document = ModelDocument::parse(&String::from_utf8_lossy(&bytes))
+        .map_err(|source| FolderError::Document { path: document_path.clone(), source })?;
+    let folder = document_path.parent().unwrap_or(Path::new(""));
+    let artefact = read(folder.join(&document.artefact))?;
+    Ok((document, artefact))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_is_read_and_what_is_wrong_with_it_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let refused = |path: &Path| read_folder(path).unwrap_err();
+        assert!(matches!(refused(&dir.path().join("none")), FolderError::Read { .. }));
+        assert!(refused(dir.path()).to_string().contains("serving.yaml"));
+        let document = dir.path().join(DOCUMENT);
+        std::fs::write(&document, "kind: Modle\n").unwrap();
+        assert!(refused(dir.path()).source().is_some());
+        let text = "kind: Model\nname: a\nruntime: knn\nartefact: a.sld\n\
+                    contract: {inputs: {x: float64}, outputs: {score: float64}}\n";
+        std::fs::write(&document, text).unwrap();
+        assert!(refused(dir.path()).to_string().contains("a.sld"));
+        std::fs::write(dir.path().join("a.sld"), "bytes").unwrap();
+        for path in [dir.path(), document.as_path()] {
+            let (document, artefact) = read_folder(path).unwrap();
+            assert_eq!((document.name.as_str(), artefact.as_slice()), ("a", b"bytes".as_slice()));
+        }
+    }
+}
