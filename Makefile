@@ -54,3 +54,4 @@ include mk/bench.mk
 include mk/deploy.mk
 include mk/fuzz.mk
 include mk/kafka.mk
+include mk/stack.mk

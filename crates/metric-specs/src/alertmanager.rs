@@ -62,6 +62,7 @@ pub(crate) struct Peer {
 impl Peer {
     /// Delivers at every wake-up, while alerts fire at least every `resend_every`, and until `ending`.
     pub(crate) async fn run(self, mut wake: watch::Receiver<()>, ending: CancellationToken) {
+        self.metrics.receiver(&self.target());
         let work = async {
             let (first, longest) = RETRY_AFTER;
             let mut wait = first;
@@ -103,10 +104,15 @@ impl Peer {
             return Ok(0);
         }
         let sent = self.post(&alerts).await;
-        self.metrics.delivery(&format!("alertmanager {}", self.url.label()), sent.is_ok());
+        self.metrics.delivery(&self.target(), sent.is_ok());
         sent?;
         debug!(peer = self.url.label(), n_alerts = alerts.len(), "alerts delivered");
         Ok(alerts.len())
+    }
+
+    /// What metrics call this Alertmanager.
+    fn target(&self) -> String {
+        format!("alertmanager {}", self.url.label())
     }
 
     async fn post(&self, alerts: &[PostedAlert]) -> Result<(), DeliveryError> {

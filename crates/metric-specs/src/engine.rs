@@ -636,6 +636,7 @@ impl Engine {
         let stored = stored.map_err(|it| self.change_error(it))?;
         info!(spec = %spec.name(), id = %stored.id, version = %stored.version, "metric spec changed");
         self.ended(&found.stored.spec, closing.as_ref());
+        self.metrics.changed(&found.stored.spec);
         if found.stored.spec.name() != spec.name()
             || found.stored.spec.model().name != spec.model().name
         {

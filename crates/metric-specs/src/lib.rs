@@ -17,6 +17,7 @@ mod run;
 
 pub use api::openapi_json;
 pub use config::{AlertmanagerSettings, Config, PeerUrl, TopicSettings};
+pub use metrics::metric_families;
 pub use run::{MetricSpecsError, run, serve};
 
 /// Default settings, as TOML.

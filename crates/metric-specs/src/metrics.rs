@@ -8,11 +8,13 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use shadowline_evaluation::{AlertState, Evaluation, MetricSpec, Outcome};
+use shadowline_service::catalogue::{self, MetricFamily};
 use shadowline_service::metrics::Metrics;
 
 /// Cheap to clone; all clones count together. Labels are names of specs and models: as many as people registered.
 #[derive(Debug, Clone)]
 pub(crate) struct MetricSpecsMetrics {
+    info: Family<InfoLabels, Gauge>,
     value: Family<SpecLabels, FloatGauge>,
     window_value: Family<SpecLabels, FloatGauge>,
     threshold: Family<SpecLabels, FloatGauge>,
@@ -36,6 +38,18 @@ type FloatGauge = Gauge<f64, AtomicU64>;
 struct SpecLabels {
     spec: String,
     model: String,
+}
+
+/// What else is known of a spec, to be joined by `spec` and `model`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InfoLabels {
+    spec: String,
+    model: String,
+    /// `*` for every version.
+    model_version: String,
+    metric: String,
+    severity: &'static str,
+    operator: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -73,6 +87,11 @@ impl MetricSpecsMetrics {
             metrics.register(name, help, Histogram::new(buckets.iter().copied()))
         };
         Self {
+            info: metrics.register(
+                "shadowline_metric_spec_info",
+                "1 for each enabled metric spec; its labels say what it judges",
+                Family::default(),
+            ),
             value: family("shadowline_metric_spec_value", "Last score that the spec judged"),
             window_value: family(
                 "shadowline_metric_spec_window_value",
@@ -143,6 +162,15 @@ impl MetricSpecsMetrics {
     /// Shows where a spec stands.
     pub(crate) fn spec(&self, spec: &MetricSpec, evaluation: &Evaluation) {
         let labels = labels(spec);
+        for outcome in Outcome::ALL {
+            self.checks(spec, outcome, 0);
+        }
+        for to in AlertState::ALL {
+            drop(self.transitions.get_or_create(&transition_labels(spec, to)));
+        }
+        if spec.enabled() {
+            self.info.get_or_create(&info_labels(spec)).set(1);
+        }
         if let Some(value) = evaluation.last_value() {
             self.value.get_or_create(&labels).set(value);
         }
@@ -164,6 +192,7 @@ impl MetricSpecsMetrics {
         }
         self.firing.remove(&labels);
         self.pending.remove(&labels);
+        self.changed(spec);
         let SpecLabels { spec, model } = labels;
         for outcome in Outcome::ALL {
             let labels =
@@ -175,6 +204,47 @@ impl MetricSpecsMetrics {
                 TransitionLabels { spec: spec.clone(), model: model.clone(), to: to.name() };
             self.transitions.remove(&labels);
         }
+    }
+
+    /// Forgets what a spec said of itself before it was changed.
+    pub(crate) fn changed(&self, spec: &MetricSpec) {
+        self.info.remove(&info_labels(spec));
+    }
+
+    /// Shows a receiver of alerts at zero: a rate needs the value before the first.
+    pub(crate) fn receiver(&self, target: &str) {
+        for result in ["ok", "error"] {
+            let labels = DeliveryLabels { target: target.to_owned(), result };
+            drop(self.deliveries.get_or_create(&labels));
+        }
+    }
+
+    /// Makes one series of each.
+    fn touch(&self, spec: &MetricSpec) {
+        let Self {
+            info: _,
+            value,
+            window_value,
+            threshold: _,
+            firing: _,
+            pending: _,
+            checks: _,
+            transitions: _,
+            deliveries: _,
+            repeated: _,
+            unread: _,
+            apply_duration: _,
+            alert_delay: _,
+            specs: _,
+            outbox: _,
+            dropped_checks: _,
+        } = self;
+        for family in [value, window_value] {
+            drop(family.get_or_create(&labels(spec)));
+        }
+        self.spec(spec, &Evaluation::new(spec));
+        self.receiver("alertmanager");
+        self.outbox("alerts", 0);
     }
 
     pub(crate) fn specs(&self, n_specs: usize) {
@@ -189,8 +259,7 @@ impl MetricSpecsMetrics {
     }
 
     pub(crate) fn transition(&self, spec: &MetricSpec, to: AlertState, delay_seconds: f64) {
-        let SpecLabels { spec, model } = labels(spec);
-        self.transitions.get_or_create(&TransitionLabels { spec, model, to: to.name() }).inc();
+        self.transitions.get_or_create(&transition_labels(spec, to)).inc();
         if to == AlertState::Firing {
             self.alert_delay.observe(delay_seconds.max(0.0));
         }
@@ -219,6 +288,40 @@ impl MetricSpecsMetrics {
     pub(crate) fn expired(&self, n_checks: u64) {
         self.dropped_checks.inc_by(n_checks);
     }
+}
+
+/// The metrics that this service's `/metrics` can have.
+pub fn metric_families() -> Vec<MetricFamily> {
+    let spec = serde_json::from_value(serde_json::json!({
+        "name": "example",
+        "model": {"name": "model"},
+        "metric": {"monitor": "detector"},
+        "alert_when": {"operator": "greater", "threshold": 0.5},
+    }));
+    let spec: MetricSpec = spec.expect("every field that a spec needs is there");
+    catalogue::families("metric-specs", |metrics| {
+        let log = shadowline_stream::Metrics::default();
+        log.touch();
+        metrics.with_registry(|it| log.register(it));
+        MetricSpecsMetrics::register(metrics).touch(&spec);
+    })
+}
+
+fn info_labels(spec: &MetricSpec) -> InfoLabels {
+    let SpecLabels { spec: name, model } = labels(spec);
+    InfoLabels {
+        spec: name,
+        model,
+        model_version: spec.model().version.to_string(),
+        metric: spec.metric().name().to_owned(),
+        severity: spec.severity().name(),
+        operator: spec.condition().operator().name(),
+    }
+}
+
+fn transition_labels(spec: &MetricSpec, to: AlertState) -> TransitionLabels {
+    let SpecLabels { spec, model } = labels(spec);
+    TransitionLabels { spec, model, to: to.name() }
 }
 
 fn labels(spec: &MetricSpec) -> SpecLabels {

@@ -48,6 +48,16 @@ pub(crate) enum Outbox {
     Alerts,
 }
 
+impl Outbox {
+    /// What metrics call the receiver.
+    fn target(self) -> &'static str {
+        match self {
+            Self::Specs => "metric_specs_topic",
+            Self::Alerts => "alerts_topic",
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 enum PublishError {
     #[error("read or empty an outbox")]
@@ -65,6 +75,7 @@ impl Publisher {
         health: Component,
         ending: CancellationToken,
     ) {
+        self.metrics.receiver(outbox.target());
         let work = async {
             let (first, longest) = RETRY_AFTER;
             let mut wait = first;
@@ -109,7 +120,7 @@ impl Publisher {
                 return Ok(());
             }
             for change in changes {
-                self.send("metric_specs_topic", spec_record(&topic, &change)).await?;
+                self.send(Outbox::Specs.target(), spec_record(&topic, &change)).await?;
                 self.store.spec_change_published(change.change_no).await?;
             }
         }
@@ -124,7 +135,7 @@ impl Publisher {
                 return Ok(());
             }
             for event in events {
-                self.send("alerts_topic", alert_record(&topic, &event)).await?;
+                self.send(Outbox::Alerts.target(), alert_record(&topic, &event)).await?;
                 self.store.alert_event_published(event.event_no).await?;
             }
         }

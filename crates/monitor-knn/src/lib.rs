@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use shadowline_detectors::DetectorKind;
 use shadowline_monitor::Kind;
 pub use shadowline_monitor::{Config, MonitorError};
+use shadowline_service::catalogue::MetricFamily;
 use shadowline_stream::Log;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,11 @@ pub const KIND: Kind = Kind {
     ),
     extension: None,
 };
+
+/// The metrics that this monitor's `/metrics` can have.
+pub fn metric_families() -> Vec<MetricFamily> {
+    shadowline_monitor::metric_families(&KIND)
+}
 
 /// Returns the OpenAPI document.
 pub fn openapi_json() -> String {

@@ -26,6 +26,7 @@ mod watch;
 
 pub use config::{Config, Explain, Kind, PredictionSettings, TopicSettings};
 pub use extension::{Extension, Host};
+pub use metrics::metric_families;
 pub use rest::openapi_json;
 pub use run::{MonitorError, run, serve};
 pub use watch::Detectors;

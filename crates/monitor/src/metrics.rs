@@ -6,8 +6,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use shadowline_detectors::DetectorKind;
+use shadowline_service::catalogue::{self, MetricFamily};
 use shadowline_service::metrics::Metrics;
 use shadowline_wire::{MonitorRef, ScoreValue, Unscored};
+
+use crate::Kind;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
@@ -83,6 +86,31 @@ impl MonitorMetrics {
         }
     }
 
+    /// Shows a detector that metric specs want at zero: a rate needs the value before the first.
+    pub(crate) fn watching(&self, monitor: &MonitorRef) {
+        let MonitorRef { name: detector, version } = monitor.clone();
+        let labels = OutcomeLabels { detector, version, outcome: "scored".to_owned() };
+        drop(self.scores.get_or_create(&labels));
+    }
+
+    /// Makes one series of each.
+    fn touch(&self) {
+        let Self { scores: _, score: _, scoring_duration: _, delay: _, unwatched: _, specs: _ } = self;
+        let monitor = MonitorRef { name: "detector".to_owned(), version: "1".to_owned() };
+        let score = ScoreValue {
+            value: 0.5,
+            record_idx: 0,
+            record_values: Vec::new(),
+            p_value: None,
+            expected: None,
+            contributions: Vec::new(),
+            n_unseen_categories: 0,
+        };
+        self.written(&monitor, &Ok(score), 0.0);
+        self.scoring_took(&monitor, 0.0);
+        self.specs(0, 0);
+    }
+
     /// Counts one score that was acknowledged.
     pub(crate) fn written(
         &self,
@@ -117,6 +145,16 @@ impl MonitorMetrics {
             self.specs.get_or_create(&StateLabels { state }).set(n_specs);
         }
     }
+}
+
+/// The metrics that a monitor's `/metrics` can have.
+pub fn metric_families(kind: &Kind) -> Vec<MetricFamily> {
+    catalogue::families(kind.service, |metrics| {
+        let log = shadowline_stream::Metrics::default();
+        log.touch();
+        metrics.with_registry(|it| log.register(it));
+        MonitorMetrics::register(metrics, kind.detector).touch();
+    })
 }
 
 fn labels(monitor: &MonitorRef) -> DetectorLabels {

@@ -92,6 +92,9 @@ impl Watching {
         let plan =
             Arc::new(Plan::new(&specs, &self.detectors.snapshot(), &self.detectors.damaged()));
         self.metrics.specs(plan.watched.len(), plan.ignored.len());
+        for watched in &plan.watched {
+            self.metrics.watching(&watched.target.monitor);
+        }
         *cached = Some((generations, Arc::clone(&plan)));
         plan
     }

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error_span, info, warn};
 
 use crate::health::Health;
+use crate::health_metrics::HealthCollector;
 use crate::metrics::Metrics;
 
 /// The header a request's id comes in and goes out by.
@@ -124,13 +125,7 @@ impl IntoResponse for ApiError {
 
 /// A service's whole HTTP side: `/livez`, `/readyz`, `/v1/status`, `/metrics` and its own routes.
 pub fn router(health: &Health, metrics: &Metrics, api: Router) -> Router {
-    let durations = metrics.register(
-        "shadowline_http_request_duration_seconds",
-        "Time to answer an HTTP request",
-        Family::<HttpLabels, Histogram, fn() -> Histogram>::new_with_constructor(
-            duration_histogram,
-        ),
-    );
+    let durations = register_metrics(health, metrics).durations;
     let version = metrics.version();
     let base = Router::new()
         .route("/livez", get(livez))
@@ -176,6 +171,31 @@ pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) 
             warn!("connections still open after the grace period were cut off");
             Ok(())
         }
+    }
+}
+
+/// The metrics that every service's HTTP side has.
+pub(crate) struct HttpMetrics {
+    durations: Durations,
+}
+
+impl HttpMetrics {
+    /// Makes one series of each.
+    pub(crate) fn touch(&self) {
+        let Self { durations } = self;
+        let labels = HttpLabels { method: "GET", route: "/livez".to_owned(), status: 200 };
+        drop(durations.get_or_create(&labels));
+    }
+}
+
+pub(crate) fn register_metrics(health: &Health, metrics: &Metrics) -> HttpMetrics {
+    metrics.register_collector(HealthCollector::new(health.clone()));
+    HttpMetrics {
+        durations: metrics.register(
+            "shadowline_http_request_duration_seconds",
+            "Time to answer an HTTP request",
+            Durations::new_with_constructor(duration_histogram),
+        ),
     }
 }
 

@@ -4,9 +4,11 @@
 //! health components, metrics and routes, and gets a program that behaves like every other one.
 //! Start reading at [`program`], which puts the parts together as a binary's `main` does.
 
+pub mod catalogue;
 pub mod clock;
 pub mod docs;
 pub mod health;
+mod health_metrics;
 pub mod http;
 pub mod metrics;
 mod probe;

@@ -26,4 +26,5 @@ pub use backend::{BackendError, ModelFunction};
 pub use config::{Config, ConfigError, DEFAULTS, Limits, SpoolSettings, TopicSettings, WhenFull};
 pub use error::ServeError;
 pub use grpc::INFERENCE_ID;
+pub use metrics::metric_families;
 pub use server::{Server, run, serve};

@@ -1,7 +1,8 @@
 //! The metrics of the model server.
 
 use std::fmt;
-use std::sync::Weak;
+use std::sync::atomic::AtomicU64;
+use std::sync::{OnceLock, Weak};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
@@ -10,10 +11,21 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use shadowline_segment_log::Spool;
+use shadowline_service::catalogue::{self, MetricFamily};
 use shadowline_service::metrics::Metrics;
 
-/// Stands for a model that is not there, so that callers cannot make up label values.
+use crate::shadow::ShadowError;
+
+/// Stands for a model or version that is not there, so that callers cannot make up label values.
 pub(crate) const UNKNOWN_MODEL: &str = "unknown";
+
+/// With what a request to a model can fail. They are shown at zero from the start, because the first error would
+/// otherwise be no increase of anything.
+const MODEL_ERRORS: [&str; 4] =
+    ["INVALID_ARGUMENT", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE"];
+
+/// With what a request to no model can fail.
+const UNKNOWN_MODEL_ERRORS: [&str; 3] = ["INVALID_ARGUMENT", "NOT_FOUND", "DEADLINE_EXCEEDED"];
 
 /// Through which of the doors a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,6 +69,7 @@ struct DurationLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     model: String,
+    version: String,
     door: &'static str,
     code: &'static str,
 }
@@ -74,7 +87,14 @@ struct VersionLabels {
     platform: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ModelLabels {
+    model: String,
+    version: String,
+}
+
 type Durations = Family<DurationLabels, Histogram, fn() -> Histogram>;
+type SecondsGauge = Gauge<f64, AtomicU64>;
 
 /// All metrics of a server; clones count together.
 #[derive(Debug, Clone)]
@@ -88,13 +108,19 @@ pub(crate) struct Meters {
     pub(crate) drain_retries: Counter,
     undecodable: Counter,
     models: Family<VersionLabels, Gauge>,
+    first_request: Family<ModelLabels, SecondsGauge>,
+    last_request: Family<ModelLabels, SecondsGauge>,
 }
 
 /// The metrics of one model version, found once instead of with every request.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct ModelMeters {
     durations: [Histogram; 4],
     ok: [Counter; 4],
+    meters: Meters,
+    labels: ModelLabels,
+    /// When requests came; not there before the first, because there is no number for never.
+    last_request: OnceLock<SecondsGauge>,
 }
 
 fn predict_histogram() -> Histogram {
@@ -152,11 +178,60 @@ impl Meters {
                 "1 for each model version that was loaded",
                 Family::default(),
             ),
+            first_request: metrics.register(
+                "shadowline_model_first_request_timestamp_seconds",
+                "When the first request since this server's start came to a model version",
+                Family::default(),
+            ),
+            last_request: metrics.register(
+                "shadowline_model_last_request_timestamp_seconds",
+                "When the last request came to a model version",
+                Family::default(),
+            ),
         }
+    }
+
+    /// Shows what requests to no model can end with, at zero.
+    pub(crate) fn expect_strays(&self) {
+        for door in Door::ALL {
+            for code in UNKNOWN_MODEL_ERRORS {
+                drop(self.request(UNKNOWN_MODEL, UNKNOWN_MODEL, door, code));
+            }
+        }
+        for reason in ShadowError::REASONS {
+            self.expect_drop(UNKNOWN_MODEL, reason);
+        }
+    }
+
+    fn expect_drop(&self, model: &str, reason: &'static str) {
+        drop(self.dropped.get_or_create(&DropLabels { model: model.to_owned(), reason }));
+    }
+
+    /// Makes one series of each.
+    fn touch(&self) {
+        let Self {
+            durations: _,
+            requests: _,
+            appended: _,
+            dropped: _,
+            drained: _,
+            oversized: _,
+            drain_retries: _,
+            undecodable: _,
+            models: _,
+            first_request: _,
+            last_request: _,
+        } = self;
+        self.expect_strays();
+        self.set_loaded(&[("model".to_owned(), "1".to_owned(), "platform")]);
+        self.of_model("model", "1").answered(Door::Predict, 0.0, 0.0);
     }
 
     /// The metrics of a model version that was loaded.
     pub(crate) fn of_model(&self, model: &str, version: &str) -> ModelMeters {
+        for reason in ShadowError::REASONS {
+            self.expect_drop(model, reason);
+        }
         ModelMeters {
             durations: Door::ALL.map(|door| {
                 let labels = DurationLabels {
@@ -166,18 +241,27 @@ impl Meters {
                 };
                 self.durations.get_or_create(&labels).clone()
             }),
-            ok: Door::ALL.map(|door| self.request(model, door, "OK")),
+            ok: Door::ALL.map(|door| {
+                for code in MODEL_ERRORS {
+                    drop(self.request(model, version, door, code));
+                }
+                self.request(model, version, door, "OK")
+            }),
+            meters: self.clone(),
+            labels: ModelLabels { model: model.to_owned(), version: version.to_owned() },
+            last_request: OnceLock::new(),
         }
     }
 
-    fn request(&self, model: &str, door: Door, code: &'static str) -> Counter {
-        let labels = RequestLabels { model: model.to_owned(), door: door.name(), code };
+    fn request(&self, model: &str, version: &str, door: Door, code: &'static str) -> Counter {
+        let (model, version) = (model.to_owned(), version.to_owned());
+        let labels = RequestLabels { model, version, door: door.name(), code };
         self.requests.get_or_create(&labels).clone()
     }
 
     /// Counts a request that got an error.
-    pub(crate) fn refused(&self, model: &str, door: Door, code: &'static str) {
-        self.request(model, door, code).inc();
+    pub(crate) fn refused(&self, model: &str, version: &str, door: Door, code: &'static str) {
+        self.request(model, version, door, code).inc();
     }
 
     /// Counts a request that no handler saw.
@@ -204,40 +288,100 @@ impl Meters {
 }
 
 impl ModelMeters {
-    pub(crate) fn answered(&self, door: Door, seconds: f64) {
+    /// `at` is when the request arrived, in seconds since 1970.
+    pub(crate) fn answered(&self, door: Door, seconds: f64, at: f64) {
         self.durations[door.idx()].observe(seconds);
         self.ok[door.idx()].inc();
+        self.arrived(at);
     }
 
-    pub(crate) fn failed(&self, door: Door, seconds: f64) {
+    /// As `answered`, for a request that got an error.
+    pub(crate) fn failed(&self, door: Door, seconds: f64, at: f64) {
         self.durations[door.idx()].observe(seconds);
+        self.arrived(at);
     }
+
+    fn arrived(&self, at: f64) {
+        let last = self.last_request.get_or_init(|| {
+            let first = self.meters.first_request.get_or_create_owned(&self.labels);
+            // A version that was loaded again had its first request before.
+            if first.get() <= 0.0 {
+                first.set(at);
+            }
+            self.meters.last_request.get_or_create_owned(&self.labels)
+        });
+        last.set(at);
+    }
+}
+
+/// The metrics that this service's `/metrics` can have.
+pub fn metric_families() -> Vec<MetricFamily> {
+    catalogue::families("serving", |metrics| {
+        let log = shadowline_stream::Metrics::default();
+        log.touch();
+        metrics.with_registry(|it| log.register(it));
+        Meters::register(metrics).touch();
+        metrics.register_collector(SpoolCollector { spool: SpoolSource::Example });
+    })
 }
 
 /// Reads the spool's fill at each scrape.
 #[derive(Debug)]
 pub(crate) struct SpoolCollector {
-    pub(crate) spool: Weak<Spool>,
+    pub(crate) spool: SpoolSource,
+}
+
+/// Where the figures of a spool come from.
+#[derive(Debug)]
+pub(crate) enum SpoolSource {
+    Spool(Weak<Spool>),
+    /// None at all, for the list of metrics.
+    Example,
+}
+
+#[derive(Debug, Default)]
+struct SpoolFigures {
+    used_bytes: u64,
+    max_bytes: u64,
+    n_waiting: u64,
+    last_sequence: u64,
+}
+
+impl SpoolSource {
+    fn figures(&self) -> Option<SpoolFigures> {
+        match self {
+            Self::Example => Some(SpoolFigures::default()),
+            Self::Spool(spool) => {
+                let spool = spool.upgrade()?;
+                let fill = spool.fill();
+                let last_sequence = spool.last_sequence();
+                Some(SpoolFigures {
+                    used_bytes: fill.used_bytes,
+                    max_bytes: fill.max_bytes,
+                    n_waiting: last_sequence.saturating_sub(spool.acknowledged()),
+                    last_sequence,
+                })
+            }
+        }
+    }
 }
 
 impl Collector for SpoolCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Some(spool) = self.spool.upgrade() else { return Ok(()) };
-        let fill = spool.fill();
-        let waiting = spool.last_sequence().saturating_sub(spool.acknowledged());
+        let Some(spool) = self.spool.figures() else { return Ok(()) };
         for (name, help, value) in [
-            ("shadowline_spool_used_bytes", "What waits to be sent to the log", fill.used_bytes),
-            ("shadowline_spool_limit_bytes", "What may wait to be sent to the log", fill.max_bytes),
+            ("shadowline_spool_used_bytes", "What waits to be sent to the log", spool.used_bytes),
+            ("shadowline_spool_limit_bytes", "What may wait to be sent to the log", spool.max_bytes),
             (
                 "shadowline_spool_unacknowledged_records",
                 "Inferences that the log has not acknowledged",
-                waiting,
+                spool.n_waiting,
             ),
         ] {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
-        let last = ConstCounter::new(spool.last_sequence());
+        let last = ConstCounter::new(spool.last_sequence);
         let help = "The sequence of the last inference written down";
         last.encode(encoder.encode_descriptor(
             "shadowline_spool_sequence",

@@ -108,6 +108,12 @@ struct Arrival {
     started: Instant,
 }
 
+impl Arrival {
+    fn unix_seconds(&self) -> f64 {
+        self.at.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64()
+    }
+}
+
 impl Predictor {
     pub(crate) fn new(
         models: Arc<Models>,
@@ -163,7 +169,7 @@ impl Predictor {
             // The work goes on and writes down how it ended.
             Err(_) => {
                 let error = PredictError::TimedOut { limit };
-                self.meters.refused(UNKNOWN_MODEL, door, error.code_name());
+                self.meters.refused(UNKNOWN_MODEL, UNKNOWN_MODEL, door, error.code_name());
                 Err(Refusal { id, error })
             }
         }
@@ -284,8 +290,8 @@ impl Predictor {
         let Inference { id, outcome, .. } = inference;
         let seconds = arrival.started.elapsed().as_secs_f64();
         if let Err(error) = appended {
-            model.meters.failed(door, seconds);
-            self.meters.refused(&model.name, door, error.code_name());
+            model.meters.failed(door, seconds, arrival.unix_seconds());
+            self.meters.refused(&model.name, &model.version_text, door, error.code_name());
             return Err(Refusal { id, error });
         }
         let columns = match outcome {
@@ -299,7 +305,7 @@ impl Predictor {
             .collect();
         let outputs =
             Batch::new(n_records, columns).expect("these columns were a batch of as many records");
-        model.meters.answered(door, seconds);
+        model.meters.answered(door, seconds, arrival.unix_seconds());
         debug!(inference_id = id, model = model.name, version = model.version_text, "answered");
         Ok(Answer { id, model, outputs, single })
     }
@@ -329,9 +335,11 @@ impl Predictor {
             debug!(error = %shadow_error, "refused request not written down");
         }
         if let Some(model) = &model {
-            model.meters.failed(door, arrival.started.elapsed().as_secs_f64());
+            let seconds = arrival.started.elapsed().as_secs_f64();
+            model.meters.failed(door, seconds, arrival.unix_seconds());
         }
-        self.meters.refused(label, door, code);
+        let version = model.as_ref().map_or(UNKNOWN_MODEL, |it| &it.version_text);
+        self.meters.refused(label, version, door, code);
         Refusal { id: inference.id, error }
     }
 

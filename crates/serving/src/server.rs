@@ -31,7 +31,7 @@ use crate::config::Config;
 use crate::drain::{self, Drainer, Trouble};
 use crate::error::ServeError;
 use crate::grpc::Doors;
-use crate::metrics::{Meters, SpoolCollector};
+use crate::metrics::{Meters, SpoolCollector, SpoolSource};
 use crate::models::{Model, Models};
 use crate::predict::Predictor;
 use crate::rest;
@@ -143,8 +143,11 @@ impl Server {
             let metrics = Metrics::new("serving", env!("CARGO_PKG_VERSION"));
             metrics.with_registry(|it| log.metrics().register(it));
             let meters = Meters::register(&metrics);
+            meters.expect_strays();
             let spool = Arc::new(open_spool(&config).await?);
-            metrics.register_collector(SpoolCollector { spool: Arc::downgrade(&spool) });
+            metrics.register_collector(SpoolCollector {
+                spool: SpoolSource::Spool(Arc::downgrade(&spool)),
+            });
             health.set_consumers(lag_of(&spool, config.topics.prefix.inferences()));
             let models = Arc::new(open_models(&config, functions, meters.clone()).await?);
             let shadow = Arc::new(Shadow::new(

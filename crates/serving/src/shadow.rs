@@ -26,6 +26,9 @@ pub(crate) enum ShadowError {
 }
 
 impl ShadowError {
+    /// Every word for the metric.
+    pub(crate) const REASONS: [&str; 5] = ["closed", "spool_full", "disk_full", "too_large", "io"];
+
     /// A word for the metric.
     fn reason(&self) -> &'static str {
         match self {

@@ -136,6 +136,7 @@ pub async fn consume(
     stop: CancellationToken,
 ) -> Result<(), ConsumeError> {
     let log_error = |source| ConsumeError::Log { group: options.group.clone(), source };
+    log.metrics().joined(&options.group, &options.topics);
     let member = match log {
         Log::Kafka(log) => log.join(&options).await.map(Member::Kafka),
         Log::Embedded(log) => log.join(&options).await.map(Member::Embedded),

@@ -133,6 +133,35 @@ impl Metrics {
         reading.entry(group.to_owned()).or_default().entry(at.clone()).or_default();
     }
 
+    /// Makes one series of each of them, so that their names and labels can be listed.
+    pub fn touch(&self) {
+        let Self {
+            sent,
+            send_errors,
+            received,
+            lag,
+            rebalances,
+            retries,
+            commit_errors,
+            dead_letters,
+            unreachable,
+            reading: _,
+        } = self;
+        let topic = TopicLabels { topic: "topic".to_owned() };
+        let group = GroupLabels { group: "group".to_owned() };
+        drop(sent.get_or_create(&topic));
+        drop(dead_letters.get_or_create(&topic));
+        drop(send_errors.get_or_create(&ErrorLabels { topic: topic.topic.clone(), reason: "reason" }));
+        let labels = GroupTopicLabels { group: group.group.clone(), topic: topic.topic.clone() };
+        drop(received.get_or_create(&labels));
+        let labels = PartitionLabels { group: labels.group, topic: labels.topic, partition: 0 };
+        drop(lag.get_or_create(&labels));
+        for family in [rebalances, retries, commit_errors] {
+            drop(family.get_or_create(&group));
+        }
+        drop(unreachable.get_or_create(&ClientLabels { client: "client".to_owned() }));
+    }
+
     /// Sets how many records a group is behind; whoever knows the log calls it.
     pub(crate) fn set_lag(&self, group: &str, at: &TopicPartition, n_records: u64) {
         if let Some(lag) = self.reading.lock().get_mut(group).and_then(|it| it.get_mut(at)) {
@@ -173,6 +202,18 @@ impl Metrics {
 
     pub(crate) fn commit_error(&self, group: &str) {
         self.commit_errors.get_or_create(&GroupLabels { group: group.to_owned() }).inc();
+    }
+
+    /// Shows what a group is about to count at zero: a rate needs the value before the first.
+    pub(crate) fn joined(&self, group: &str, topics: &[std::sync::Arc<str>]) {
+        for topic in topics {
+            self.received(group, topic, 0);
+            drop(self.dead_letters.get_or_create(&TopicLabels { topic: topic.to_string() }));
+        }
+        let labels = GroupLabels { group: group.to_owned() };
+        for family in [&self.rebalances, &self.retries, &self.commit_errors] {
+            drop(family.get_or_create(&labels));
+        }
     }
 
     pub(crate) fn dead_letter(&self, topic: &str) {

@@ -7,16 +7,22 @@
 //!
 //! Tests that stop or kill Kafka start a [`KafkaNode`] of their own.
 //!
+//! [`Prometheus`], [`Alertmanager`] and [`Caddy`] are the real programs; `make stack-tools` installs them. A test that
+//! needs one that is not there says so and is skipped, and fails in CI.
+//!
 //! A [`PostgresServer`] is there in the same way: from Debian's package, for the test process or for one test.
 
 mod kafka_node;
 mod postgres_server;
+mod program;
 mod skip;
+mod stack;
 mod test_log;
 mod wait;
 
 pub use kafka_node::KafkaNode;
 pub use postgres_server::{PostgresServer, psql};
+pub use stack::{Alertmanager, Caddy, Prometheus, stack_program};
 pub use test_log::TestLog;
 pub use wait::{wait_for, wait_for_some};
 

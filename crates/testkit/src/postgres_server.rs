@@ -16,10 +16,10 @@ use uuid::Uuid;
 
 use crate::skip::skip;
 
-const USER: &str = "shadowline";
+const USER: &str = "postgres";
 /// Not a secret: the server listens on this machine only, and lives as long as a test.
 const PASSWORD: &str = "only-for-tests";
-const DATABASE: &str = "shadowline";
+const DATABASE: &str = "test";
 const NEEDS: &str = "PostgreSQL (make stack-tools)";
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 

@@ -198,7 +198,7 @@ async fn a_model_that_fails_takes_nobody_with_it() {
         assert!(error.message.contains(words), "{error:?}");
         assert_eq!((inference.n_records, inference.inputs.len()), (1, 4));
     }
-    let sample = r#"shadowline_predict_requests_total{model="panics",door="open_inference",code="INTERNAL"}"#;
+    let sample = r#"shadowline_predict_requests_total{model="panics",version="1",door="open_inference",code="INTERNAL"}"#;
     assert_eq!(server.metric(sample).await, 1.0);
     server.stop().await;
 }

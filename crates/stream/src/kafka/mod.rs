@@ -5,6 +5,7 @@
 mod aside;
 mod context;
 mod member;
+mod polled;
 mod producer;
 mod reader;
 mod settings;

@@ -5,18 +5,17 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rdkafka::ClientContext;
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
-use rdkafka::producer::{
-    BaseRecord, NoCustomPartitioner, Producer, ProducerContext, ThreadedProducer,
-};
+use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 use tokio::sync::{Notify, oneshot};
 use tracing::warn;
 
 use super::aside::Aside;
 use super::context::KafkaContext;
+use super::polled::PolledProducer;
 use super::settings::Settings;
 use super::{blocking, signed, unsigned};
 use crate::producer::UnobservedCount;
@@ -35,7 +34,7 @@ struct Inner {
 
 #[derive(Clone)]
 struct Client {
-    producer: Arc<Aside<ThreadedProducer<DeliveryContext>>>,
+    producer: Arc<Aside<PolledProducer<DeliveryContext>>>,
     shared: Arc<Shared>,
 }
 
@@ -187,9 +186,8 @@ impl Client {
             metrics: metrics.clone(),
             shared: shared.clone(),
         };
-        let producer =
-            ThreadedProducer::from_config_and_context(&settings.producer(options), context)
-                .map_err(|error| settings.client_error(error))?;
+        let producer = PolledProducer::new(&settings.producer(options), context)
+            .map_err(|error| settings.client_error(error))?;
         Ok(Self { producer: Arc::new(Aside::new(producer)), shared })
     }
 }

@@ -1,0 +1,327 @@
+//! Apache Kafka, PostgreSQL and every service as a process of its own.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shadowline_testkit::{KafkaNode, PostgresServer, wait_for, wait_for_some};
+use tempfile::TempDir;
+use tokio::process::{Child, ChildStdin, Command};
+
+use crate::traffic;
+
+pub(crate) const SERVICES: [&str; 4] =
+    ["serving", "monitor-iforest", "monitor-knn", "metric-specs"];
+/// The model that is watched, and what watches it.
+pub(crate) const MODEL: &str = "target";
+pub(crate) const FOREST: &str = "forest";
+pub(crate) const NEIGHBOURS: &str = "neighbours";
+
+const READY_WITHIN: Duration = Duration::from_secs(120);
+const STOPPED_WITHIN: Duration = Duration::from_secs(60);
+/// As long as a cloud's own; it stands in no address and on no command line.
+const STORE_PASSWORD: &str = "the store's, only for tests";
+const GRAFANA_PASSWORD: &str = "grafana-only-for-tests";
+
+/// The system, as an operator has it without the stack.
+#[derive(Debug)]
+pub(crate) struct System {
+    services: BTreeMap<&'static str, Service>,
+    alertmanagers: Vec<String>,
+    pub(crate) http: reqwest::Client,
+    pub(crate) postgres: PostgresServer,
+    pub(crate) kafka: KafkaNode,
+    dir: TempDir,
+}
+
+#[derive(Debug)]
+struct Service {
+    child: Child,
+    /// It stops when this closes, however this process ends.
+    _stdin: ChildStdin,
+    ports: Ports,
+}
+
+/// Where a service listens; zero takes any free port.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ports {
+    http: u16,
+    grpc: u16,
+}
+
+impl System {
+    /// Starts everything; `None` if Apache Kafka or PostgreSQL cannot be had, which has been said then.
+    pub(crate) async fn start(alertmanagers: &[String]) -> Option<Self> {
+        let postgres = PostgresServer::start().await?;
+        let kafka = KafkaNode::start_own().await?;
+        let dir = tempfile::tempdir().expect("make a temporary directory");
+        let http = reqwest::Client::builder().no_proxy().build().expect("make a client");
+        let mut system = Self {
+            services: BTreeMap::new(),
+            alertmanagers: alertmanagers.to_vec(),
+            http,
+            postgres,
+            kafka,
+            dir,
+        };
+        system.prepare_database();
+        for name in SERVICES {
+            let service = system.spawn(name, Ports::default()).await;
+            system.services.insert(name, service);
+        }
+        system.all_ready().await;
+        Some(system)
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A service's HTTP address, as `127.0.0.1:8010`.
+    pub(crate) fn address(&self, service: &str) -> String {
+        format!("127.0.0.1:{}", self.services[service].ports.http)
+    }
+
+    pub(crate) fn base(&self, service: &str) -> String {
+        format!("http://{}", self.address(service))
+    }
+
+    pub(crate) fn grpc(&self) -> String {
+        format!("http://127.0.0.1:{}", self.services["serving"].ports.grpc)
+    }
+
+    pub(crate) fn process_id(&self, service: &str) -> u32 {
+        self.services[service].child.id().expect("it runs")
+    }
+
+    /// The database as Grafana opens it: as the role that only reads.
+    pub(crate) fn database_of_grafana(&self) -> String {
+        let port = self.postgres.port();
+        format!("postgres://grafana:{GRAFANA_PASSWORD}@127.0.0.1:{port}/shadowline")
+    }
+
+    /// Runs what deploy/ runs when PostgreSQL starts.
+    fn prepare_database(&self) {
+        let dir = self.dir.path();
+        let [store, grafana] =
+            [("store", STORE_PASSWORD), ("grafana", GRAFANA_PASSWORD)].map(|(role, password)| {
+                let path = dir.join(format!("{role}.password"));
+                std::fs::write(&path, password).expect("write a password");
+                path
+            });
+        let output = std::process::Command::new("psql")
+            .args(["--no-psqlrc", "--quiet", "--file"])
+            .arg(repository().join("deploy/postgres/init.sql"))
+            .arg(self.postgres.url())
+            .env("STORE_PASSWORD_FILE", store)
+            .env("GRAFANA_PASSWORD_FILE", grafana)
+            .output()
+            .expect("run psql");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "deploy/postgres/init.sql: {said}");
+    }
+
+    async fn spawn(&self, name: &'static str, ports: Ports) -> Service {
+        let dir = self.dir.path();
+        let data = dir.join(name);
+        let mut set = vec![
+            "log.kind=kafka".to_owned(),
+            format!("log.bootstrap_servers={}", self.kafka.bootstrap_servers()),
+            format!("http.listen=127.0.0.1:{}", ports.http),
+            "telemetry.format=json".to_owned(),
+        ];
+        match name {
+            "serving" => {
+                set.push(format!("grpc.listen=127.0.0.1:{}", ports.grpc));
+                set.push(format!("data_dir={}", data.display()));
+            }
+            "metric-specs" => {
+                let port = self.postgres.port();
+                set.push(format!("store=postgres://shadowline@127.0.0.1:{port}/shadowline"));
+                let file = dir.join("store.password");
+                set.push(format!("store_password_file={}", file.display()));
+                let urls: Vec<_> =
+                    self.alertmanagers.iter().map(|it| format!("\"{it}\"")).collect();
+                set.push(format!("alertmanager.urls=[{}]", urls.join(", ")));
+                // Alerts are ahead of their end by four of these.
+                set.push("alertmanager.resend_every=5s".to_owned());
+            }
+            _ => set.push(format!("packages_dir={}", data.display())),
+        }
+        let log = self.log(name);
+        let said_before = std::fs::metadata(&log).map_or(0, |it| it.len());
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log);
+        let mut command = Command::new(program(name));
+        for set in set {
+            command.arg("--set").arg(set);
+        }
+        let mut child = command
+            .arg("--until-stdin-closes")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(file.expect("open a file for what a service says"))
+            // What is read below must be in it.
+            .env_remove("RUST_LOG")
+            .kill_on_drop(true)
+            .spawn()
+            .expect("start a service");
+        let stdin = child.stdin.take().expect("it is piped");
+        let what = format!("{name} to say where it listens");
+        let ports = wait_for_some(&what, READY_WITHIN, async || {
+            if let Some(status) = child.try_wait().expect("ask for its end") {
+                panic!("{name} ended: {status}; {}", self.end_of_log(name));
+            }
+            let said = std::fs::read(&log).unwrap_or_default();
+            let new = usize::try_from(said_before).expect("a small file");
+            let ports = Ports::said(&String::from_utf8_lossy(&said[new..]));
+            (ports.http != 0 && (ports.grpc != 0 || name != "serving")).then_some(ports)
+        })
+        .await;
+        Service { child, _stdin: stdin, ports }
+    }
+
+    pub(crate) async fn all_ready(&self) {
+        for name in SERVICES {
+            let url = format!("{}/readyz", self.base(name));
+            wait_for(&format!("{name} to be ready"), READY_WITHIN, async || {
+                let answer = self.http.get(&url).send().await;
+                answer.is_ok_and(|it| it.status().is_success())
+            })
+            .await;
+        }
+    }
+
+    /// Stops a service in good order.
+    pub(crate) async fn stop(&mut self, name: &str) {
+        let service = self.services.get_mut(name).expect("a service");
+        let process_id = service.child.id().expect("it runs").to_string();
+        let sent = std::process::Command::new("kill").args(["-TERM", &process_id]).status();
+        assert!(sent.is_ok_and(|it| it.success()), "kill -TERM {process_id}");
+        let ended = tokio::time::timeout(STOPPED_WITHIN, service.child.wait()).await;
+        let status = ended.expect("a service stops within a minute").expect("wait for its end");
+        assert!(status.success(), "{name} ended with {status}");
+    }
+
+    /// Starts a service that was stopped, on the same ports and data, and waits until it is ready.
+    pub(crate) async fn start_again(&mut self, name: &'static str) {
+        let ports = self.services[name].ports;
+        let service = self.spawn(name, ports).await;
+        self.services.insert(name, service);
+        self.all_ready().await;
+    }
+
+    /// Trains a target model and both detectors, installs them with these specs, and waits until they watch.
+    pub(crate) async fn install(&self, specs: &[Value]) {
+        let dir = self.dir.path();
+        let mut csv = String::from("a,b,c,y\n");
+        for row_idx in 0..1000 {
+            let [a, b, c] = traffic::ordinary(row_idx);
+            let y = if 1.0 < a { "high" } else { "low" };
+            writeln!(csv, "{a},{b},{c},{y}").expect("write to memory");
+        }
+        std::fs::write(dir.join("rows.csv"), csv).expect("write the training data");
+        for (kind, out) in
+            [("logistic-regression", MODEL), ("isolation-forest", FOREST), ("knn", NEIGHBOURS)]
+        {
+            self.shadowline(&["train", kind, "--data", "rows.csv", "--label", "y", "--out", out])
+                .await;
+        }
+        let documents: Vec<_> = specs.iter().map(|it| format!("{it:#}\n")).collect();
+        std::fs::write(dir.join("specs.yaml"), documents.join("---\n")).expect("write the specs");
+        let packages = [MODEL, FOREST, NEIGHBOURS].map(|it| format!("{it}/serving.yaml"));
+        let mut apply = vec!["apply", "-f"];
+        apply.extend(packages.iter().map(String::as_str));
+        apply.push("specs.yaml");
+        self.shadowline(&apply).await;
+        for (service, monitor) in [("monitor-iforest", FOREST), ("monitor-knn", NEIGHBOURS)] {
+            wait_for(&format!("{monitor} to watch"), READY_WITHIN, async || {
+                let watching = self.get(service, "/v1/watching").await;
+                watching.is_some_and(|it| it["watching"].to_string().contains(monitor))
+            })
+            .await;
+        }
+    }
+
+    /// Runs the command line against the services.
+    pub(crate) async fn shadowline(&self, args: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shadowline"));
+        command.args(args).current_dir(self.dir.path()).stdin(Stdio::null());
+        if matches!(args.first(), Some(&("apply" | "replay" | "status"))) {
+            let endpoints = json!({
+                "serving": {"grpc": self.grpc(), "http": self.base("serving")},
+                "monitor_iforest": {"http": self.base("monitor-iforest")},
+                "monitor_knn": {"http": self.base("monitor-knn")},
+                "metric_specs": {"http": self.base("metric-specs")},
+            });
+            let path = self.dir.path().join("endpoints.json");
+            std::fs::write(&path, endpoints.to_string()).expect("write the endpoints");
+            command.arg("--endpoints").arg(path);
+        }
+        let output = command.output().await.expect("run shadowline");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "shadowline {args:?}: {said}");
+        String::from_utf8(output.stdout).expect("it prints UTF-8")
+    }
+
+    /// Asks a service; nothing if it does not answer well.
+    pub(crate) async fn get(&self, service: &str, path: &str) -> Option<Value> {
+        let answer = self.http.get(format!("{}{path}", self.base(service))).send().await.ok()?;
+        if answer.status().is_success() { answer.json().await.ok() } else { None }
+    }
+
+    /// The state of a metric spec's alert.
+    pub(crate) async fn state_of(&self, spec: &str) -> Option<String> {
+        let answer = self.get("metric-specs", &format!("/v1/alerts?spec={spec}")).await?;
+        answer["alerts"][0]["state"].as_str().map(str::to_owned)
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.dir.path().join(format!("{name}.log"))
+    }
+
+    fn end_of_log(&self, name: &str) -> String {
+        let said = std::fs::read_to_string(self.log(name)).unwrap_or_default();
+        let lines: Vec<_> = said.lines().collect();
+        format!("-- {name}\n{}", lines[lines.len().saturating_sub(40)..].join("\n"))
+    }
+}
+
+impl Ports {
+    /// Finds in a service's log where it listens.
+    fn said(log: &str) -> Self {
+        let mut ports = Self::default();
+        for line in log.lines() {
+            let event: Value = serde_json::from_str(line).unwrap_or_default();
+            let port = |key: &str| event[key].as_str()?.rsplit(':').next()?.parse().ok();
+            ports.http = port("http").unwrap_or(ports.http);
+            ports.grpc = port("grpc").unwrap_or(ports.grpc);
+        }
+        ports
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for name in SERVICES {
+                eprintln!("{}", self.end_of_log(name));
+            }
+        }
+    }
+}
+
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A service's binary, which is built beside the program `shadowline`.
+pub(crate) fn program(service: &str) -> PathBuf {
+    let shadowline = Path::new(env!("CARGO_BIN_EXE_shadowline"));
+    let path = shadowline.with_file_name(format!("shadowline-{service}"));
+    let build = "cargo build --release --workspace --bins";
+    assert!(path.exists(), "{} is not built; `{build}` does", path.display());
+    path
+}
