@@ -158,7 +158,10 @@ mod tests {
                 Family::<Vec<(String, String)>, Counter>::default(),
             );
             let value = "a=\"b\",c{d}\\".to_owned();
-            drop(counter.get_or_create(&vec![("reason".into(), value), ("model".into(), "m".into())]));
+            drop(
+                counter
+                    .get_or_create(&vec![("reason".into(), value), ("model".into(), "m".into())]),
+            );
             metrics.register("shadowline_size_bytes", "Size", Histogram::new([1.0, 2.0]));
             metrics.register(
                 "shadowline_unused_total",
