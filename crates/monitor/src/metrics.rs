@@ -152,13 +152,17 @@ impl MonitorMetrics {
     }
 }
 
-/// The metrics that a monitor's `/metrics` can have.
-pub fn metric_families(kind: &Kind) -> Vec<MetricFamily> {
+/// The metrics that a monitor's `/metrics` can have, with those that `touch_extension` registers and makes a series of.
+pub fn metric_families(
+    kind: &Kind,
+    touch_extension: impl FnOnce(&Metrics),
+) -> Vec<MetricFamily> {
     catalogue::families(kind.service, |metrics| {
         let log = shadowline_stream::Metrics::default();
         log.touch();
         metrics.with_registry(|it| log.register(it));
         MonitorMetrics::register(metrics, kind.detector).touch();
+        touch_extension(metrics);
     })
 }
 
