@@ -3,8 +3,9 @@
 PEERS := $(abspath $(TARGET))/peers
 PEERS_PYTHON := $(PEERS)/bin/python
 BENCHES ?= isolation_forest knn
+PREDICTION_PEER := $(abspath $(TARGET))/prediction-peer
 
-.PHONY: bench bench-peers-env reference adbench
+.PHONY: bench bench-peers-env bench-prediction bench-prediction-peer reference adbench
 
 bench: needs ## Measures, and prints ratios to the peers
 	@CARGO="$(CARGO)" PEERS_PYTHON="$(PEERS_PYTHON)" OUT="$(abspath $(TARGET))/bench" bench/run.sh $(BENCHES)
@@ -13,6 +14,13 @@ bench: needs ## Measures, and prints ratios to the peers
 bench-peers-env: ## Installs the peers, from PyPI, for `make bench` and `make reference`
 	python3 -m venv $(PEERS)
 	$(PEERS_PYTHON) -m pip install --quiet --requirement bench/requirements.txt
+
+bench-prediction: needs ## Measures predictions over REST at 32 clients, beside FastAPI and scikit-learn
+	@PREDICTION_PEER="$(PREDICTION_PEER)/bin/python" $(CARGO) bench --locked -p shadowline-monitor-iforest --bench prediction
+
+bench-prediction-peer: ## Installs the service in Python, from PyPI, for `make bench-prediction`
+	python3 -m venv $(PREDICTION_PEER)
+	$(PREDICTION_PEER)/bin/python -m pip install --quiet --requirement bench/requirements-prediction.txt
 
 reference: needs ## Holds forests against scikit-learn and onnxruntime, both ways
 	@test -x $(PEERS_PYTHON) || { echo "needs the peers: make bench-peers-env" >&2; exit 1; }

@@ -13,3 +13,6 @@ env: ## Writes .env for compose.yaml with a random password, unless there is one
 
 image: ## Builds the container image with every program
 	docker build -f deploy/container/Containerfile -t shadowline:0.1.0 .
+
+check-kubernetes: ## Checks the manifests against the published schemas; fetches them once (Go, Python, Maven, Java 21)
+	@deploy/kubernetes/check/check.sh $(TARGET)/kubernetes

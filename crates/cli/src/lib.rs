@@ -26,6 +26,7 @@ mod scoring;
 mod show;
 mod specs_api;
 mod status;
+mod tester;
 mod train;
 mod up;
 

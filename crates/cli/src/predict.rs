@@ -213,10 +213,7 @@ impl Summary {
         }
         let answered = calls.iter().filter(|it| it.result.is_ok());
         let mut latencies: Vec<f64> = answered.map(|it| it.latency.as_secs_f64() * 1e3).collect();
-        latencies.sort_by(f64::total_cmp);
-        let at = |percent| {
-            shadowline_features::percentile_of_sorted(&latencies, percent).unwrap_or_default()
-        };
+        let latency_ms = Latencies::of(&mut latencies);
         let seconds = elapsed.as_secs_f64();
         Self {
             sent: calls.len(),
@@ -225,8 +222,19 @@ impl Summary {
             errors_by_code,
             seconds,
             per_second: calls.len() as f64 / seconds.max(f64::MIN_POSITIVE),
-            latency_ms: Latencies { p50: at(50.0), p90: at(90.0), p99: at(99.0), max: at(100.0) },
+            latency_ms,
         }
+    }
+}
+
+impl Latencies {
+    /// Sorts latencies in milliseconds and sums them up.
+    pub(crate) fn of(latencies: &mut [f64]) -> Self {
+        latencies.sort_by(f64::total_cmp);
+        let at = |percent| {
+            shadowline_features::percentile_of_sorted(latencies, percent).unwrap_or_default()
+        };
+        Self { p50: at(50.0), p90: at(90.0), p99: at(99.0), max: at(100.0) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `shadowline replay`: the rows of a file as predict calls.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -10,12 +10,16 @@ use crate::data::{self, Data};
 use crate::endpoints::Endpoints;
 use crate::output;
 use crate::predict::{Predictor, Summary};
-use crate::progress;
+use crate::{progress, tester};
 
 pub(crate) async fn run(args: &ReplayArgs, stop: CancellationToken) -> anyhow::Result<()> {
+    if let Some(base) = &args.prediction {
+        return tester::run(args, base, &stop).await;
+    }
+    let model = args.model.as_deref().context("--model or --prediction is needed")?;
     let endpoints = Endpoints::from_args(&args.servers)?;
     let Data { table, found, .. } = data::load(&args.data, args.rows.as_ref()).await?;
-    let predictor = Predictor::connect(&endpoints.serving.grpc, &args.model, args.version).await?;
+    let predictor = Predictor::connect(&endpoints.serving.grpc, model, args.version).await?;
     let requests = predictor.requests(&table)?;
     let n_rows = requests.len();
     eprintln!("data: {found}, {} rows", output::thousands(n_rows));
@@ -25,7 +29,7 @@ pub(crate) async fn run(args: &ReplayArgs, stop: CancellationToken) -> anyhow::R
     progress.finish_and_clear();
     let summary = Summary::of(&calls, started.elapsed());
     if args.json {
-        output::json(&json!({"model": args.model, "rows": n_rows, "summary": summary}))?;
+        output::json(&json!({"model": model, "rows": n_rows, "summary": summary}))?;
     } else {
         print(&summary)?;
     }

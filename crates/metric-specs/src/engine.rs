@@ -14,6 +14,7 @@ use shadowline_evaluation::{
 };
 use shadowline_service::clock;
 use shadowline_service::health::Component;
+use shadowline_service::traces::{self, KeyValue, SpanContext};
 use shadowline_store::{
     AlertEvent, AppliedMark, Batch, NewCheck, NewState, OffsetStep, SpecKey, SpecNo, Store,
     StoreError, StoredSpec,
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use crate::alert_traces::AlertTraces;
 use crate::metrics::MetricSpecsMetrics;
 
 /// The wait before a timer's step that could not be kept is tried again.
@@ -37,6 +39,8 @@ const SETTLE: Duration = Duration::from_secs(1);
 pub(crate) struct PartitionedScore {
     pub(crate) partition: u32,
     pub(crate) score: Score,
+    /// The span of its processing.
+    pub(crate) trace: Option<SpanContext>,
 }
 
 /// Scores to apply, and where reading goes on after them.
@@ -175,6 +179,8 @@ impl Handle {
 pub(crate) struct Wakers {
     pub(crate) specs: watch::Sender<()>,
     pub(crate) alerts: watch::Sender<()>,
+    /// And to which traces the alerts belong.
+    pub(crate) traces: AlertTraces,
 }
 
 #[derive(Debug, Clone)]
@@ -184,12 +190,14 @@ struct Tracked {
     incident: u64,
     /// When a check last moved the spec's clock: event time passes on from there, however late the events are.
     observed: Instant,
+    /// The trace of the last breach, to which a timer's alert belongs; forgotten with this process.
+    breach: Option<SpanContext>,
 }
 
 impl Tracked {
     fn new(stored: StoredSpec, incident: u64) -> Self {
         let evaluation = Evaluation::new(&stored.spec);
-        Self { stored, evaluation, incident, observed: Instant::now() }
+        Self { stored, evaluation, incident, observed: Instant::now(), breach: None }
     }
 
     /// Turns a step of the state machine into what is kept and sent.
@@ -444,6 +452,7 @@ impl Engine {
                 self.metrics.checks(&tracked.stored.spec, outcome, n_checks);
             }
         }
+        self.trace_checks(&effects.traced, &transaction, now);
         self.keep(effects.touched, &transaction.events);
         self.metrics.applied(started.elapsed().as_secs_f64(), effects.n_repeated);
         Ok(())
@@ -451,7 +460,7 @@ impl Engine {
 
     /// Judges one score by every spec that asks for it, on copies of their states.
     fn judge(&self, scored: &PartitionedScore, now: Timestamp, effects: &mut Effects) {
-        let PartitionedScore { partition, score } = scored;
+        let PartitionedScore { partition, score, trace } = scored;
         let monitor = &score.monitor;
         let key =
             (*partition, format!("{}/{}", monitor.name, monitor.version), score.origin.instance);
@@ -484,11 +493,23 @@ impl Engine {
             let at = score.received_at.min(now);
             let observation = Observation { at, value, inference_id: &score.inference_id };
             let (outcome, transitions) = tracked.evaluation.observe(spec, observation);
+            if outcome == Outcome::Breach {
+                tracked.breach.clone_from(trace);
+            }
+            let n_events = effects.events.len();
             for transition in transitions {
                 let event = tracked.event(transition, now);
                 effects.events.push(event);
             }
             *effects.counts.entry((*spec_no, outcome)).or_default() += 1;
+            if let Some(trace) = trace.as_ref().filter(|it| it.is_sampled()) {
+                effects.traced.push(TracedCheck {
+                    trace: trace.clone(),
+                    check_idx: effects.checks.len(),
+                    spec: spec.name().to_string(),
+                    events: n_events..effects.events.len(),
+                });
+            }
             let not_compared = outcome == Outcome::Unscored;
             effects.checks.push(NewCheck {
                 spec_no: *spec_no,
@@ -504,6 +525,53 @@ impl Engine {
                 partition: *partition,
                 origin: (score.origin.instance, score.origin.sequence),
             });
+        }
+    }
+
+    /// Writes down the spans of checks that were kept, and below them those of the alerts that they changed.
+    fn trace_checks(&self, traced: &[TracedCheck], kept: &Batch, now: Timestamp) {
+        for TracedCheck { trace, check_idx, spec, events } in traced {
+            let check = &kept.checks[*check_idx];
+            let below = traces::step("check", Some(trace), now, || {
+                let mut attributes = vec![
+                    KeyValue::new("shadowline.inference.id", check.inference_id.clone()),
+                    KeyValue::new("shadowline.spec.name", spec.clone()),
+                    KeyValue::new("shadowline.check.outcome", check.outcome.name()),
+                    KeyValue::new("shadowline.check.condition", check.condition.to_string()),
+                ];
+                attributes
+                    .extend(check.value.map(|it| KeyValue::new("shadowline.check.value", it)));
+                attributes
+            });
+            for event in &kept.events[events.clone()] {
+                self.trace_alert(spec, event, below.as_ref().or(Some(trace)), now);
+            }
+        }
+    }
+
+    /// Writes down the span of an alert's change, and keeps it for the record that tells of it.
+    fn trace_alert(
+        &self,
+        spec: &str,
+        event: &AlertEvent,
+        below: Option<&SpanContext>,
+        now: Timestamp,
+    ) {
+        let transition = &event.transition;
+        let step = traces::step("alert", below, now, || {
+            vec![
+                KeyValue::new("shadowline.spec.name", spec.to_owned()),
+                KeyValue::new("shadowline.alert.from", transition.from.name()),
+                KeyValue::new("shadowline.alert.to", transition.to.name()),
+                KeyValue::new("shadowline.alert.reason", transition.reason.name()),
+                KeyValue::new(
+                    "shadowline.alert.incident",
+                    i64::try_from(event.incident).unwrap_or(i64::MAX),
+                ),
+            ]
+        });
+        if let Some(trace) = step.or_else(|| below.cloned()) {
+            self.wakers.traces.keep(&event.id, trace);
         }
     }
 
@@ -526,9 +594,12 @@ impl Engine {
     fn tell(&self, spec: &MetricSpec, event: &AlertEvent) {
         let transition = &event.transition;
         let delay = event.recorded_at.duration_since(transition.at).as_secs_f64();
-        self.metrics.transition(spec, transition.to, delay);
+        let trace = self.wakers.traces.of(&event.id);
+        self.metrics.transition(spec, transition.to, delay, traces::exemplar(trace.as_ref()));
+        let trace_id = trace.as_ref().map(|it| tracing::field::display(it.trace_id()));
+        let span_id = trace.as_ref().map(|it| tracing::field::display(it.span_id()));
         let (from, to, reason) = (transition.from, transition.to, transition.reason.name());
-        info!(spec = %spec.name(), incident = event.incident, %from, %to, reason, value = transition.value, "alert");
+        info!(spec = %spec.name(), incident = event.incident, %from, %to, reason, value = transition.value, trace_id, span_id, "alert");
     }
 
     fn next_timer(&self) -> Option<Instant> {
@@ -564,6 +635,7 @@ impl Engine {
         let result = self.commit(&batch).await;
         match self.noted(result) {
             Ok(()) => {
+                self.trace_timers(&touched, &batch.events, now);
                 self.keep(touched, &batch.events);
             }
             Err(error) => {
@@ -573,6 +645,20 @@ impl Engine {
                 );
                 self.timers_from = Some(Instant::now() + RETRY_AFTER);
             }
+        }
+    }
+
+    /// An alert that fires by a timer belongs to the trace of the last breach; one that resolves belongs to none.
+    fn trace_timers(
+        &self,
+        touched: &BTreeMap<SpecNo, Tracked>,
+        events: &[AlertEvent],
+        now: Timestamp,
+    ) {
+        for event in events.iter().filter(|it| it.transition.to == AlertState::Firing) {
+            let Some(tracked) = touched.get(&event.spec_no) else { continue };
+            let below = tracked.breach.as_ref();
+            self.trace_alert(tracked.stored.spec.name().as_str(), event, below, now);
         }
     }
 
@@ -731,6 +817,15 @@ struct Effects {
     events: Vec<AlertEvent>,
     counts: BTreeMap<(SpecNo, Outcome), u64>,
     n_repeated: u64,
+    traced: Vec<TracedCheck>,
+}
+
+/// A check whose request is traced, and what it changed, among the checks and events of its batch.
+struct TracedCheck {
+    trace: SpanContext,
+    check_idx: usize,
+    spec: String,
+    events: std::ops::Range<usize>,
 }
 
 /// Whether a spec says which version of a detector it judges; otherwise it judges the newest.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use shadowline_service::clock;
 use shadowline_service::health::Component;
 use shadowline_stream::{
-    DeadLetters, Handler, HandlerError, Log, Received, StartAt, TopicPartition,
+    DeadLetters, Handler, HandlerError, Log, Received, SpanContext, StartAt, TopicPartition,
 };
 use shadowline_wire::Score;
 use tracing::warn;
@@ -54,7 +54,12 @@ impl Handler for Ingest {
             batch.next_offsets.insert(record.partition, record.offset + 1);
             match read(record) {
                 Ok(score) => {
-                    batch.scores.push(PartitionedScore { partition: record.partition, score })
+                    let trace = trace_of(record).cloned();
+                    batch.scores.push(PartitionedScore {
+                        partition: record.partition,
+                        score,
+                        trace,
+                    });
                 }
                 Err(reason) => self.put_aside(record, &reason).await?,
             }
@@ -88,10 +93,18 @@ impl Ingest {
 
     async fn put_aside(&self, record: &Received, reason: &str) -> Result<(), HandlerError> {
         let (partition, offset) = (record.partition, record.offset);
-        warn!(topic = %record.topic, partition, offset, reason, "record is no score, it goes to the dead letters");
+        let trace = trace_of(record);
+        let trace_id = trace.map(|it| tracing::field::display(it.trace_id()));
+        let span_id = trace.map(|it| tracing::field::display(it.span_id()));
+        warn!(topic = %record.topic, partition, offset, reason, trace_id, span_id, "record is no score, it goes to the dead letters");
         self.metrics.unreadable();
         self.dead_letters.send(record, reason, clock::now()).await.map_err(HandlerError::retry)
     }
+}
+
+/// The span of a record's processing, or what it came with.
+fn trace_of(record: &Received) -> Option<&SpanContext> {
+    record.envelope.as_ref().ok()?.trace.as_ref()
 }
 
 fn read(record: &Received) -> Result<Score, String> {

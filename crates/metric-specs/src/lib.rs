@@ -6,11 +6,13 @@
 //!
 //! Start reading at [`serve`], then `engine`, the one task that owns the state of all specs.
 
+mod alert_traces;
 mod alertmanager;
 mod api;
 mod config;
 mod engine;
 mod ingest;
+mod log_health;
 mod metrics;
 mod publish;
 mod run;

@@ -4,12 +4,14 @@ use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use shadowline_evaluation::{AlertState, Evaluation, MetricSpec, Outcome};
 use shadowline_service::catalogue::{self, MetricFamily};
 use shadowline_service::metrics::Metrics;
+use shadowline_service::traces::Exemplar;
 
 /// Cheap to clone; all clones count together. Labels are names of specs and models: as many as people registered.
 #[derive(Debug, Clone)]
@@ -26,7 +28,7 @@ pub(crate) struct MetricSpecsMetrics {
     repeated: Counter,
     unread: Counter,
     apply_duration: Histogram,
-    alert_delay: Histogram,
+    alert_delay: HistogramWithExemplars<Exemplar>,
     specs: Gauge,
     outbox: Family<OutboxLabels, Gauge>,
     dropped_checks: Counter,
@@ -136,10 +138,12 @@ impl MetricSpecsMetrics {
                 "Time to judge a batch of scores and to keep the result",
                 &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0],
             ),
-            alert_delay: seconds(
+            alert_delay: metrics.register(
                 "shadowline_alert_delay_seconds",
                 "From the arrival of the request that made an alert fire until the alert is kept",
-                &[0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0],
+                HistogramWithExemplars::new(
+                    [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0].into_iter(),
+                ),
             ),
             specs: metrics.register(
                 "shadowline_metric_specs",
@@ -258,10 +262,16 @@ impl MetricSpecsMetrics {
             .inc_by(n_checks);
     }
 
-    pub(crate) fn transition(&self, spec: &MetricSpec, to: AlertState, delay_seconds: f64) {
+    pub(crate) fn transition(
+        &self,
+        spec: &MetricSpec,
+        to: AlertState,
+        delay_seconds: f64,
+        exemplar: Option<Exemplar>,
+    ) {
         self.transitions.get_or_create(&transition_labels(spec, to)).inc();
         if to == AlertState::Firing {
-            self.alert_delay.observe(delay_seconds.max(0.0));
+            self.alert_delay.observe(delay_seconds.max(0.0), exemplar, None);
         }
     }
 

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
+use crate::alert_traces::AlertTraces;
 use crate::metrics::MetricSpecsMetrics;
 use crate::run::chain;
 
@@ -39,6 +40,7 @@ pub(crate) struct Publisher {
     pub(crate) producer: Producer,
     pub(crate) topics: Topics,
     pub(crate) metrics: MetricSpecsMetrics,
+    pub(crate) traces: AlertTraces,
 }
 
 /// Which of the outboxes.
@@ -135,8 +137,11 @@ impl Publisher {
                 return Ok(());
             }
             for event in events {
-                self.send(Outbox::Alerts.target(), alert_record(&topic, &event)).await?;
+                let mut record = alert_record(&topic, &event);
+                record.envelope.trace = self.traces.of(&event.event.id);
+                self.send(Outbox::Alerts.target(), record).await?;
                 self.store.alert_event_published(event.event_no).await?;
+                self.traces.forget(&event.event.id);
             }
         }
     }

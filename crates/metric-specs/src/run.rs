@@ -20,10 +20,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use crate::alert_traces::AlertTraces;
 use crate::alertmanager::Peer;
 use crate::config::Config;
 use crate::engine::{Engine, Handle, Wakers};
 use crate::ingest::Ingest;
+use crate::log_health;
 use crate::metrics::MetricSpecsMetrics;
 use crate::publish::{Outbox, Publisher};
 
@@ -100,7 +102,11 @@ pub fn serve(
         let own_metrics = MetricSpecsMetrics::register(&metrics);
         health.set_consumers(lag_of(&log, &config.group, config.topics.prefix.scores()));
         let store = open_store(&config).await?;
-        let wakers = Wakers { specs: watch::Sender::new(()), alerts: watch::Sender::new(()) };
+        let wakers = Wakers {
+            specs: watch::Sender::new(()),
+            alerts: watch::Sender::new(()),
+            traces: AlertTraces::default(),
+        };
         let names = &config.topics.prefix;
         let engine = Engine::open(
             store.clone(),
@@ -178,7 +184,7 @@ fn lag_of(
 }
 
 async fn open_store(config: &Config) -> Result<Store, MetricSpecsError> {
-    if let Some(dir) = config.store.path().parent() {
+    if let Some(dir) = config.store.path().and_then(|it| it.parent()) {
         tokio::fs::create_dir_all(dir).await.map_err(|source| MetricSpecsError::Directory {
             dir: dir.display().to_string(),
             source,
@@ -237,6 +243,8 @@ impl Pipeline<'_> {
         if !self.prepare_topics().await? {
             return Ok(());
         }
+        let watched = self.health.component("log");
+        self.tasks.spawn(log_health::watch(self.log.clone(), watched, self.ending.clone()));
         // One for everything: its connections are open by the time that the first alert is sent.
         let options = ProducerOptions::new(format!("shadowline-{SERVICE}"));
         let producer = self.log.producer(options).map_err(MetricSpecsError::Log)?;
@@ -264,6 +272,7 @@ impl Pipeline<'_> {
             producer: producer.clone(),
             topics: self.config.topics.prefix.clone(),
             metrics: self.metrics.clone(),
+            traces: self.wakers.traces.clone(),
         };
         let (specs, alerts) = (publisher.clone(), publisher);
         let health = self.health.component("alerts topic");

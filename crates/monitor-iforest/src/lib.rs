@@ -34,7 +34,7 @@ pub const KIND: Kind = Kind {
 
 /// The metrics that this monitor's `/metrics` can have.
 pub fn metric_families() -> Vec<MetricFamily> {
-    shadowline_monitor::metric_families(&KIND)
+    shadowline_monitor::metric_families(&KIND, prediction::touch_metrics)
 }
 
 /// Returns the OpenAPI document.
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn packages_to_install_are_one_folder_or_several() {
         let layers = Layers::defaults(DEFAULTS).unwrap();
-        for (value, n_folders) in [("''", 0), ("'a'", 1), ("['a', 'b']", 2)] {
+        for (value, n_folders) in [("[]", 0), ("a", 1), (r#"["a", "b"]"#, 2)] {
             let layers = layers.clone().set("test", "install", value);
             assert_eq!(layers.extract::<Config>().unwrap().install.len(), n_folders, "{value}");
         }

@@ -28,7 +28,7 @@ pub const KIND: Kind = Kind {
 
 /// The metrics that this monitor's `/metrics` can have.
 pub fn metric_families() -> Vec<MetricFamily> {
-    shadowline_monitor::metric_families(&KIND)
+    shadowline_monitor::metric_families(&KIND, |_| {})
 }
 
 /// Returns the OpenAPI document.

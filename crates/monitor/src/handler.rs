@@ -5,9 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use shadowline_service::clock;
 use shadowline_service::health::{Component, Status};
+use shadowline_service::traces::{self, KeyValue};
 use shadowline_stream::{
     Bytes, DeadLetters, Delivery, Envelope, Handler, HandlerError, OutRecord, ProduceError,
-    Producer, Received, TopicPartition,
+    Producer, Received, SpanContext, TopicPartition,
 };
 use shadowline_wire::{Origin, SCORE_TYPE, Score, Unscored};
 use tracing::{debug, warn};
@@ -56,6 +57,7 @@ impl Handler for Scorer {
 
 impl Scorer {
     async fn score(&self, records: &[Received]) -> Result<(), HandlerError> {
+        let began = clock::now();
         let plan = self.watching.plan();
         let metrics = self.metrics.clone();
         let batch = records.to_vec();
@@ -69,19 +71,29 @@ impl Scorer {
         for Verdict { record_idx, monitor, is_newest, result } in verdicts {
             let Ok(readable) = &read[record_idx] else { continue };
             let score = to_score(readable, (monitor, is_newest), result, now);
-            sent.push(self.enqueue(&records[record_idx], score).await?);
+            let record = &records[record_idx];
+            let trace = trace_of(record);
+            let step = traces::step("score", trace, began, || attributes(&score));
+            let trace = step.or_else(|| trace.cloned());
+            let (delivery, score) = self.enqueue(record, score, trace.clone()).await?;
+            sent.push((delivery, score, trace));
         }
         for (record, readable) in records.iter().zip(&read) {
             if let Err(reason) = readable {
                 let at = record.topic_partition();
-                warn!(%at, offset = record.offset, reason, "record cannot be read; put aside");
+                let trace = trace_of(record);
+                let trace_id = trace.map(|it| tracing::field::display(it.trace_id()));
+                let span_id = trace.map(|it| tracing::field::display(it.span_id()));
+                let offset = record.offset;
+                warn!(%at, offset, reason, trace_id, span_id, "record cannot be read; put aside");
                 self.dead_letters.send(record, reason, now).await.map_err(to_handler_error)?;
             }
         }
-        for (delivery, score) in sent {
+        for (delivery, score, trace) in sent {
             delivery.await.map_err(to_handler_error)?;
             let delay_seconds = now.duration_since(score.received_at).as_secs_f64();
-            self.metrics.written(&score.monitor, &score.result, delay_seconds);
+            let exemplar = traces::exemplar(trace.as_ref());
+            self.metrics.written(&score.monitor, &score.result, delay_seconds, exemplar);
         }
         Ok(())
     }
@@ -90,14 +102,15 @@ impl Scorer {
         &self,
         of: &Received,
         mut score: Score,
+        trace: Option<SpanContext>,
     ) -> Result<(Delivery, Score), HandlerError> {
-        match self.producer.enqueue(self.to_record(of, &score)).await {
+        match self.producer.enqueue(self.to_record(of, &score, trace.clone())).await {
             Ok(delivery) => Ok((delivery, score)),
             // A batch of very many records: the reason fits where their scores do not.
             Err(error @ ProduceError::TooLarge { .. }) => {
                 score.result =
                     Err(Unscored { code: "score_too_large".into(), message: error.to_string() });
-                let record = self.to_record(of, &score);
+                let record = self.to_record(of, &score, trace);
                 let delivery = self.producer.enqueue(record).await.map_err(to_handler_error)?;
                 Ok((delivery, score))
             }
@@ -112,13 +125,11 @@ impl Scorer {
         }
     }
 
-    fn to_record(&self, of: &Received, score: &Score) -> OutRecord {
+    fn to_record(&self, of: &Received, score: &Score, trace: Option<SpanContext>) -> OutRecord {
         let id = format!("{}/{}/{}", score.inference_id, score.monitor.name, score.monitor.version);
         let mut envelope = Envelope::new(id, SCORE_TYPE, self.source.as_str(), score.scored_at);
         envelope.subject = Some(score.model.name.clone()).filter(|it| !it.is_empty());
-        if let Ok(original) = &of.envelope {
-            envelope.trace.clone_from(&original.trace);
-        }
+        envelope.trace = trace;
         envelope.origin = Some(shadowline_stream::Origin {
             instance: score.origin.instance,
             sequence: score.origin.sequence,
@@ -131,6 +142,25 @@ impl Scorer {
             envelope,
         }
     }
+}
+
+/// The span of a record's processing, or what it came with.
+fn trace_of(record: &Received) -> Option<&SpanContext> {
+    record.envelope.as_ref().ok()?.trace.as_ref()
+}
+
+/// What the span of a score says.
+fn attributes(score: &Score) -> Vec<KeyValue> {
+    let mut attributes = vec![
+        KeyValue::new("shadowline.inference.id", score.inference_id.clone()),
+        KeyValue::new("shadowline.monitor.name", score.monitor.name.clone()),
+        KeyValue::new("shadowline.monitor.version", score.monitor.version.clone()),
+    ];
+    attributes.push(match &score.result {
+        Ok(scored) => KeyValue::new("shadowline.score.value", scored.value),
+        Err(unscored) => KeyValue::new("shadowline.score.unscored", unscored.code.clone()),
+    });
+    attributes
 }
 
 fn to_score(

@@ -2,12 +2,14 @@
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use shadowline_detectors::DetectorKind;
 use shadowline_service::catalogue::{self, MetricFamily};
 use shadowline_service::metrics::Metrics;
+use shadowline_service::traces::Exemplar;
 use shadowline_wire::{MonitorRef, ScoreValue, Unscored};
 
 use crate::Kind;
@@ -39,7 +41,7 @@ pub(crate) struct MonitorMetrics {
     scores: Family<OutcomeLabels, Counter>,
     score: Family<DetectorLabels, Histogram, HistogramMaker>,
     scoring_duration: Family<DetectorLabels, Histogram, HistogramMaker>,
-    delay: Histogram,
+    delay: HistogramWithExemplars<Exemplar>,
     unwatched: Counter,
     specs: Family<StateLabels, Gauge>,
 }
@@ -69,9 +71,10 @@ impl MonitorMetrics {
             delay: metrics.register(
                 "shadowline_monitor_delay_seconds",
                 "From the arrival of a request to its score",
-                Histogram::new([
-                    0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0,
-                ]),
+                HistogramWithExemplars::new(
+                    [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0]
+                        .into_iter(),
+                ),
             ),
             unwatched: metrics.register(
                 "shadowline_monitor_unwatched_total",
@@ -95,7 +98,8 @@ impl MonitorMetrics {
 
     /// Makes one series of each.
     fn touch(&self) {
-        let Self { scores: _, score: _, scoring_duration: _, delay: _, unwatched: _, specs: _ } = self;
+        let Self { scores: _, score: _, scoring_duration: _, delay: _, unwatched: _, specs: _ } =
+            self;
         let monitor = MonitorRef { name: "detector".to_owned(), version: "1".to_owned() };
         let score = ScoreValue {
             value: 0.5,
@@ -106,7 +110,7 @@ impl MonitorMetrics {
             contributions: Vec::new(),
             n_unseen_categories: 0,
         };
-        self.written(&monitor, &Ok(score), 0.0);
+        self.written(&monitor, &Ok(score), 0.0, None);
         self.scoring_took(&monitor, 0.0);
         self.specs(0, 0);
     }
@@ -117,6 +121,7 @@ impl MonitorMetrics {
         monitor: &MonitorRef,
         result: &Result<ScoreValue, Unscored>,
         delay_seconds: f64,
+        exemplar: Option<Exemplar>,
     ) {
         let outcome = match result {
             Ok(score) => {
@@ -128,7 +133,7 @@ impl MonitorMetrics {
         let MonitorRef { name, version } = monitor.clone();
         self.scores.get_or_create(&OutcomeLabels { detector: name, version, outcome }).inc();
         // Clocks of two machines can differ, and a delay is never negative.
-        self.delay.observe(delay_seconds.max(0.0));
+        self.delay.observe(delay_seconds.max(0.0), exemplar, None);
     }
 
     pub(crate) fn scoring_took(&self, monitor: &MonitorRef, seconds: f64) {
@@ -147,13 +152,17 @@ impl MonitorMetrics {
     }
 }
 
-/// The metrics that a monitor's `/metrics` can have.
-pub fn metric_families(kind: &Kind) -> Vec<MetricFamily> {
+/// The metrics that a monitor's `/metrics` can have, with those that `touch_extension` registers and makes a series of.
+pub fn metric_families(
+    kind: &Kind,
+    touch_extension: impl FnOnce(&Metrics),
+) -> Vec<MetricFamily> {
     catalogue::families(kind.service, |metrics| {
         let log = shadowline_stream::Metrics::default();
         log.touch();
         metrics.with_registry(|it| log.register(it));
         MonitorMetrics::register(metrics, kind.detector).touch();
+        touch_extension(metrics);
     })
 }
 

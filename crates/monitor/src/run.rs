@@ -138,24 +138,27 @@ async fn serve_with(
     let http = http::serve(listener, app, ending.clone());
     tokio::pin!(http);
 
+    // Made before HTTP is served, so that nobody finds a service that has no components yet, and is ready.
+    let monitor = log.as_ref().map(|log| Monitor {
+        kind,
+        config: &config,
+        log,
+        log_health: health.component("log"),
+        specs: health.component("metric-specs"),
+        scoring: health.component("scoring"),
+        watching,
+        metrics: own_metrics,
+        stop: stop.clone(),
+        ending: ending.clone(),
+    });
     let scoring = async {
-        let Some(log) = &log else {
-            stop.cancelled().await;
-            return Ok(());
-        };
-        let monitor = Monitor {
-            kind,
-            config: &config,
-            log,
-            log_health: health.component("log"),
-            specs: health.component("metric-specs"),
-            scoring: health.component("scoring"),
-            watching,
-            metrics: own_metrics,
-            stop: stop.clone(),
-            ending: ending.clone(),
-        };
-        monitor.run().await
+        match monitor {
+            Some(monitor) => monitor.run().await,
+            None => {
+                stop.cancelled().await;
+                Ok(())
+            }
+        }
     };
     let result = tokio::select! {
         result = scoring => result,

@@ -42,6 +42,20 @@ fn code(score: &Score) -> &str {
 }
 
 on_both_logs! {
+    async fn a_monitor_that_is_ready_has_its_partitions(log: TestLog) {
+        let dir = tempfile::tempdir().unwrap();
+        // Comes back as soon as it says that it is ready.
+        let monitor = Running::start(&KNN, &log, dir.path()).await;
+        let status = monitor.get("/v1/status").await;
+        let reads = &status["consumers"][0];
+        assert_eq!(reads["partitions"], N_PARTITIONS, "{status}");
+        assert_eq!(reads["group"], log.group(KNN.service), "{status}");
+        assert_eq!(reads["topic"], *log.topics().inferences(), "{status}");
+        assert_eq!((&status["status"], &status["service"]), (&"ok".into(), &"monitor-knn".into()));
+        assert!(status["last_error"].is_null(), "{status}");
+        monitor.stop().await;
+    }
+
     async fn a_score_is_the_detectors_own_and_goes_where_its_inference_was(log: TestLog) {
         let dir = tempfile::tempdir().unwrap();
         let upstream = Upstream::new(&log).await;

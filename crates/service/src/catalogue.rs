@@ -44,27 +44,11 @@ pub struct MetricFamily {
     pub help: String,
     /// Its labels, without those that Prometheus adds and without a histogram's `le`.
     pub labels: BTreeSet<String>,
+    /// The names that a query may use, each with its labels.
+    pub series: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl MetricFamily {
-    /// The names that a query may use, each with its labels.
-    pub fn series(&self) -> Vec<(String, BTreeSet<String>)> {
-        match self.kind {
-            MetricKind::Counter | MetricKind::Gauge | MetricKind::Info => {
-                vec![(self.name.clone(), self.labels.clone())]
-            }
-            MetricKind::Histogram => {
-                let mut with_le = self.labels.clone();
-                with_le.insert("le".to_owned());
-                vec![
-                    (format!("{}_bucket", self.name), with_le),
-                    (format!("{}_sum", self.name), self.labels.clone()),
-                    (format!("{}_count", self.name), self.labels.clone()),
-                ]
-            }
-        }
-    }
-
     /// The unit that the name ends with, or `1` for a plain number.
     pub fn unit(&self) -> &'static str {
         let name = self.name.strip_suffix("_total").unwrap_or(&self.name);
@@ -111,17 +95,23 @@ fn read(text: &str) -> Vec<MetricFamily> {
                 _ => (MetricKind::Gauge, ""),
             };
             let help = help.replace("\\\"", "\"").replace("\\n", " ").replace("\\\\", "\\");
-            let family =
-                MetricFamily { name: format!("{name}{end}"), kind, help, labels: BTreeSet::new() };
-            current = Some(family);
+            current = Some(MetricFamily {
+                name: format!("{name}{end}"),
+                kind,
+                help,
+                labels: BTreeSet::new(),
+                series: BTreeMap::new(),
+            });
         } else if !line.starts_with('#')
             && let Some(family) = &current
         {
             let known = families.entry(family.name.clone()).or_insert_with(|| family.clone());
-            known.labels.extend(labels(line).into_iter().filter(|it| {
-                // A bucket's border is no label of the family.
-                !(family.kind == MetricKind::Histogram && it == "le")
-            }));
+            let end = line.find(['{', ' ']).unwrap_or(line.len());
+            let labels = labels(line);
+            known.series.entry(line[..end].to_owned()).or_default().extend(labels.clone());
+            // A bucket's border is no label of the family.
+            let is_border = |it: &String| family.kind == MetricKind::Histogram && it == "le";
+            known.labels.extend(labels.into_iter().filter(|it| !is_border(it)));
         }
     }
     families.into_values().collect()
@@ -129,7 +119,10 @@ fn read(text: &str) -> Vec<MetricFamily> {
 
 /// The names of a sample's labels.
 fn labels(sample: &str) -> Vec<String> {
-    let Some((_, rest)) = sample.split_once('{') else { return Vec::new() };
+    // An exemplar has labels of its own, behind the value.
+    let Some((_, rest)) = sample.split_once('{').filter(|(name, _)| !name.contains(' ')) else {
+        return Vec::new();
+    };
     let mut names = Vec::new();
     let mut name = String::new();
     let (mut quoted, mut escaped) = (false, false);
@@ -165,7 +158,10 @@ mod tests {
                 Family::<Vec<(String, String)>, Counter>::default(),
             );
             let value = "a=\"b\",c{d}\\".to_owned();
-            drop(counter.get_or_create(&vec![("reason".into(), value), ("model".into(), "m".into())]));
+            drop(
+                counter
+                    .get_or_create(&vec![("reason".into(), value), ("model".into(), "m".into())]),
+            );
             metrics.register("shadowline_size_bytes", "Size", Histogram::new([1.0, 2.0]));
             metrics.register(
                 "shadowline_unused_total",
@@ -181,12 +177,10 @@ mod tests {
         let size = of("shadowline_size_bytes").unwrap();
         assert_eq!((size.kind, size.unit()), (MetricKind::Histogram, "bytes"));
         assert!(size.labels.is_empty());
-        let names: Vec<String> = size.series().into_iter().map(|(name, _)| name).collect();
-        assert_eq!(
-            names,
-            ["shadowline_size_bytes_bucket", "shadowline_size_bytes_sum", "shadowline_size_bytes_count"]
-        );
-        assert!(size.series()[0].1.contains("le"));
+        let names: Vec<&str> = size.series.keys().map(String::as_str).collect();
+        let ends = ["bucket", "count", "sum"].map(|it| format!("shadowline_size_bytes_{it}"));
+        assert_eq!(names, ends);
+        assert!(size.series["shadowline_size_bytes_bucket"].contains("le"));
         assert!(of("shadowline_unused_total").is_none());
         assert_eq!(of("process_start_time_seconds").unwrap().unit(), "seconds since 1970");
         assert_eq!(of("shadowline_build_info").unwrap().kind, MetricKind::Info);

@@ -13,8 +13,8 @@ use axum::routing::get;
 use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::histogram::Histogram;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -25,9 +25,13 @@ use tracing::{Instrument, debug, error_span, info, warn};
 use crate::health::Health;
 use crate::health_metrics::HealthCollector;
 use crate::metrics::Metrics;
+use crate::traces::{self, Exemplar, KeyValue, ServerSpan, SpanContext};
 
 /// The header a request's id comes in and goes out by.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The header in which an answer says under which id it was written down.
+const INFERENCE_ID: HeaderName = HeaderName::from_static("shadowline-inference-id");
 
 /// Size limit of a request body where a route sets none of its own, in bytes.
 pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -58,6 +62,10 @@ impl HttpSettings {
 /// The id of the request being answered; handlers can take it as an extension.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
+
+/// The trace of the request being answered; handlers can take it as an extension.
+#[derive(Debug, Clone)]
+pub struct RequestTrace(pub SpanContext);
 
 /// A REST error: a stable code for programs, a message for the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,10 +214,12 @@ struct HttpLabels {
     status: u16,
 }
 
-type Durations = Family<HttpLabels, Histogram, fn() -> Histogram>;
+type DurationHistogram = HistogramWithExemplars<Exemplar>;
+type Durations = Family<HttpLabels, DurationHistogram, fn() -> DurationHistogram>;
 
-fn duration_histogram() -> Histogram {
-    Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
+fn duration_histogram() -> DurationHistogram {
+    let buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+    DurationHistogram::new(buckets.into_iter())
 }
 
 /// The methods in use, so that a caller cannot make up label values.
@@ -264,18 +274,74 @@ async fn finish_request(
         Some(matched) => matched.as_str().to_owned(),
         None => "unknown".to_owned(),
     };
+    let caller = traces::of_headers(request.headers());
+    let mut span = match is_question_of_machines(&route) {
+        true => None,
+        false => begin_span(&request, &route, caller.as_ref()),
+    };
+    let trace = span.as_ref().map(ServerSpan::context).cloned().or(caller);
     // At this level, so that a failure is logged with its request's id.
-    let span = error_span!("http", request_id = id, %method, path);
-    let response = next.run(request).instrument(span).await;
+    let log_span = match &trace {
+        Some(trace) => {
+            request.extensions_mut().insert(RequestTrace(trace.clone()));
+            let (trace_id, span_id) = (trace.trace_id(), trace.span_id());
+            error_span!("http", request_id = id, %method, path, %trace_id, %span_id)
+        }
+        None => error_span!("http", request_id = id, %method, path),
+    };
+    let response = next.run(request).instrument(log_span).await;
     let mut response = as_json_error(response, &method, &path, &id).await;
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let labels =
         HttpLabels { method: method_label(&method), route, status: response.status().as_u16() };
-    durations.get_or_create(&labels).observe(started.elapsed().as_secs_f64());
+    if let Some(span) = &mut span {
+        end_span(span, &response);
+    }
+    let exemplar = traces::exemplar(trace.as_ref());
+    durations.get_or_create(&labels).observe(started.elapsed().as_secs_f64(), exemplar, None);
     debug!(request_id = id, %method, path, status = response.status().as_u16(), "answered");
     response
+}
+
+/// Whether a path is asked again and again by those who watch the service, and belongs to nobody's request.
+fn is_question_of_machines(route: &str) -> bool {
+    matches!(route, "/livez" | "/readyz" | "/metrics" | "/metrics/" | "/v1/status")
+}
+
+/// The span of a request, by OpenTelemetry's conventions for HTTP servers.
+fn begin_span(request: &Request, route: &str, caller: Option<&SpanContext>) -> Option<ServerSpan> {
+    let method = method_label(request.method());
+    ServerSpan::begin(format!("{method} {route}"), caller, || {
+        let mut attributes = vec![
+            KeyValue::new("http.request.method", method),
+            KeyValue::new("http.route", route.to_owned()),
+            KeyValue::new("url.path", request.uri().path().to_owned()),
+            KeyValue::new("url.scheme", "http"),
+        ];
+        let host = request.headers().get("host").and_then(|it| it.to_str().ok());
+        if let Some(host) = host {
+            let (address, port) = host.rsplit_once(':').unwrap_or((host, ""));
+            attributes.push(KeyValue::new("server.address", address.to_owned()));
+            if let Ok(port) = port.parse::<u16>() {
+                attributes.push(KeyValue::new("server.port", i64::from(port)));
+            }
+        }
+        attributes
+    })
+}
+
+fn end_span(span: &mut ServerSpan, response: &Response) {
+    let status = response.status();
+    span.set("http.response.status_code", i64::from(status.as_u16()));
+    if let Some(id) = response.headers().get(INFERENCE_ID).and_then(|it| it.to_str().ok()) {
+        span.set("shadowline.inference.id", id.to_owned());
+    }
+    if status.is_server_error() {
+        let reason = status.canonical_reason().unwrap_or("the request failed");
+        span.failed(status.as_u16().to_string(), reason.to_owned());
+    }
 }
 
 /// The caller's id if it is one that can be logged and sent back, else a new one.

@@ -17,3 +17,4 @@ pub mod program;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;
+pub mod traces;

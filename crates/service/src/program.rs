@@ -10,10 +10,20 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::http::HttpSettings;
-use crate::{probe, settings, shutdown, telemetry};
+use crate::{probe, settings, shutdown, telemetry, traces};
 
 /// Exit status for settings or flags that were refused, as sysexits.h counts.
 pub const EX_USAGE: u8 = 64;
+
+/// What `--help` says of the environment.
+const ENVIRONMENT: &str = "\
+Environment:
+  SHADOWLINE__…                   Settings: SHADOWLINE__HTTP__LISTEN is the key http.listen
+  RUST_LOG                        Which events are logged, over the setting telemetry.filter
+  OTEL_EXPORTER_OTLP_ENDPOINT     Collector that traces are sent to over OTLP (gRPC), such as http://localhost:4317;
+                                  without it there are no traces
+  OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_SDK_DISABLED
+                                  As OpenTelemetry has them";
 
 /// What a service's binary says about itself.
 #[derive(Debug)]
@@ -64,7 +74,11 @@ where
     R: FnOnce(C, CancellationToken) -> F,
     F: Future<Output = anyhow::Result<()>>,
 {
-    let command = Flags::command().name(program.name).about(program.about).version(program.version);
+    let command = Flags::command()
+        .name(program.name)
+        .about(program.about)
+        .version(program.version)
+        .after_help(ENVIRONMENT);
     let flags = match command.try_get_matches().and_then(|it| Flags::from_arg_matches(&it)) {
         Ok(flags) => flags,
         Err(refused) => {
@@ -103,7 +117,10 @@ where
             stop_with_stdin(stop.clone());
         }
         info!(program = program.name, version = program.version, "starting");
-        run(config, stop).await
+        let traces = traces::start(program.name, program.version);
+        let result = run(config, stop).await;
+        traces.flush().await;
+        result
     });
     match result {
         Ok(()) => {

@@ -57,6 +57,11 @@ impl PredictError {
         code_name(self.code())
     }
 
+    /// Whether it is this side that failed, and not the request.
+    pub(crate) fn is_of_server(&self) -> bool {
+        matches!(self.code(), Code::Internal | Code::DeadlineExceeded | Code::Unavailable)
+    }
+
     /// The message for the caller and for the record; a header must be able to hold it.
     pub(crate) fn message(&self) -> String {
         const MOST: usize = 1500;

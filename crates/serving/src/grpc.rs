@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shadowline_service::health::Health;
-use shadowline_stream::{SpanContext, parse_traceparent};
+use shadowline_service::traces::{self, KeyValue, ServerSpan, SpanContext};
 use shadowline_wire::inference::grpc_inference_service_server::GrpcInferenceService;
 use shadowline_wire::inference::infer_parameter::ParameterChoice;
 use shadowline_wire::inference::model_infer_request::InferRequestedOutputTensor;
@@ -26,10 +26,13 @@ use tonic::{Request as GrpcRequest, Response, Status};
 use crate::error::PredictError;
 use crate::metrics::Door;
 use crate::models::{LoadRefused, NotFound};
-use crate::predict::{Inputs, Predictor, Refusal, Request};
+use crate::predict::{Answer, Inputs, Predictor, Refusal, Request};
 
 /// The metadata in which every answer, an error too, says the inference's id.
 pub const INFERENCE_ID: &str = "shadowline-inference-id";
+
+const PREDICT: &str = "shadowline.serving.v1.PredictionService/Predict";
+const MODEL_INFER: &str = "inference.GRPCInferenceService/ModelInfer";
 
 /// The name of the server in its metadata.
 pub(crate) const SERVER_NAME: &str = "shadowline-serving";
@@ -59,9 +62,45 @@ fn with_id<T>(message: T, id: &str) -> Response<T> {
     response
 }
 
-fn trace_of(metadata: &MetadataMap) -> Option<SpanContext> {
-    let text = |key| metadata.get(key).and_then(|it| it.to_str().ok());
-    parse_traceparent(text("traceparent")?, text("tracestate"))
+/// The trace of one call, and the span of its answering, if spans are sent anywhere.
+struct Call {
+    span: Option<ServerSpan>,
+    caller: Option<SpanContext>,
+}
+
+impl Call {
+    /// Begins below the caller's span. By OpenTelemetry's conventions for gRPC; `method` is the method's full name.
+    fn begin(method: &'static str, metadata: &MetadataMap) -> Self {
+        let caller = traces::of_headers(metadata.as_ref());
+        let span = ServerSpan::begin(method, caller.as_ref(), || {
+            vec![KeyValue::new("rpc.system.name", "grpc"), KeyValue::new("rpc.method", method)]
+        });
+        Self { span, caller }
+    }
+
+    /// What the inference goes on with.
+    fn trace(&self) -> Option<SpanContext> {
+        self.span.as_ref().map(ServerSpan::context).or(self.caller.as_ref()).cloned()
+    }
+
+    fn end(self, result: &Result<Answer, Refusal>) {
+        let Some(mut span) = self.span else { return };
+        match result {
+            Ok(Answer { id, model, .. }) => {
+                span.set("rpc.response.status_code", "OK");
+                span.set("shadowline.inference.id", id.clone());
+                span.set("shadowline.model.name", model.name.clone());
+                span.set("shadowline.model.version", model.version_text.clone());
+            }
+            Err(Refusal { id, error }) => {
+                span.set("rpc.response.status_code", error.code_name());
+                span.set("shadowline.inference.id", id.clone());
+                if error.is_of_server() {
+                    span.failed(error.code_name(), error.message());
+                }
+            }
+        }
+    }
 }
 
 /// Those parameters that are texts: a caller's own, kept as tags.
@@ -81,7 +120,7 @@ impl PredictionService for Doors {
         &self,
         request: GrpcRequest<PredictRequest>,
     ) -> Result<Response<PredictResponse>, Status> {
-        let trace = trace_of(request.metadata());
+        let call = Call::begin(PREDICT, request.metadata());
         let PredictRequest { model_name, model_version, inference_id, inputs, tags } =
             request.into_inner();
         let inputs = match named_values::decode(inputs) {
@@ -94,11 +133,13 @@ impl PredictionService for Doors {
             model_version,
             id: inference_id,
             tags,
-            trace,
+            trace: call.trace(),
             inputs,
             outputs: Vec::new(),
         };
-        let answer = self.predictor.predict(request).await.map_err(|it| to_status(&it))?;
+        let result = self.predictor.predict(request).await;
+        call.end(&result);
+        let answer = result.map_err(|it| to_status(&it))?;
         let response = PredictResponse {
             model_name: answer.model.name.clone(),
             model_version: answer.model.version_text.clone(),
@@ -176,7 +217,7 @@ impl GrpcInferenceService for Doors {
         &self,
         request: GrpcRequest<ModelInferRequest>,
     ) -> Result<Response<ModelInferResponse>, Status> {
-        let trace = trace_of(request.metadata());
+        let call = Call::begin(MODEL_INFER, request.metadata());
         let mut message = request.into_inner();
         let is_raw = !message.raw_input_contents.is_empty();
         let inputs = match open_inference::decode_inputs_partly(&mut message) {
@@ -191,11 +232,13 @@ impl GrpcInferenceService for Doors {
             model_version: message.model_version,
             id: message.id,
             tags: tags_of(message.parameters),
-            trace,
+            trace: call.trace(),
             inputs,
             outputs: outputs.collect(),
         };
-        let answer = self.predictor.predict(request).await.map_err(|it| to_status(&it))?;
+        let result = self.predictor.predict(request).await;
+        call.end(&result);
+        let answer = result.map_err(|it| to_status(&it))?;
         let (outputs, raw_output_contents) =
             open_inference::encode_outputs(&answer.outputs, is_raw);
         let response = ModelInferResponse {

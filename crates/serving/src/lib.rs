@@ -15,6 +15,7 @@ mod grpc;
 mod json;
 mod metrics;
 mod models;
+mod openapi;
 mod predict;
 mod rest;
 mod server;
@@ -27,4 +28,5 @@ pub use config::{Config, ConfigError, DEFAULTS, Limits, SpoolSettings, TopicSett
 pub use error::ServeError;
 pub use grpc::INFERENCE_ID;
 pub use metrics::metric_families;
+pub use openapi::openapi_json;
 pub use server::{Server, run, serve};

@@ -7,12 +7,13 @@ use std::sync::{OnceLock, Weak};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
-use prometheus_client::metrics::histogram::Histogram;
 use shadowline_segment_log::Spool;
 use shadowline_service::catalogue::{self, MetricFamily};
 use shadowline_service::metrics::Metrics;
+use shadowline_service::traces::Exemplar;
 
 use crate::shadow::ShadowError;
 
@@ -93,7 +94,8 @@ struct ModelLabels {
     version: String,
 }
 
-type Durations = Family<DurationLabels, Histogram, fn() -> Histogram>;
+type DurationHistogram = HistogramWithExemplars<Exemplar>;
+type Durations = Family<DurationLabels, DurationHistogram, fn() -> DurationHistogram>;
 type SecondsGauge = Gauge<f64, AtomicU64>;
 
 /// All metrics of a server; clones count together.
@@ -115,7 +117,7 @@ pub(crate) struct Meters {
 /// The metrics of one model version, found once instead of with every request.
 #[derive(Debug)]
 pub(crate) struct ModelMeters {
-    durations: [Histogram; 4],
+    durations: [DurationHistogram; 4],
     ok: [Counter; 4],
     meters: Meters,
     labels: ModelLabels,
@@ -123,11 +125,12 @@ pub(crate) struct ModelMeters {
     last_request: OnceLock<SecondsGauge>,
 }
 
-fn predict_histogram() -> Histogram {
-    Histogram::new([
+fn predict_histogram() -> DurationHistogram {
+    let buckets = [
         0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
         2.5, 5.0, 10.0,
-    ])
+    ];
+    DurationHistogram::new(buckets.into_iter())
 }
 
 impl Meters {
@@ -224,7 +227,7 @@ impl Meters {
         } = self;
         self.expect_strays();
         self.set_loaded(&[("model".to_owned(), "1".to_owned(), "platform")]);
-        self.of_model("model", "1").answered(Door::Predict, 0.0, 0.0);
+        self.of_model("model", "1").answered(Door::Predict, 0.0, 0.0, None);
     }
 
     /// The metrics of a model version that was loaded.
@@ -289,15 +292,15 @@ impl Meters {
 
 impl ModelMeters {
     /// `at` is when the request arrived, in seconds since 1970.
-    pub(crate) fn answered(&self, door: Door, seconds: f64, at: f64) {
-        self.durations[door.idx()].observe(seconds);
+    pub(crate) fn answered(&self, door: Door, seconds: f64, at: f64, exemplar: Option<Exemplar>) {
+        self.durations[door.idx()].observe(seconds, exemplar, None);
         self.ok[door.idx()].inc();
         self.arrived(at);
     }
 
     /// As `answered`, for a request that got an error.
-    pub(crate) fn failed(&self, door: Door, seconds: f64, at: f64) {
-        self.durations[door.idx()].observe(seconds);
+    pub(crate) fn failed(&self, door: Door, seconds: f64, at: f64, exemplar: Option<Exemplar>) {
+        self.durations[door.idx()].observe(seconds, exemplar, None);
         self.arrived(at);
     }
 
@@ -371,7 +374,11 @@ impl Collector for SpoolCollector {
         let Some(spool) = self.spool.figures() else { return Ok(()) };
         for (name, help, value) in [
             ("shadowline_spool_used_bytes", "What waits to be sent to the log", spool.used_bytes),
-            ("shadowline_spool_limit_bytes", "What may wait to be sent to the log", spool.max_bytes),
+            (
+                "shadowline_spool_limit_bytes",
+                "What may wait to be sent to the log",
+                spool.max_bytes,
+            ),
             (
                 "shadowline_spool_unacknowledged_records",
                 "Inferences that the log has not acknowledged",

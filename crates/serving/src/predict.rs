@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 use prost::Message;
 use shadowline_contract::{Batch, Column, NamedTensor, Rejected, TensorData, Value};
-use shadowline_service::clock;
+use shadowline_service::{clock, traces};
 use shadowline_wire::{Inference, InferenceError, ModelRef, Outcome};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use tracing::{debug, error};
+use tracing::{debug, error, error_span};
 use uuid::Uuid;
 
 use crate::error::{PredictError, chain};
@@ -176,6 +176,11 @@ impl Predictor {
     }
 
     fn run(&self, mut request: Request, arrival: Arrival) -> Result<Answer, Refusal> {
+        // At this level, so that a failure is logged with its request's trace.
+        let _logged_with = request.trace.as_ref().map(|trace| {
+            error_span!("predict", trace_id = %trace.trace_id(), span_id = %trace.span_id())
+                .entered()
+        });
         let checked_id = check_id(&mut request.id);
         let checked_tags = check_tags(&mut request.tags);
         let Request { door, model_name, model_version, id, tags, trace, inputs, outputs } = request;
@@ -286,11 +291,12 @@ impl Predictor {
             tags,
             origin: None,
         };
-        let appended = self.append(&model.name, &inference, trace);
+        let appended = self.append(&model.name, &inference, trace.as_ref());
         let Inference { id, outcome, .. } = inference;
         let seconds = arrival.started.elapsed().as_secs_f64();
+        let exemplar = traces::exemplar(trace.as_ref());
         if let Err(error) = appended {
-            model.meters.failed(door, seconds, arrival.unix_seconds());
+            model.meters.failed(door, seconds, arrival.unix_seconds(), exemplar);
             self.meters.refused(&model.name, &model.version_text, door, error.code_name());
             return Err(Refusal { id, error });
         }
@@ -305,7 +311,7 @@ impl Predictor {
             .collect();
         let outputs =
             Batch::new(n_records, columns).expect("these columns were a batch of as many records");
-        model.meters.answered(door, seconds, arrival.unix_seconds());
+        model.meters.answered(door, seconds, arrival.unix_seconds(), exemplar);
         debug!(inference_id = id, model = model.name, version = model.version_text, "answered");
         Ok(Answer { id, model, outputs, single })
     }
@@ -331,12 +337,13 @@ impl Predictor {
             tags,
             origin: None,
         };
-        if let Err(shadow_error) = self.append(label, &inference, trace) {
+        if let Err(shadow_error) = self.append(label, &inference, trace.as_ref()) {
             debug!(error = %shadow_error, "refused request not written down");
         }
         if let Some(model) = &model {
             let seconds = arrival.started.elapsed().as_secs_f64();
-            model.meters.failed(door, seconds, arrival.unix_seconds());
+            let exemplar = traces::exemplar(trace.as_ref());
+            model.meters.failed(door, seconds, arrival.unix_seconds(), exemplar);
         }
         let version = model.as_ref().map_or(UNKNOWN_MODEL, |it| &it.version_text);
         self.meters.refused(label, version, door, code);
@@ -365,14 +372,14 @@ impl Predictor {
         &self,
         label: &str,
         inference: &Inference,
-        trace: Option<SpanContext>,
+        trace: Option<&SpanContext>,
     ) -> Result<(), PredictError> {
         let ModelRef { name, version } = &inference.model;
         let subject = if version.is_empty() { name.clone() } else { format!("{name}/{version}") };
         let record = SpoolRecord::new(
             inference.id.clone(),
             subject,
-            &trace.unwrap_or_else(new_trace),
+            &trace.cloned().unwrap_or_else(new_trace),
             inference.received_at,
             inference.encode(),
         );
@@ -512,14 +519,15 @@ fn scalar(value: Value) -> Option<shadowline_contract::Tensor> {
     Some(shadowline_contract::Tensor::vector(data))
 }
 
-/// A trace that begins here.
+/// The trace of a request that came without one, for the headers of its record. No span of it is anywhere, so it says
+/// that it is not sampled, and those who read the record make none either.
 fn new_trace() -> SpanContext {
     let (high, low) = Uuid::new_v4().as_u64_pair();
     let span = Uuid::new_v4().as_u64_pair().0;
     SpanContext::new(
         TraceId::from((u128::from(high) << 64) | u128::from(low)),
         SpanId::from(span),
-        TraceFlags::SAMPLED,
+        TraceFlags::NOT_SAMPLED,
         false,
         TraceState::NONE,
     )

@@ -13,13 +13,12 @@ use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json as JsonBody, Router};
+use axum::{Extension, Json as JsonBody, Router};
 use serde::Deserialize;
 use serde_json::json;
 use shadowline_contract::{DataType, NamedTensor, Tensor, TensorData, Value};
 use shadowline_service::health::Health;
-use shadowline_service::http::ApiError;
-use shadowline_stream::{SpanContext, parse_traceparent};
+use shadowline_service::http::{ApiError, RequestTrace};
 use shadowline_wire::{named_values, open_inference};
 
 use crate::error::PredictError;
@@ -170,11 +169,6 @@ async fn repository_unload(
     Ok(JsonBody(json!({})).into_response())
 }
 
-fn trace_of(headers: &HeaderMap) -> Option<SpanContext> {
-    let text = |key| headers.get(key).and_then(|it| it.to_str().ok());
-    parse_traceparent(text("traceparent")?, text("tracestate"))
-}
-
 fn with_id(mut response: Response, id: &str) -> Response {
     if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(HeaderName::from_static(INFERENCE_ID), id);
@@ -231,6 +225,7 @@ struct InferOutput {
 async fn infer(
     State(shared): State<Shared>,
     Path(Target { name, version }): Path<Target>,
+    trace: Option<Extension<RequestTrace>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
@@ -261,7 +256,7 @@ async fn infer(
         model_version: version,
         id: body.id,
         tags: tags.collect(),
-        trace: trace_of(&headers),
+        trace: trace.map(|Extension(it)| it.0),
         inputs,
         outputs: body.outputs.into_iter().map(|it| it.name).collect(),
     };
@@ -336,6 +331,7 @@ fn flat(data: &TensorData) -> serde_json::Value {
 async fn predict(
     State(shared): State<Shared>,
     Path(target): Path<Target>,
+    trace: Option<Extension<RequestTrace>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
@@ -380,7 +376,7 @@ async fn predict(
         model_version: version,
         id,
         tags,
-        trace: trace_of(&headers),
+        trace: trace.map(|Extension(it)| it.0),
         inputs,
         outputs: Vec::new(),
     };

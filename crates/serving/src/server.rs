@@ -10,8 +10,8 @@ use futures_util::future::BoxFuture;
 use shadowline_contract::Signature;
 use shadowline_segment_log::{Spool, SpoolOptions};
 use shadowline_service::health::{Component, Consumer, Health, Status};
-use shadowline_service::http;
 use shadowline_service::metrics::Metrics;
+use shadowline_service::{docs, http};
 use shadowline_stream::{Log, ProducerOptions};
 use shadowline_wire::FILE_DESCRIPTOR_SET;
 use shadowline_wire::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
@@ -33,6 +33,7 @@ use crate::error::ServeError;
 use crate::grpc::Doors;
 use crate::metrics::{Meters, SpoolCollector, SpoolSource};
 use crate::models::{Model, Models};
+use crate::openapi::openapi_json;
 use crate::predict::Predictor;
 use crate::rest;
 use crate::shadow::Shadow;
@@ -170,9 +171,11 @@ impl Server {
             let reporter = HealthReporter::new();
             let doors = Doors { predictor: Arc::clone(&predictor), health: health.clone() };
             let limits = &config.limits;
-            let api = rest::router(predictor, health.clone(), limits.message_bytes).merge(
-                shadowline_packages::router(Arc::clone(models.packages()), limits.upload_bytes),
-            );
+            let packages =
+                shadowline_packages::router(Arc::clone(models.packages()), limits.upload_bytes);
+            let api = rest::router(predictor, health.clone(), limits.message_bytes)
+                .merge(packages)
+                .merge(docs::router("Shadowline serving", openapi_json()));
             let app = http::router(&health, &metrics, api);
             announce(&grpc, &http);
             let mut grpc_task = tokio::spawn(serve_grpc(

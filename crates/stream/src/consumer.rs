@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 
 use crate::embedded::EmbeddedMember;
 use crate::kafka::KafkaMember;
+use crate::traces::Processing;
 use crate::{BoxError, Log, LogError, Received, StartAt, TopicPartition};
 
 /// How a consumer works.
@@ -63,6 +64,8 @@ pub trait Handler: Send {
     }
 
     /// Handles records; those of one partition are in order and follow those of the call before.
+    ///
+    /// A record's trace is the span of its processing, where that is traced, and else the one that it came with.
     ///
     /// `Ok` commits them. After [`HandlerError::Retry`] the same records come again, as far as
     /// their partitions are still here. When a partition must be let go and the future takes too
@@ -300,12 +303,14 @@ impl<H: Handler> Consumer<'_, H> {
     ) -> Result<(), ConsumeError> {
         let stop = self.stop.clone();
         let (mut wait, longest) = self.options.retry_after;
+        let mut processing = Processing::begin(self.log, self.options, &mut records);
         while !records.is_empty() {
             match self.handle_once(&records).await? {
                 Handled::Done => return self.commit(&records).await,
                 Handled::Again(error) => {
                     self.log.metrics().retry(&self.options.group);
                     let error = chain(&*error);
+                    processing.again(&error);
                     let n_records = records.len();
                     warn!(group = %self.options.group, n_records, error, ?wait, "handle again");
                 }

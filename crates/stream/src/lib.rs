@@ -25,6 +25,7 @@ mod producer;
 mod reader;
 mod record;
 mod topics;
+mod traces;
 
 pub use bytes::Bytes;
 pub use config::LogConfig;

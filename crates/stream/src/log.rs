@@ -155,11 +155,12 @@ impl Log {
     /// # Errors
     /// If the client does not take its settings.
     pub fn producer(&self, options: ProducerOptions) -> Result<Producer, LogError> {
+        let client_id = options.client_id.as_str().into();
         let inner = match self {
             Self::Kafka(log) => ProducerInner::Kafka(log.producer(options)?),
             Self::Embedded(log) => ProducerInner::Embedded(log.producer(options)?),
         };
-        Ok(Producer::new(self.clone(), inner))
+        Ok(Producer::new(self.clone(), client_id, inner))
     }
 
     /// Reads all partitions of a topic without a group, and never commits.

@@ -151,7 +151,10 @@ impl Metrics {
         let group = GroupLabels { group: "group".to_owned() };
         drop(sent.get_or_create(&topic));
         drop(dead_letters.get_or_create(&topic));
-        drop(send_errors.get_or_create(&ErrorLabels { topic: topic.topic.clone(), reason: "reason" }));
+        drop(
+            send_errors
+                .get_or_create(&ErrorLabels { topic: topic.topic.clone(), reason: "reason" }),
+        );
         let labels = GroupTopicLabels { group: group.group.clone(), topic: topic.topic.clone() };
         drop(received.get_or_create(&labels));
         let labels = PartitionLabels { group: labels.group, topic: labels.topic, partition: 0 };

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::embedded::EmbeddedProducer;
 use crate::kafka::KafkaProducer;
+use crate::traces::Sending;
 use crate::{Log, LogError, Metrics, OutRecord, ProduceError, Sent, partition_for};
 
 /// How a producer works.
@@ -48,6 +49,7 @@ impl ProducerOptions {
 #[derive(Debug, Clone)]
 pub struct Producer {
     log: Log,
+    client_id: Arc<str>,
     inner: ProducerInner,
 }
 
@@ -58,8 +60,8 @@ pub(crate) enum ProducerInner {
 }
 
 impl Producer {
-    pub(crate) fn new(log: Log, inner: ProducerInner) -> Self {
-        Self { log, inner }
+    pub(crate) fn new(log: Log, client_id: Arc<str>, inner: ProducerInner) -> Self {
+        Self { log, client_id, inner }
     }
 
     /// Writes a record and waits until it is acknowledged.
@@ -78,7 +80,7 @@ impl Producer {
         enqueued
     }
 
-    async fn enqueue_uncounted(&self, record: OutRecord) -> Result<Delivery, ProduceError> {
+    async fn enqueue_uncounted(&self, mut record: OutRecord) -> Result<Delivery, ProduceError> {
         let partition = match record.partition {
             Some(partition) => partition,
             None => {
@@ -86,9 +88,19 @@ impl Producer {
                 partition_for(by, self.partitions(&record.topic).await?)
             }
         };
-        match &self.inner {
+        let sending = Sending::begin(&self.log, &self.client_id, &mut record, partition);
+        let enqueued = match &self.inner {
             ProducerInner::Kafka(producer) => producer.enqueue(record, partition).await,
             ProducerInner::Embedded(producer) => producer.enqueue(record, partition).await,
+        };
+        match (enqueued, sending) {
+            (Ok(delivery), sending) => Ok(Delivery { sending, ..delivery }),
+            (Err(error), sending) => {
+                if let Some(sending) = sending {
+                    sending.end(Err(&error));
+                }
+                Err(error)
+            }
         }
     }
 
@@ -126,6 +138,8 @@ pub struct Delivery {
     state: DeliveryState,
     /// Counted until the caller has seen the result or given up on it.
     _unobserved: Option<Unobserved>,
+    /// The record's span, if it has one.
+    sending: Option<Sending>,
 }
 
 #[derive(Debug)]
@@ -165,12 +179,13 @@ impl Delivery {
         result: oneshot::Receiver<Result<Sent, ProduceError>>,
         unobserved: Unobserved,
     ) -> Self {
-        Self { state: DeliveryState::Waiting { topic, result }, _unobserved: Some(unobserved) }
+        let state = DeliveryState::Waiting { topic, result };
+        Self { state, _unobserved: Some(unobserved), sending: None }
     }
 
     /// A delivery whose result is known already.
     pub(crate) fn done(result: Result<Sent, ProduceError>) -> Self {
-        Self { state: DeliveryState::Done(Some(result)), _unobserved: None }
+        Self { state: DeliveryState::Done(Some(result)), _unobserved: None, sending: None }
     }
 }
 
@@ -191,6 +206,9 @@ impl Future for Delivery {
         };
         self.state = DeliveryState::Done(None);
         self._unobserved = None;
+        if let Some(sending) = self.sending.take() {
+            sending.end(result.as_ref());
+        }
         Poll::Ready(result)
     }
 }

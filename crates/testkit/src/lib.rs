@@ -18,12 +18,14 @@ mod program;
 mod skip;
 mod stack;
 mod test_log;
+mod trace_collector;
 mod wait;
 
 pub use kafka_node::KafkaNode;
 pub use postgres_server::{PostgresServer, psql};
 pub use stack::{Alertmanager, Caddy, Prometheus, stack_program};
 pub use test_log::TestLog;
+pub use trace_collector::{CollectedSpan, TraceCollector};
 pub use wait::{wait_for, wait_for_some};
 
 /// Makes two tests of each function, one on the embedded log and one on Apache Kafka.

@@ -22,7 +22,7 @@ const LAYERS: [(&str, &[&str]); 4] = [
         ],
     ),
     ("services", &["serving", "monitor-iforest", "monitor-knn", "metric-specs"]),
-    ("tools", &["cli"]),
+    ("tools", &["dashboards", "cli"]),
 ];
 
 /// Dependencies that only some crates may have.
@@ -34,7 +34,7 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
     ("reqwest", &["datasets", "metric-specs", "cli"]),
     (
         "clap",
-        &["service", "monitor", "serving", "monitor-iforest", "monitor-knn", "metric-specs", "cli"],
+        &["service", "monitor", "serving", "monitor-iforest", "monitor-knn", "metric-specs", "dashboards", "cli"],
     ),
     ("shadowline-segment-log", &["stream", "serving"]),
     (
@@ -46,6 +46,7 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
             "monitor-iforest",
             "monitor-knn",
             "metric-specs",
+            "dashboards",
             "cli",
             "testkit",
         ],

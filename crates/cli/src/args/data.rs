@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{ServerArgs, parse_rate, parse_rows};
+use super::{ServerArgs, parse_rate, parse_rows, parse_share};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -86,16 +86,42 @@ pub struct ScoreArgs {
 Examples:
   shadowline replay --model census --data dataset:adult-test --rows 0..2000 --rate 400
   shadowline replay --model census --data people.csv --json
+  shadowline replay --prediction http://127.0.0.1:8010 --data test.csv --score-share 0.25 --seed 1
 
 Rows are sent when they are due, whether or not earlier ones are answered; a latency counts from the time a row was
-due. Columns that the model does not read are left out. The exit status is 0 only if every row was answered.")]
+due. Columns that the model does not read are left out. The exit status is 0 only if every row was answered.
+
+With --prediction the rows go to a prediction service instead: POST /prediction with each row's cells as the feature
+vector, in the order of the columns, and GET /model_information once at the end. The service's own counters are then
+held against what was sent; the exit status is 0 only if every row was answered and the counts are equal.")]
 pub struct ReplayArgs {
     /// The model to ask
-    #[arg(long, value_name = "NAME")]
-    pub model: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "prediction")]
+    pub model: Option<String>,
     /// Its version [default: the newest]
     #[arg(long)]
     pub version: Option<NonZeroU64>,
+    /// Asks the prediction service at this address instead, such as http://127.0.0.1:8010
+    #[arg(long, value_name = "URL", conflicts_with_all = ["model", "version"])]
+    pub prediction: Option<String>,
+    /// With --prediction: asks the model of this name, where the service has several
+    #[arg(long, value_name = "MODEL", requires = "prediction")]
+    pub name: Option<String>,
+    /// With --prediction: the chance of each row to ask for its score as well
+    #[arg(long, value_name = "SHARE", default_value_t = 0.25, value_parser = parse_share, requires = "prediction")]
+    pub score_share: f64,
+    /// With --prediction: decides which rows ask for their score; the same seed, the same rows
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "prediction")]
+    pub seed: u64,
+    /// With --prediction: requests that are open at once
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024), requires = "prediction")]
+    pub concurrency: u16,
+    /// With --prediction: columns to leave out, separated by commas
+    #[arg(long, value_name = "COL,…", value_delimiter = ',', requires = "prediction")]
+    pub drop: Vec<String>,
+    /// With --prediction: leaves out the comparison with the service's counters, for one that has none
+    #[arg(long, requires = "prediction")]
+    pub uncounted: bool,
     /// CSV file with a header, Parquet file, or `dataset:NAME` such as `dataset:adult-test`
     #[arg(long, value_name = "FILE")]
     pub data: String,

@@ -7,7 +7,7 @@ mod running;
 use std::path::Path;
 
 use anyhow::Context;
-use shadowline_service::{settings, shutdown, telemetry};
+use shadowline_service::{settings, shutdown, telemetry, traces};
 
 pub(crate) use config::Config;
 pub(crate) use lock::DataDirLock;
@@ -30,12 +30,19 @@ pub(crate) async fn run(args: &UpArgs) -> anyhow::Result<()> {
         return output::line(settings::print(&config)?.trim_end());
     }
     telemetry::init("shadowline", &config.telemetry);
+    let traces = traces::start("shadowline", env!("CARGO_PKG_VERSION"));
+    let result = run_services(config, &data_dir).await;
+    traces.flush().await;
+    result
+}
+
+async fn run_services(config: Config, data_dir: &Path) -> anyhow::Result<()> {
     let stop = shutdown::signal()?;
-    let Some(mut running) = Running::start(config, &data_dir, Ports::AsSet, &stop).await? else {
+    let Some(mut running) = Running::start(config, data_dir, Ports::AsSet, &stop).await? else {
         // Stopped before it was ready.
         return Ok(());
     };
-    print_ready(running.endpoints(), &data_dir)?;
+    print_ready(running.endpoints(), data_dir)?;
     let ended = tokio::select! {
         () = stop.cancelled() => Ok(()),
         ended = running.ended() => Err(ended),

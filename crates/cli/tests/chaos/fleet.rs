@@ -37,6 +37,8 @@ pub(crate) struct Fleet {
     dir: TempDir,
     ports: Ports,
     kind: Kind,
+    /// What the programs find in their environment besides ours.
+    environment: Vec<(String, String)>,
     running: Vec<Child>,
     http: reqwest::Client,
 }
@@ -49,19 +51,29 @@ enum Kind {
 
 impl Fleet {
     /// Every service as a process of its own, on Apache Kafka.
-    pub(crate) async fn processes(bootstrap_servers: &str) -> Self {
-        Self::start(Kind::Processes { bootstrap_servers: bootstrap_servers.to_owned() }).await
+    pub(crate) async fn processes(bootstrap_servers: &str, environment: &[(&str, &str)]) -> Self {
+        let bootstrap_servers = bootstrap_servers.to_owned();
+        Self::start(Kind::Processes { bootstrap_servers }, environment).await
     }
 
     /// `shadowline up`.
-    pub(crate) async fn one_process() -> Self {
-        Self::start(Kind::OneProcess).await
+    pub(crate) async fn one_process(environment: &[(&str, &str)]) -> Self {
+        Self::start(Kind::OneProcess, environment).await
     }
 
-    async fn start(kind: Kind) -> Self {
+    async fn start(kind: Kind, environment: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("make a temporary directory");
         let http = reqwest::Client::builder().no_proxy().build().expect("make a client");
-        let mut fleet = Self { dir, ports: Ports::free(), kind, running: Vec::new(), http };
+        let environment =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut fleet = Self {
+            dir,
+            ports: Ports::free(),
+            kind,
+            environment: environment.collect(),
+            running: Vec::new(),
+            http,
+        };
         for victim in 0..fleet.n_victims() {
             let child = fleet.spawn(victim);
             fleet.running.push(child);
@@ -82,16 +94,16 @@ impl Fleet {
         format!("http://127.0.0.1:{}", self.ports.grpc)
     }
 
-    fn base(&self, service_idx: usize) -> String {
+    pub(crate) fn base(&self, service_idx: usize) -> String {
         format!("http://127.0.0.1:{}", self.ports.http[service_idx])
     }
 
-    /// Trains a target model and both detectors, installs them with a spec each, and waits until they watch.
-    pub(crate) async fn install(&self) {
+    /// Trains a target model and both detectors on rows, installs them with a spec each, and waits until they watch.
+    pub(crate) async fn install(&self, row: fn(usize) -> [f64; 3], over: &str) {
         let dir = self.dir.path();
         let mut csv = String::from("a,b,c,y\n");
         for row_idx in 0..1000 {
-            let [a, b, c] = traffic::row(row_idx);
+            let [a, b, c] = row(row_idx);
             let y = if 1.0 < a { "high" } else { "low" };
             writeln!(csv, "{a},{b},{c},{y}").expect("write to memory");
         }
@@ -132,29 +144,18 @@ impl Fleet {
                 format!(
                     "kind: MetricSpec\nname: {spec}\nmodel: {{name: target, version: \"*\"}}\n\
                      metric: {{monitor: {monitor}}}\nalert_when: {{operator: greater, threshold: 0.6}}\n\
-                     over: {{last: 20, aggregate: breach_share, min_samples: 20, exceeds: 0.9}}\n"
+                     {over}"
                 )
             })
             .collect();
         std::fs::write(dir.join("specs.yaml"), specs.join("---\n")).expect("write the specs");
-        let [serving, forest, neighbours, specs] = [0, 1, 2, 3].map(|it| self.base(it));
-        self.shadowline(&[
+        self.ask(&[
             "apply",
             "-f",
             "target/serving.yaml",
             "forest/serving.yaml",
             "neighbours/serving.yaml",
             "specs.yaml",
-            "--serving-url",
-            &serving,
-            "--serving-grpc-url",
-            &self.serving_grpc(),
-            "--monitor-iforest-url",
-            &forest,
-            "--monitor-knn-url",
-            &neighbours,
-            "--metric-specs-url",
-            &specs,
         ]);
         for (service_idx, (_, monitor)) in [1, 2].into_iter().zip(SPECS) {
             let url = format!("{}/v1/watching", self.base(service_idx));
@@ -168,13 +169,32 @@ impl Fleet {
         }
     }
 
-    fn shadowline(&self, args: &[&str]) {
+    /// Runs a command that asks the services, and returns what it prints.
+    pub(crate) fn ask(&self, args: &[&str]) -> String {
+        let [serving, forest, neighbours, specs] = [0, 1, 2, 3].map(|it| self.base(it));
+        let servers = [
+            "--serving-url",
+            &serving,
+            "--serving-grpc-url",
+            &self.serving_grpc(),
+            "--monitor-iforest-url",
+            &forest,
+            "--monitor-knn-url",
+            &neighbours,
+            "--metric-specs-url",
+            &specs,
+        ];
+        self.shadowline(&[args, &servers].concat())
+    }
+
+    fn shadowline(&self, args: &[&str]) -> String {
         let output = Command::new(env!("CARGO_BIN_EXE_shadowline"))
             .args(args)
             .current_dir(self.dir.path())
             .output()
             .expect("run shadowline");
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("it prints text")
     }
 
     /// Kills one program with SIGKILL, and starts it again.
@@ -229,6 +249,7 @@ impl Fleet {
             command.arg("--set").arg(set);
         }
         command
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(said)

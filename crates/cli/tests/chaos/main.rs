@@ -8,9 +8,12 @@
 //! - a call that was cut off by a kill may be there without having been answered, and nothing else may be.
 //!
 //! The moments are counts of answered predictions, drawn from a fixed seed, so nothing waits for a clock.
+//!
+//! The same programs are looked at by their traces in `traces.rs`.
 
 mod fleet;
 mod ledger;
+mod traces;
 mod traffic;
 
 use std::time::Duration;
@@ -23,22 +26,24 @@ use crate::traffic::Traffic;
 
 const N_PREDICTIONS: usize = 20_000;
 const N_KILLS: usize = 16;
+/// The window that the checks are judged over.
+const OVER: &str = "over: {last: 20, aggregate: breach_share, min_samples: 20, exceeds: 0.9}\n";
 const SETTLED_WITHIN: Duration = Duration::from_secs(180);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn processes_on_kafka_lose_nothing_and_count_nothing_twice() {
     let Some(node) = KafkaNode::start_own().await else { return };
-    let fleet = Fleet::processes(&node.bootstrap_servers()).await;
+    let fleet = Fleet::processes(&node.bootstrap_servers(), &[]).await;
     survive(fleet).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_one_process_on_the_embedded_log_loses_nothing_and_counts_nothing_twice() {
-    survive(Fleet::one_process().await).await;
+    survive(Fleet::one_process(&[]).await).await;
 }
 
 async fn survive(mut fleet: Fleet) {
-    fleet.install().await;
+    fleet.install(traffic::row, OVER).await;
     let traffic = Traffic::start(fleet.serving_grpc(), N_PREDICTIONS);
     for (after, victim) in kills(fleet.n_victims()) {
         traffic.answered_at_least(after).await;

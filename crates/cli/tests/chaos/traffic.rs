@@ -100,12 +100,22 @@ async fn until_answered(channel: &Channel, row_idx: usize, calls: &Mutex<Calls>)
 /// The fields of one row; every twentieth is far from the others.
 pub(crate) fn row(row_idx: usize) -> [f64; 3] {
     let far = if row_idx % 20 == 19 { 50.0 } else { 0.0 };
-    let wave = |step: usize, around: f64| ((row_idx * step % 97) as f64 / 97.0) * around + far;
+    near_row(row_idx).map(|it| it + far)
+}
+
+/// The fields of a row that is near the others.
+pub(crate) fn near_row(row_idx: usize) -> [f64; 3] {
+    let wave = |step: usize, around: f64| ((row_idx * step % 97) as f64 / 97.0) * around;
     [wave(31, 2.0), wave(53, 5.0), wave(71, 1.0)]
 }
 
 fn request(row_idx: usize, inference_id: String) -> PredictRequest {
-    let [a, b, c] = row(row_idx).map(|it| Value { kind: Some(Kind::DoubleValue(it)) });
+    request_of(row(row_idx), inference_id)
+}
+
+/// A call of the target model.
+pub(crate) fn request_of(row: [f64; 3], inference_id: String) -> PredictRequest {
+    let [a, b, c] = row.map(|it| Value { kind: Some(Kind::DoubleValue(it)) });
     PredictRequest {
         model_name: "target".to_owned(),
         inference_id,

@@ -30,9 +30,22 @@ const NOT_RUN: [(&str, &str); 8] = [
     ("kafka-consumer-groups.sh", "needs the tools of Apache Kafka"),
 ];
 
-async fn check(name: &str, data_sets: &[&str]) {
+/// What a document needs besides the programs.
+#[derive(Debug, PartialEq, Eq)]
+enum Needs {
+    DataSet(&'static str),
+    StackTools,
+}
+
+async fn check(name: &str, needs: &[Needs]) {
     let folder = std::env::var("SHADOWLINE_DATASETS").unwrap_or_default();
-    for data_set in data_sets {
+    for need in needs {
+        let Needs::DataSet(data_set) = need else {
+            match sandbox::stack_tools().await {
+                Ok(()) => continue,
+                Err(Missing(missing)) => return skip(&missing),
+            }
+        };
         if !std::path::Path::new(&folder).join(data_set).is_dir() {
             return skip(&format!(
                 "the data set `{data_set}` in the folder of SHADOWLINE_DATASETS, see datasets/README.md"
@@ -46,17 +59,18 @@ async fn check(name: &str, data_sets: &[&str]) {
 
 #[tokio::test]
 async fn the_commands_of_operate_run() {
-    check("docs/operate.md", &[]).await;
+    check("docs/operate.md", &[Needs::StackTools]).await;
 }
 
 #[tokio::test]
 async fn the_commands_of_the_census_tutorial_run() {
-    check("docs/tutorial-census.md", &["adult"]).await;
+    check("docs/tutorial-census.md", &[Needs::DataSet("adult")]).await;
 }
 
 #[tokio::test]
 async fn the_commands_of_the_credit_spend_tutorial_run() {
-    check("docs/tutorial-credit-spend.md", &["credit-spend"]).await;
+    check("docs/tutorial-credit-spend.md", &[Needs::DataSet("credit-spend"), Needs::StackTools])
+        .await;
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use shadowline_testkit::wait_for;
 use tempfile::TempDir;
 use tokio::process::Command;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::document::{Document, compare, repository};
@@ -23,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(420);
 const CHECKOUT: [&str; 8] =
     ["compose.yaml", "crates", "dashboards", "datasets", "deploy", "examples", "mk", "tools"];
 
+/// One document at a time: some start a whole system.
+static TURN: Mutex<()> = Mutex::const_new(());
+
 /// Why documents cannot be run here.
 #[derive(Debug)]
 pub(crate) struct Missing(pub(crate) String);
@@ -32,6 +36,7 @@ pub(crate) struct Missing(pub(crate) String);
 /// # Panics
 /// If one fails, or prints something else than the document says.
 pub(crate) async fn run(document: &Document) -> Result<(), Missing> {
+    let _turn = TURN.lock().await;
     let namespaces = namespaces().await?;
     let folder = Folder::new();
     let script = folder.script(document);
@@ -95,6 +100,9 @@ impl Folder {
                 std::os::unix::fs::symlink(original, dir.path().join(name)).expect("link");
             }
         }
+        let target = dir.path().join("target");
+        std::fs::create_dir(&target).expect("make a folder");
+        std::os::unix::fs::symlink(programs(), target.join("release")).expect("link");
         // PostgreSQL is never run by root, and who runs it must get here.
         let for_all = std::os::unix::fs::PermissionsExt::from_mode(0o777);
         std::fs::set_permissions(dir.path(), for_all).expect("open the folder for all");
@@ -122,10 +130,11 @@ impl Folder {
     }
 
     fn environment(&self, shell: &mut Command) {
-        let programs = Path::new(env!("CARGO_BIN_EXE_shadowline")).parent().expect("a folder");
         let inherited = std::env::var("PATH").unwrap_or_default();
         shell.env_clear();
-        shell.env("PATH", format!("{}:{inherited}", programs.display()));
+        shell.env("PATH", format!("{}:{inherited}:/usr/sbin", programs().display()));
+        // Where the jars of Apache Kafka are: they cannot be fetched from in there.
+        shell.env("KAFKA_HOME", repository().join(".kafka"));
         shell.env("HOME", self.dir.path()).env("LANG", "C.UTF-8").env("TERM", "dumb");
         for kept in ["SHADOWLINE_DATASETS", "JAVA_HOME"] {
             if let Some(value) = std::env::var_os(kept) {
@@ -143,11 +152,28 @@ impl Folder {
         let at = self.note("at").trim().parse::<usize>().unwrap_or_default();
         let line = document.runs().get(at).map_or(0, |it| it.line);
         panic!(
-            "{}:{line}: the block that begins here failed at `{}`: {failure}\nit printed:\n{}",
+            "{}:{line}: the block that begins here failed at `{}`: {failure}\nit printed:\n{}{}",
             document.name,
             self.note("failed").trim(),
-            self.note(&format!("out.{at}"))
+            self.note(&format!("out.{at}")),
+            self.ends_of_logs()
         );
+    }
+
+    /// What the document's programs said last.
+    fn ends_of_logs(&self) -> String {
+        let mut text = String::new();
+        for folder in ["", ".stack/log", "liveProject"] {
+            let Ok(entries) = std::fs::read_dir(self.dir.path().join(folder)) else { continue };
+            let paths = entries.filter_map(|it| it.ok().map(|it| it.path()));
+            for path in paths.filter(|it| it.extension().is_some_and(|it| it == "log")) {
+                let log = std::fs::read_to_string(&path).unwrap_or_default();
+                let lines: Vec<&str> = log.lines().collect();
+                let end = lines[lines.len().saturating_sub(8)..].join("\n");
+                write!(text, "\n{}:\n{end}", path.display()).expect("write to a string");
+            }
+        }
+        text
     }
 
     fn compare(&self, document: &Document) {
@@ -161,6 +187,32 @@ impl Folder {
                 );
             }
         }
+    }
+}
+
+/// Where the programs are.
+fn programs() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_shadowline")).parent().expect("a file is in a folder")
+}
+
+/// Says whether the parts of `make stack` are here, and fetches the jars of Apache Kafka.
+///
+/// # Errors
+/// What is missing.
+pub(crate) async fn stack_tools() -> Result<(), Missing> {
+    let needed = ["java", "caddy", "prometheus", "promtool", "prometheus-alertmanager", "psql"];
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
+    let is_there = |it: &&str| path.split(':').any(|dir| Path::new(dir).join(it).is_file());
+    let missing: Vec<&str> = needed.iter().copied().filter(|it| !is_there(it)).collect();
+    if !missing.is_empty() {
+        return Err(Missing(format!("{} (make stack-tools)", missing.join(", "))));
+    }
+    let script = repository().join("deploy/kafka/run.sh");
+    let fetched = Command::new(script).arg("jars").stdin(Stdio::null()).output().await;
+    match fetched {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(Missing(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
+        Err(error) => Err(Missing(format!("Apache Kafka: {error}"))),
     }
 }
 

@@ -142,6 +142,12 @@ impl PredictionMetrics {
     }
 }
 
+/// Registers the metrics of predictions and makes one series of each, for the list of metrics.
+pub(crate) fn touch_metrics(metrics: &Metrics) {
+    let all = PredictionMetrics::register(metrics);
+    drop(all.of("model"));
+}
+
 impl ModelMetrics {
     /// Counts a call of a prediction path, whatever comes of it.
     pub(super) fn asked(&self) {

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use shadowline_monitor::{Extension, Host};
 
 use self::models::Models;
+pub(crate) use self::metrics::touch_metrics;
 pub(crate) use self::rest::openapi;
 
 /// The routes of predictions, for the detectors of a monitor.

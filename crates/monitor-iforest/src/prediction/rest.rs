@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use futures_util::StreamExt;
 use serde::Serialize;
 use serde_json::json;
 use shadowline_service::http::ApiError;
@@ -21,6 +22,8 @@ use super::vector::{self, Asked, BodySchema};
 
 /// Size limit of a body: some 50,000 features.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// How much of a longer body is read and thrown away, so that its sender comes to read the refusal.
+const MAX_DISCARDED_BYTES: usize = 16 * 1024 * 1024;
 
 #[derive(OpenApi)]
 #[openapi(paths(predict, information, predict_named, information_named))]
@@ -37,7 +40,6 @@ pub(super) fn router(models: Arc<Models>) -> Router {
         .route("/model_information", get(information))
         .route("/models/{name}/prediction", post(predict_named))
         .route("/models/{name}/model_information", get(information_named))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(models)
 }
 
@@ -127,18 +129,11 @@ async fn answer(models: &Models, name: Option<&str>, request: Request) -> Respon
     };
     model.metrics.asked();
     let refused = |code| models.metrics.refused(&model.name, code);
-    let body = match Bytes::from_request(request, &()).await {
+    let body = match read(request.into_body()).await {
         Ok(body) => body,
-        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            refused(problem::TOO_LARGE);
-            let message = format!("the body has more than {MAX_BODY_BYTES} bytes");
-            let status = StatusCode::PAYLOAD_TOO_LARGE;
-            return ApiError::new(status, problem::TOO_LARGE, message).into_response();
-        }
-        Err(rejection) => {
-            refused(problem::UNREADABLE);
-            let message = format!("read body: {}", rejection.body_text());
-            return ApiError::new(rejection.status(), problem::UNREADABLE, message).into_response();
+        Err(error) => {
+            refused(error.code);
+            return error.into_response();
         }
     };
     match judge(&model, &body) {
@@ -154,6 +149,36 @@ async fn answer(models: &Models, name: Option<&str>, request: Request) -> Respon
             unprocessable(problems)
         }
     }
+}
+
+/// The whole body. Most come in one piece, which is not copied.
+async fn read(body: Body) -> Result<Bytes, ApiError> {
+    let mut pieces = body.into_data_stream();
+    let unreadable = |error: axum::Error| {
+        let message = format!("read body: {error}");
+        ApiError::new(StatusCode::BAD_REQUEST, problem::UNREADABLE, message)
+    };
+    let mut whole = Bytes::new();
+    let mut n_bytes = 0;
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(unreadable)?;
+        n_bytes += piece.len();
+        if MAX_DISCARDED_BYTES < n_bytes {
+            break;
+        }
+        if MAX_BODY_BYTES < n_bytes {
+            whole = Bytes::new();
+        } else if whole.is_empty() {
+            whole = piece;
+        } else {
+            whole = [whole, piece].concat().into();
+        }
+    }
+    if MAX_BODY_BYTES < n_bytes {
+        let message = format!("the body has more than {MAX_BODY_BYTES} bytes");
+        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, problem::TOO_LARGE, message));
+    }
+    Ok(whole)
 }
 
 /// The answer to a body, and the score of its vector. A few microseconds, so it is not sent to other threads.

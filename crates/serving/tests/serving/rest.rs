@@ -172,3 +172,28 @@ async fn bad_json_gets_a_reason() {
     assert!(10 <= failed.count());
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_path_of_the_openapi_document_is_there() {
+    let log = TestLog::embedded().await;
+    let dir = tempfile::tempdir().unwrap();
+    let server = TestServer::start(log.log(), log.topics(), dir.path(), |_| {}).await;
+    let (status, openapi) = server.get("/openapi.json").await;
+    assert_eq!(status, 200);
+    let openapi: Value = serde_json::from_str(&openapi).unwrap();
+    assert!(openapi["paths"].get("/v2/models/{name}/infer").is_some(), "{openapi}");
+    for (path, methods) in openapi["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            let method: reqwest::Method = method.to_uppercase().parse().unwrap();
+            let path = path.replace("{name}", "nobody").replace("{version}", "1");
+            let request = reqwest::Client::new().request(method.clone(), server.url(&path));
+            let response = request.body("{}").send().await.unwrap();
+            let status = response.status().as_u16();
+            let answer = response.text().await.unwrap();
+            assert!(status != 405 && !answer.contains("nothing at"), "{method} {path}: {answer}");
+        }
+    }
+    let (status, page) = server.get("/docs").await;
+    assert!(status == 200 && page.contains("openapi.json"));
+    server.stop().await;
+}

@@ -1,0 +1,445 @@
+//! `shadowline replay --prediction`: the rows of a file as requests to a prediction service, counted on both sides.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{RngCore, SeedableRng};
+use serde::Serialize;
+use serde_json::{Value, json};
+use shadowline_features::Table;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::ReplayArgs;
+use crate::client::url;
+use crate::data::{self, Data};
+use crate::output;
+use crate::predict::{ErrorCount, Latencies};
+use crate::progress;
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What became of one row.
+#[derive(Debug)]
+struct Called {
+    wanted_score: bool,
+    latency_ms: f64,
+    /// Whether it is an inlier; or the status or kind of a failure, with the words for it.
+    result: Result<bool, (String, String)>,
+}
+
+/// What a run came to.
+#[derive(Debug, Serialize)]
+struct Summary {
+    sent: usize,
+    answered: usize,
+    errors: usize,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    errors_by_code: BTreeMap<String, ErrorCount>,
+    inliers: usize,
+    outliers: usize,
+    /// The answered rows that asked for a score.
+    scored: usize,
+    seconds: f64,
+    per_second: f64,
+    latency_ms: Latencies,
+}
+
+/// One counter, on both sides.
+#[derive(Debug, PartialEq, Serialize)]
+struct Count {
+    metric: String,
+    tester: f64,
+    service: f64,
+}
+
+impl Count {
+    /// Whether both sides say the same. Counts are whole numbers far below 2^53.
+    fn is_equal(&self) -> bool {
+        (self.tester - self.service).abs() < 0.5
+    }
+}
+
+pub(crate) async fn run(
+    args: &ReplayArgs,
+    base: &str,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let Data { table, found, .. } = data::load(&args.data, args.rows.as_ref()).await?;
+    let table = table.without(&args.drop)?;
+    let n_rows = table.n_rows();
+    eprintln!(
+        "data: {found}, {} rows of {}",
+        output::thousands(n_rows),
+        table.names().collect::<Vec<_>>().join(", ")
+    );
+    let service = Service::new(base, args.name.as_deref())?;
+    let before = if args.uncounted { None } else { Some(service.counters().await?) };
+
+    let progress = progress::rows(n_rows, args.progress);
+    let started = Instant::now();
+    let calls = service.send(&table, args, stop, || progress.inc(1)).await;
+    let elapsed = started.elapsed();
+    progress.finish_and_clear();
+    let summary = Summary::of(&calls, elapsed);
+    let information = service.information().await?;
+    let counts = match before {
+        Some(before) => {
+            let model = args.name.clone();
+            let model = model.or_else(|| information["model"].as_str().map(str::to_owned));
+            compare(&before, &service.counters().await?, model.as_deref(), &summary)?
+        }
+        None => Vec::new(),
+    };
+    let is_equal = counts.iter().all(Count::is_equal);
+    if args.json {
+        output::json(&json!({
+            "prediction": base,
+            "rows": n_rows,
+            "seed": args.seed,
+            "score_share": args.score_share,
+            "concurrency": args.concurrency,
+            "summary": summary,
+            "model_information": information,
+            "counts": counts,
+            "counts_equal": if args.uncounted { Value::Null } else { json!(is_equal) },
+        }))?;
+    } else {
+        print(&summary, &counts)?;
+    }
+    if summary.sent < n_rows {
+        bail!("stopped after {} of {n_rows} rows", summary.sent);
+    }
+    if summary.errors != 0 {
+        bail!("{} of {n_rows} rows were not answered", summary.errors);
+    }
+    if !is_equal {
+        let different: Vec<String> = counts
+            .iter()
+            .filter(|it| !it.is_equal())
+            .map(|it| format!("{}: sent {}, counted {}", it.metric, it.tester, it.service))
+            .collect();
+        bail!("the service counted something else, or others ask it too: {}", different.join("; "));
+    }
+    Ok(())
+}
+
+/// A prediction service, and where its paths are.
+#[derive(Debug)]
+struct Service {
+    http: reqwest::Client,
+    prediction: String,
+    information: String,
+    metrics: String,
+}
+
+impl Service {
+    fn new(base: &str, model: Option<&str>) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .timeout(TIMEOUT)
+            .tcp_nodelay(true)
+            .user_agent(concat!("shadowline/", env!("CARGO_PKG_VERSION")))
+            .no_proxy()
+            .build()
+            .context("prepare the HTTP client")?;
+        let of_model = |last: &'static str| {
+            let path: Vec<&str> = match model {
+                Some(model) => vec!["models", model, last],
+                None => vec![last],
+            };
+            url(base, &path, &[])
+        };
+        Ok(Self {
+            http,
+            prediction: of_model("prediction")?,
+            information: of_model("model_information")?,
+            metrics: url(base, &["metrics"], &[])?,
+        })
+    }
+
+    /// Sends every row, some at once, and says what became of each that was sent.
+    async fn send(
+        &self,
+        table: &Table,
+        args: &ReplayArgs,
+        stop: &CancellationToken,
+        ended: impl Fn(),
+    ) -> Vec<Called> {
+        // Before anything is sent: which rows ask for a score does not depend on who is faster.
+        let wants_score = draw(table.n_rows(), args.score_share, args.seed);
+        let next = AtomicUsize::new(0);
+        let started = Instant::now();
+        let worker = || async {
+            let mut calls = Vec::new();
+            while !stop.is_cancelled() {
+                let row_idx = next.fetch_add(1, Ordering::Relaxed);
+                let Some(wanted_score) = wants_score.get(row_idx).copied() else { break };
+                if let Some(rate) = args.rate {
+                    let due = started + Duration::from_secs_f64(row_idx as f64 / rate);
+                    tokio::select! {
+                        () = sleep_until(due) => {}
+                        () = stop.cancelled() => break,
+                    }
+                }
+                let body = json!({"feature_vector": vector(table, row_idx), "score": wanted_score});
+                let asked = Instant::now();
+                let result = self.ask(&body, wanted_score).await;
+                let latency_ms = asked.elapsed().as_secs_f64() * 1e3;
+                calls.push(Called { wanted_score, latency_ms, result });
+                ended();
+            }
+            calls
+        };
+        let workers = (0..args.concurrency).map(|_| worker());
+        let calls = futures_util::future::join_all(workers).await;
+        calls.into_iter().flatten().collect()
+    }
+
+    /// Whether a row is an inlier, by an answer that has everything it must have and nothing else.
+    async fn ask(&self, body: &Value, wanted_score: bool) -> Result<bool, (String, String)> {
+        let failed = |error: reqwest::Error| {
+            ("no_answer".to_owned(), format!("{:#}", anyhow::Error::new(error)))
+        };
+        let response = self.http.post(&self.prediction).json(body).send().await.map_err(failed)?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(failed)?;
+        let answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        if !status.is_success() {
+            let text = String::from_utf8_lossy(&bytes).chars().take(500).collect();
+            return Err((status.as_u16().to_string(), text));
+        }
+        let is_inlier = match answer["is_inlier"].as_i64() {
+            Some(1) => true,
+            Some(-1) => false,
+            _ => return Err(("bad_answer".into(), format!("no is_inlier of 1 or -1 in {answer}"))),
+        };
+        match (wanted_score, answer.get("anomaly_score").map(Value::as_f64)) {
+            (true, Some(Some(_))) | (false, None) => Ok(is_inlier),
+            (true, _) => Err(("bad_answer".into(), format!("no anomaly_score in {answer}"))),
+            (false, Some(_)) => Err((
+                "bad_answer".into(),
+                format!("an anomaly_score that was not asked for in {answer}"),
+            )),
+        }
+    }
+
+    async fn information(&self) -> anyhow::Result<Value> {
+        let asked = || format!("GET {}", self.information);
+        let response = self.http.get(&self.information).send().await.with_context(asked)?;
+        let status = response.status();
+        let text = response.text().await.with_context(asked)?;
+        ensure!(status.is_success(), "{}: {status}: {text}", asked());
+        serde_json::from_str(&text).with_context(|| format!("{}: the answer is not JSON", asked()))
+    }
+
+    /// What the service has counted, in Prometheus' text format.
+    async fn counters(&self) -> anyhow::Result<String> {
+        let asked = || format!("GET {}", self.metrics);
+        let request = self.http.get(&self.metrics).header("accept", "text/plain;version=0.0.4");
+        let response = request.send().await.with_context(asked)?;
+        let status = response.status();
+        ensure!(status.is_success(), "{}: {status}", asked());
+        response.text().await.with_context(asked)
+    }
+}
+
+/// Which rows ask for their score.
+fn draw(n_rows: usize, share: f64, seed: u64) -> Vec<bool> {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+    // The 53 high bits are a number from 0 up to 1.
+    let mut chance = || (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+    (0..n_rows).map(|_| chance() < share).collect()
+}
+
+/// A row's cells, in the order of the columns; a missing number is null.
+fn vector(table: &Table, row_idx: usize) -> Vec<Value> {
+    let columns = table.columns().iter();
+    columns
+        .map(|(_, column)| match column.values().text(row_idx) {
+            Some(text) => json!(text),
+            None => json!(column.values().number(row_idx).filter(|it| it.is_finite())),
+        })
+        .collect()
+}
+
+impl Summary {
+    fn of(calls: &[Called], elapsed: Duration) -> Self {
+        let mut errors_by_code: BTreeMap<String, ErrorCount> = BTreeMap::new();
+        for (code, message) in calls.iter().filter_map(|it| it.result.as_ref().err()) {
+            let entry = errors_by_code.entry(code.clone()).or_default();
+            entry.count += 1;
+            if entry.example.is_empty() {
+                entry.example.clone_from(message);
+            }
+        }
+        let answered = || calls.iter().filter(|it| it.result.is_ok());
+        let mut latencies: Vec<f64> = answered().map(|it| it.latency_ms).collect();
+        let n_answered = latencies.len();
+        let inliers = answered().filter(|it| matches!(it.result, Ok(true))).count();
+        let seconds = elapsed.as_secs_f64();
+        Self {
+            sent: calls.len(),
+            answered: n_answered,
+            errors: calls.len() - n_answered,
+            errors_by_code,
+            inliers,
+            outliers: n_answered - inliers,
+            scored: answered().filter(|it| it.wanted_score).count(),
+            seconds,
+            per_second: calls.len() as f64 / seconds.max(f64::MIN_POSITIVE),
+            latency_ms: Latencies::of(&mut latencies),
+        }
+    }
+}
+
+/// What was sent beside what the service counted meanwhile.
+fn compare(
+    before: &str,
+    after: &str,
+    model: Option<&str>,
+    summary: &Summary,
+) -> anyhow::Result<Vec<Count>> {
+    let Summary { sent, answered, inliers, outliers, scored, .. } = summary;
+    [
+        ("prediction_requests_total", "", *sent),
+        ("prediction_errors_total", "", sent - answered),
+        ("predictions_output_count", "", *answered),
+        ("predictions_by_output_total", "output=\"1\"", *inliers),
+        ("predictions_by_output_total", "output=\"-1\"", *outliers),
+        ("predictions_scores_count", "", *scored),
+        ("model_information_requests_total", "", 1),
+    ]
+    .into_iter()
+    .map(|(metric, label, tester)| {
+        let model = model.map(|it| format!("model=\"{it}\"")).unwrap_or_default();
+        let sum = |text| sum(text, metric, &[&model, label]);
+        let after = sum(after).with_context(|| {
+            format!("the service's /metrics has no {metric}; --uncounted leaves the comparison out")
+        })?;
+        let service = after - sum(before).unwrap_or_default();
+        let metric =
+            if label.is_empty() { metric.to_owned() } else { format!("{metric}{{{label}}}") };
+        Ok(Count { metric, tester: tester as f64, service })
+    })
+    .collect()
+}
+
+/// The sum of a metric's samples that have these labels, each as `name="value"`; none if there is no sample.
+fn sum(text: &str, metric: &str, labels: &[&str]) -> Option<f64> {
+    let samples = text.lines().filter_map(|line| {
+        let rest = line.strip_prefix(metric)?;
+        let (found, value) = match rest.strip_prefix('{') {
+            Some(rest) => rest.rsplit_once("} ")?,
+            None => ("", rest.strip_prefix(' ')?),
+        };
+        let has = |label: &&str| label.is_empty() || found.split(',').any(|it| it == *label);
+        if labels.iter().all(has) { value.trim().parse::<f64>().ok() } else { None }
+    });
+    samples.reduce(|sum, it| sum + it)
+}
+
+fn print(summary: &Summary, counts: &[Count]) -> anyhow::Result<()> {
+    let Summary { answered, errors, seconds, per_second, latency_ms, .. } = summary;
+    output::line(format!(
+        "{} answered, {} failed in {seconds:.1} s: {per_second:.0} per second",
+        output::thousands(*answered),
+        output::thousands(*errors)
+    ))?;
+    output::line(format!(
+        "{} inliers, {} outliers; {} asked for their score",
+        output::thousands(summary.inliers),
+        output::thousands(summary.outliers),
+        output::thousands(summary.scored)
+    ))?;
+    output::line(format!(
+        "latency p50 {:.2} ms, p90 {:.2} ms, p99 {:.2} ms, max {:.2} ms",
+        latency_ms.p50, latency_ms.p90, latency_ms.p99, latency_ms.max
+    ))?;
+    for (code, errors) in &summary.errors_by_code {
+        output::line(format!("{code}: {} times, such as: {}", errors.count, errors.example))?;
+    }
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<Vec<String>> = counts
+        .iter()
+        .map(|it| {
+            let equal = if it.is_equal() { "equal" } else { "DIFFERENT" };
+            vec![it.metric.clone(), it.tester.to_string(), it.service.to_string(), equal.to_owned()]
+        })
+        .collect();
+    output::table(&["METRIC", "SENT", "COUNTED", ""], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use shadowline_features::TableColumn;
+
+    use super::*;
+
+    #[test]
+    fn the_same_seed_draws_the_same_rows_and_about_the_share() {
+        let drawn = draw(16_057, 0.25, 1);
+        assert_eq!(drawn, draw(16_057, 0.25, 1));
+        assert_ne!(drawn, draw(16_057, 0.25, 2));
+        let share = drawn.iter().filter(|it| **it).count() as f64 / 16_057.0;
+        assert!((share - 0.25).abs() < 0.02, "{share}");
+        assert!(draw(1000, 1.0, 3).iter().all(|it| *it) && !draw(1000, 0.0, 3).contains(&true));
+    }
+
+    #[test]
+    fn a_row_is_a_vector_in_the_order_of_the_columns() {
+        let table = Table::new(vec![
+            ("b".to_owned(), TableColumn::Numbers(vec![0.5, f64::NAN])),
+            ("a".to_owned(), TableColumn::Texts(vec!["x".into(), "y".into()])),
+            ("c".to_owned(), TableColumn::Integers(vec![7, 8])),
+        ])
+        .unwrap();
+        assert_eq!(json!(vector(&table, 0)), json!([0.5, "x", 7.0]));
+        assert_eq!(json!(vector(&table, 1)), json!([null, "y", 8.0]));
+    }
+
+    #[test]
+    fn samples_are_added_up_by_their_labels() {
+        let text = "# TYPE a_total counter\na_total{model=\"m\",output=\"1\"} 3\n\
+                    a_total{model=\"m\",output=\"-1\"} 2\na_total{model=\"n\",output=\"1\"} 5\nb 1\n";
+        for (labels, expected) in [
+            (vec![], Some(10.0)),
+            (vec!["model=\"m\""], Some(5.0)),
+            (vec!["model=\"m\"", "output=\"1\""], Some(3.0)),
+            (vec!["model=\"o\""], None),
+        ] {
+            assert_eq!(sum(text, "a_total", &labels), expected, "{labels:?}");
+        }
+        assert_eq!((sum(text, "b", &[]), sum(text, "a", &[])), (Some(1.0), None));
+    }
+
+    #[test]
+    fn a_count_that_differs_is_found() {
+        let calls = [
+            Called { wanted_score: true, latency_ms: 1.0, result: Ok(true) },
+            Called { wanted_score: false, latency_ms: 1.0, result: Ok(false) },
+        ];
+        let summary = Summary::of(&calls, Duration::from_secs(1));
+        let counted = |n: usize| {
+            format!(
+                "prediction_requests_total{{model=\"m\"}} {n}\nprediction_errors_total{{model=\"m\",code=\"x\"}} 0\n\
+                 predictions_output_count{{model=\"m\"}} 2\npredictions_by_output_total{{model=\"m\",output=\"1\"}} 1\n\
+                 predictions_by_output_total{{model=\"m\",output=\"-1\"}} 1\npredictions_scores_count{{model=\"m\"}} 1\n\
+                 model_information_requests_total{{model=\"m\"}} 1\n"
+            )
+        };
+        let equal = |n| {
+            let counts = compare("", &counted(n), Some("m"), &summary).unwrap();
+            counts.iter().filter(|it| !it.is_equal()).count()
+        };
+        assert_eq!((equal(2), equal(3)), (0, 1));
+        assert!(
+            compare("", "", Some("m"), &summary).unwrap_err().to_string().contains("--uncounted")
+        );
+    }
+}
