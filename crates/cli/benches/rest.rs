@@ -44,7 +44,8 @@ async fn main() -> ExitCode {
     traffic::predict(&system.grpc(), N_PREDICTIONS, traffic::ordinary).await;
     wait_for("every prediction to be checked", WITHIN, async || {
         let checks = system.get("metric-specs", "/v1/checks/count").await;
-        checks.is_some_and(|it| it["total"].as_u64().is_some_and(|it| 2 * N_PREDICTIONS as u64 <= it))
+        checks
+            .is_some_and(|it| it["total"].as_u64().is_some_and(|it| 2 * N_PREDICTIONS as u64 <= it))
     })
     .await;
     scrape_for(&system, SETTLE).await;

@@ -9,21 +9,21 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use shadowline_evaluation::AlertState;
 use shadowline_service::clock;
-use shadowline_store::{AlertHistoryQuery, RecordedAlertEvent, Store, StoreError};
+use shadowline_store::{RecordedAlertEvent, Store, StoreError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use crate::config::{AlertmanagerSettings, PeerUrl};
 use crate::metrics::MetricSpecsMetrics;
 use crate::run::chain;
 
-/// The wait before a failed delivery is repeated: it doubles from the first to the second.
+/// The wait before a failed delivery is repeated: it doubles from the first to the second, and is never longer than that
+/// between two deliveries that went well.
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
-/// How many changes are looked at for those that resolved an alert.
-const HISTORY: u32 = 1000;
+/// The most alerts of one request: far from what proxies refuse, and no more than Prometheus sends.
+const AT_ONCE: usize = 64;
 
 /// One alert as Alertmanager reads it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,6 +47,13 @@ enum DeliveryError {
     Refused { peer: String, status: u16, body: String },
 }
 
+impl DeliveryError {
+    /// Whether it was what was sent that is wrong, so that sending it again changes nothing.
+    fn is_for_good(&self) -> bool {
+        matches!(self, Self::Refused { status: 400 | 413 | 422, .. })
+    }
+}
+
 /// Delivers to one Alertmanager.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
@@ -65,10 +72,12 @@ impl Peer {
         self.metrics.receiver(&self.target());
         let work = async {
             let (first, longest) = RETRY_AFTER;
+            let longest = longest.min(self.settings.resend_every.max(first));
             let mut wait = first;
+            let mut firing = Vec::new();
             loop {
                 wake.mark_unchanged();
-                let next = match self.deliver().await {
+                let next = match self.deliver(&mut firing).await {
                     Ok(n_alerts) => {
                         wait = first;
                         (n_alerts > 0).then_some(self.settings.resend_every)
@@ -98,21 +107,70 @@ impl Peer {
         }
     }
 
-    async fn deliver(&self) -> Result<usize, DeliveryError> {
-        let alerts = self.alerts(clock::now()).await?;
-        if alerts.is_empty() {
-            return Ok(0);
+    /// Delivers what there is to tell. `firing` is what fired at the delivery before: while the database is away, that is
+    /// told again, because an Alertmanager that hears nothing takes an alert for resolved.
+    async fn deliver(&self, firing: &mut Vec<PostedAlert>) -> Result<usize, DeliveryError> {
+        let now = clock::now();
+        let read = self.alerts(now).await;
+        let alerts = match &read {
+            Ok(alerts) => {
+                *firing = alerts.iter().filter(|it| now < it.ends_at).cloned().collect();
+                alerts
+            }
+            Err(_) => {
+                for alert in firing.iter_mut() {
+                    alert.ends_at = self.until(now);
+                }
+                &*firing
+            }
+        };
+        if !alerts.is_empty() {
+            let sent = self.send(alerts).await;
+            self.metrics.delivery(&self.target(), sent.is_ok());
+            sent?;
+            debug!(peer = self.url.label(), n_alerts = alerts.len(), "alerts delivered");
         }
-        let sent = self.post(&alerts).await;
-        self.metrics.delivery(&self.target(), sent.is_ok());
-        sent?;
-        debug!(peer = self.url.label(), n_alerts = alerts.len(), "alerts delivered");
-        Ok(alerts.len())
+        Ok(read?.len())
+    }
+
+    /// When an alert ends that fires now and is not told again: long enough that a few lost deliveries resolve nothing;
+    /// if this service is gone for good, its alerts end.
+    fn until(&self, now: Timestamp) -> Timestamp {
+        later(now, self.settings.resend_every * 4)
     }
 
     /// What metrics call this Alertmanager.
     fn target(&self) -> String {
         format!("alertmanager {}", self.url.label())
+    }
+
+    /// Sends alerts, a portion at a time. Of a portion that is refused, each is sent by itself: Alertmanager keeps the
+    /// valid ones of some and none of others, and what is wrong with one must cost no other one its delivery.
+    async fn send(&self, alerts: &[PostedAlert]) -> Result<(), DeliveryError> {
+        for portion in alerts.chunks(AT_ONCE) {
+            match self.post(portion).await {
+                Err(refused) if refused.is_for_good() => {
+                    for alert in portion {
+                        self.send_alone(alert).await?;
+                    }
+                }
+                sent => sent?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends one alert. If it is refused for good, that is said, and it waits for the next delivery with the others.
+    async fn send_alone(&self, alert: &PostedAlert) -> Result<(), DeliveryError> {
+        match self.post(std::slice::from_ref(alert)).await {
+            Err(refused) if refused.is_for_good() => {
+                self.metrics.delivery(&self.target(), false);
+                let alertname = alert.labels.get("alertname");
+                error!(alertname, error = chain(&refused), "an alert was refused");
+                Ok(())
+            }
+            sent => sent,
+        }
     }
 
     async fn post(&self, alerts: &[PostedAlert]) -> Result<(), DeliveryError> {
@@ -137,24 +195,16 @@ impl Peer {
     /// Returns what fires, and what was resolved lately and does not fire again.
     async fn alerts(&self, now: Timestamp) -> Result<Vec<PostedAlert>, StoreError> {
         let mut alerts = BTreeMap::new();
-        // Long enough that a few lost deliveries resolve nothing; if this service is gone for good, its alerts end.
-        let until = later(now, self.settings.resend_every * 4);
+        let until = self.until(now);
         for recorded in self.store.firing_events().await? {
             let alert = self.posted(&recorded, until);
             alerts.insert(alert.labels.clone(), alert);
         }
-        let lately = AlertHistoryQuery {
-            recorded_since: Some(earlier(now, self.settings.resolved_for)),
-            limit: HISTORY,
-            ..AlertHistoryQuery::default()
-        };
+        let lately = earlier(now, self.settings.resolved_for);
         // Newest first: an older resolution of the same labels is history already.
-        for recorded in self.store.alert_history(&lately).await? {
-            let transition = &recorded.event.transition;
-            if transition.from == AlertState::Firing {
-                let alert = self.posted(&recorded, transition.at.min(now));
-                alerts.entry(alert.labels.clone()).or_insert(alert);
-            }
+        for recorded in self.store.resolutions_since(lately).await? {
+            let alert = self.posted(&recorded, recorded.event.transition.at.min(now));
+            alerts.entry(alert.labels.clone()).or_insert(alert);
         }
         Ok(alerts.into_values().collect())
     }

@@ -1,11 +1,13 @@
 //! Settings of the metric-spec service.
 
+use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use shadowline_service::{http::HttpSettings, telemetry};
-use shadowline_store::StoreUrl;
+use shadowline_store::{StoreOptions, StoreUrl};
 use shadowline_stream::{LogConfig, Topics};
 
 /// Settings of the metric-spec service.
@@ -14,6 +16,15 @@ use shadowline_stream::{LogConfig, Topics};
 pub struct Config {
     /// The database.
     pub store: StoreUrl,
+    /// A file with the password for PostgreSQL; none when empty.
+    pub store_password_file: PathBuf,
+    /// The most connections for reading.
+    pub store_readers: NonZeroU32,
+    /// The most connections for writing on PostgreSQL; SQLite has one.
+    pub store_writers: NonZeroU32,
+    /// How long PostgreSQL may take for one statement; from a millisecond to a day.
+    #[serde(with = "humantime_serde")]
+    pub store_timeout: Duration,
     /// The consumer group, and the name under which the database keeps how far it has read.
     pub group: String,
     /// The most scores applied in one transaction.
@@ -21,6 +32,9 @@ pub struct Config {
     /// How long checks are kept.
     #[serde(with = "humantime_serde")]
     pub checks_retention: Duration,
+    /// How long changes of alerts are kept; the last one of each spec stays as long as the spec.
+    #[serde(with = "humantime_serde")]
+    pub alerts_retention: Duration,
     /// Where alerts go besides the topic.
     pub alertmanager: AlertmanagerSettings,
     /// Where REST, metrics and health are.
@@ -34,6 +48,40 @@ pub struct Config {
     /// The log output.
     #[serde(default)]
     pub telemetry: telemetry::Settings,
+}
+
+/// A setting that does not go with another.
+#[derive(Debug, thiserror::Error)]
+#[error("setting `{key}` {wrong}; expected {expected}")]
+pub struct ConfigError {
+    key: &'static str,
+    wrong: &'static str,
+    expected: &'static str,
+}
+
+impl Config {
+    /// How the database is used, checked as a whole.
+    pub(crate) fn store_options(&self) -> Result<StoreOptions, ConfigError> {
+        let refused = |key, wrong, expected| Err(ConfigError { key, wrong, expected });
+        let has_file = !self.store_password_file.as_os_str().is_empty();
+        if has_file && self.store.path().is_some() {
+            let expected = "it with an address of PostgreSQL only";
+            return refused("store_password_file", "is set, and `store` is a file", expected);
+        }
+        if has_file && self.store.has_password() {
+            let expected = "the password in one place";
+            return refused("store_password_file", "is set, and `store` has a password", expected);
+        }
+        if !(Duration::from_millis(1)..=Duration::from_secs(86_400)).contains(&self.store_timeout) {
+            return refused("store_timeout", "is out of range", "from 1ms to 1d");
+        }
+        Ok(StoreOptions {
+            readers: self.store_readers,
+            writers: self.store_writers,
+            timeout: self.store_timeout,
+            password_file: has_file.then(|| self.store_password_file.clone()),
+        })
+    }
 }
 
 /// How alerts are delivered to Alertmanager.
@@ -134,6 +182,29 @@ mod tests {
             Layers::defaults(crate::DEFAULTS).unwrap().flags(&["alertmanager.url=x".to_owned()]);
         let error = refused.unwrap().extract::<Config>().unwrap_err().to_string();
         assert!(error.contains("did you mean `urls`"), "{error}");
+    }
+
+    #[test]
+    fn the_password_of_the_database_is_not_printed_and_stands_in_one_place() {
+        let read = |flags: &[&str]| -> Config {
+            let flags: Vec<_> = flags.iter().map(|it| (*it).to_owned()).collect();
+            let layers = Layers::defaults(crate::DEFAULTS).unwrap().flags(&flags);
+            layers.unwrap().extract().unwrap()
+        };
+        let refused = |flags: &[&str]| read(flags).store_options().unwrap_err().to_string();
+        let with_password = "store=postgres://me:hunter2@db/shadowline";
+        let config = read(&[with_password]);
+        let shown = format!("{}{config:?}", settings::print(&config).unwrap());
+        assert!(shown.contains("postgres://me:********@db/shadowline"), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        config.store_options().unwrap();
+        let file = "store_password_file=/run/secrets/db";
+        let without = read(&["store=postgres://me@db/shadowline", file]);
+        let options = without.store_options().unwrap();
+        assert_eq!(options.password_file.unwrap(), std::path::Path::new("/run/secrets/db"));
+        assert!(refused(&[file]).contains("`store` is a file"));
+        assert!(refused(&[with_password, file]).contains("in one place"));
+        assert!(refused(&["store_timeout=0s"]).contains("from 1ms to 1d"));
     }
 
     #[test]

@@ -33,6 +33,9 @@ use crate::metrics::MetricSpecsMetrics;
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// How long after partitions were assigned no timer runs, so that what waits in them is read first.
 const SETTLE: Duration = Duration::from_secs(1);
+/// How long after the last use of the store it is asked for an answer. Scores that wait are tried again sooner, and
+/// say more.
+const PROBE_AFTER: Duration = Duration::from_secs(6);
 
 /// A score and the partition that it was read from.
 #[derive(Debug, Clone)]
@@ -94,13 +97,19 @@ pub(crate) enum ChangeError {
 pub(crate) enum ApplyError {
     #[error("keep the effects of scores")]
     Store(#[source] StoreError),
+    #[error(
+        "the database has lost what it had confirmed: it is at offset {stored} of partition {partition} and was at \
+         {confirmed}, so the service must start again and read from there"
+    )]
+    WentBack { partition: u32, stored: u64, confirmed: u64 },
     #[error("the service is stopping")]
     Stopped,
 }
 
 type Reply<T> = oneshot::Sender<T>;
 
-enum Command {
+/// What the engine is asked to do.
+pub(crate) enum Command {
     Assigned(Reply<Result<BTreeMap<u32, u64>, ApplyError>>),
     Apply(Scores, Reply<Result<(), ApplyError>>),
     Create(MetricSpec, Reply<Result<StoredSpec, ChangeError>>),
@@ -120,6 +129,12 @@ pub(crate) struct Patch {
 /// How everybody else reaches the engine.
 #[derive(Debug, Clone)]
 pub(crate) struct Handle(mpsc::Sender<Command>);
+
+/// What an engine will be asked, also before there is one.
+pub(crate) fn channel() -> (Handle, mpsc::Receiver<Command>) {
+    let (sender, commands) = mpsc::channel(64);
+    (Handle(sender), commands)
+}
 
 impl std::fmt::Debug for Command {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -250,9 +265,20 @@ pub(crate) struct Engine {
     /// When timers may run; none until there are partitions to read. What waits in them may end what a timer would
     /// fire or resolve, so it is read first.
     timers_from: Option<Instant>,
+    /// The database was found to be older than what it had confirmed.
+    went_back: Option<WentBack>,
+    /// When the store is asked for an answer, unless it is used before.
+    probe_at: Instant,
     wakers: Wakers,
     metrics: MetricSpecsMetrics,
     health: Component,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct WentBack {
+    partition: u32,
+    stored: u64,
+    confirmed: u64,
 }
 
 impl Engine {
@@ -274,6 +300,8 @@ impl Engine {
             offsets: BTreeMap::new(),
             stale: true,
             timers_from: None,
+            went_back: None,
+            probe_at: Instant::now() + PROBE_AFTER,
             wakers,
             metrics,
             health,
@@ -285,11 +313,14 @@ impl Engine {
     }
 
     /// Starts the task. It ends when `ending` is cancelled.
-    pub(crate) fn start(mut self, ending: CancellationToken) -> Handle {
-        let (sender, mut commands) = mpsc::channel(64);
+    pub(crate) fn start(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        ending: CancellationToken,
+    ) {
         tokio::spawn(async move {
             loop {
-                let timer = self.next_timer();
+                let (timer, probe_at) = (self.next_timer(), self.probe_at);
                 tokio::select! {
                     () = ending.cancelled() => return,
                     command = commands.recv() => match command {
@@ -297,10 +328,24 @@ impl Engine {
                         None => return,
                     },
                     () = sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => self.run_timers().await,
+                    () = sleep_until(probe_at) => self.probe().await,
                 }
             }
         });
-        Handle(sender)
+    }
+
+    /// Asks the store for an answer, so that its health is known also when nothing is to be kept.
+    async fn probe(&mut self) {
+        let result = if self.stale { self.recover().await } else { self.store.ping().await };
+        if self.noted(result).is_err() {
+            self.stale = true;
+        }
+    }
+
+    /// Reads everything again once the store takes changes.
+    async fn recover(&mut self) -> Result<(), StoreError> {
+        self.store.probe().await?;
+        self.reload().await
     }
 
     async fn obey(&mut self, command: Command) {
@@ -313,7 +358,8 @@ impl Engine {
             }
             Command::Apply(scores, reply) => {
                 let result = self.apply(scores).await;
-                answer(reply, self.noted(result).map_err(ApplyError::Store));
+                let result = self.noted(result).map_err(ApplyError::Store);
+                answer(reply, self.went_back.map_or(result, |it| Err(it.into())));
             }
             Command::Create(spec, reply) => {
                 self.refresh().await;
@@ -352,6 +398,7 @@ impl Engine {
 
     /// After a failed change nobody knows what is stored; after a kept one the store is well.
     fn changed<T>(&mut self, result: Result<T, ChangeError>) -> Result<T, ChangeError> {
+        self.probe_at = Instant::now() + PROBE_AFTER;
         match &result {
             Ok(_) => self.health.ok(),
             Err(ChangeError::Store(_)) => self.stale = true,
@@ -361,7 +408,8 @@ impl Engine {
     }
 
     /// Keeps the health of the store: consumption waits while it fails.
-    fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+    fn noted<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.probe_at = Instant::now() + PROBE_AFTER;
         match &result {
             Ok(_) => self.health.ok(),
             Err(error) => self.health.failing(crate::run::chain(error)),
@@ -399,6 +447,14 @@ impl Engine {
             .into_iter()
             .map(|it| ((it.partition, it.producer, it.instance), it.sequence))
             .collect();
+        // What was confirmed here must be there. A database that was restored, or failed over to a copy that lagged, has
+        // less, and what it lost was read already.
+        let lost = self.offsets.iter().find_map(|(partition, confirmed)| {
+            let stored = offsets.get(partition).copied().unwrap_or(0);
+            let lost = WentBack { partition: *partition, stored, confirmed: *confirmed };
+            (stored < *confirmed).then_some(lost)
+        });
+        self.went_back = self.went_back.or(lost);
         self.offsets = offsets;
         self.stale = false;
         Ok(())
@@ -415,6 +471,9 @@ impl Engine {
         let started = Instant::now();
         if self.stale {
             self.reload().await?;
+        }
+        if self.went_back.is_some() {
+            return Ok(());
         }
         let now = clock::now();
         let mut effects = Effects::default();
@@ -805,6 +864,13 @@ impl Engine {
                 ChangeError::Store(other)
             }
         }
+    }
+}
+
+impl From<WentBack> for ApplyError {
+    fn from(it: WentBack) -> Self {
+        let WentBack { partition, stored, confirmed } = it;
+        Self::WentBack { partition, stored, confirmed }
     }
 }
 

@@ -1,5 +1,6 @@
 //! From the topic of scores to the engine.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use shadowline_service::clock;
@@ -10,9 +11,12 @@ use shadowline_stream::{
 use shadowline_wire::Score;
 use tracing::warn;
 
-use crate::engine::{Handle, PartitionedScore, Scores};
+use crate::engine::{ApplyError, Handle, PartitionedScore, Scores};
 use crate::metrics::MetricSpecsMetrics;
 use crate::run::chain;
+
+/// The longest id or name that is kept; an index of a database takes no more than a few thousand bytes.
+const MAX_TEXT_BYTES: usize = 1024;
 
 /// Hands what is read to the engine, and what cannot be read to the dead letters.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub(crate) struct Ingest {
     pub(crate) dead_letters: DeadLetters,
     pub(crate) metrics: MetricSpecsMetrics,
     pub(crate) health: Component,
+    /// Partition and offset of what the dead letters have of a batch that is handled again.
+    pub(crate) put_aside: HashSet<(u32, u64)>,
 }
 
 impl Handler for Ingest {
@@ -61,10 +67,25 @@ impl Handler for Ingest {
                         trace,
                     });
                 }
-                Err(reason) => self.put_aside(record, &reason).await?,
+                Err(reason) => {
+                    if !self.put_aside.contains(&(record.partition, record.offset)) {
+                        self.put_aside(record, &reason).await?;
+                        self.put_aside.insert((record.partition, record.offset));
+                    }
+                }
             }
         }
-        self.engine.apply(batch).await.map_err(HandlerError::retry)
+        match self.engine.apply(batch).await {
+            Ok(()) => {
+                self.put_aside.clear();
+                Ok(())
+            }
+            // Reading must begin anew, where the database says.
+            Err(error @ ApplyError::WentBack { .. }) => Err(HandlerError::fatal(error)),
+            Err(error @ (ApplyError::Store(_) | ApplyError::Stopped)) => {
+                Err(HandlerError::retry(error))
+            }
+        }
     }
 }
 
@@ -109,5 +130,28 @@ fn trace_of(record: &Received) -> Option<&SpanContext> {
 
 fn read(record: &Received) -> Result<Score, String> {
     let value = record.value.as_ref().ok_or("the record has no value; expected a Score")?;
-    Score::decode(value).map_err(|error| chain(&error))
+    let mut score = Score::decode(value).map_err(|error| chain(&error))?;
+    let texts = [
+        ("inference_id", &score.inference_id),
+        ("model.name", &score.model.name),
+        ("model.version", &score.model.version),
+        ("monitor.name", &score.monitor.name),
+        ("monitor.version", &score.monitor.version),
+    ];
+    for (field, text) in texts {
+        // What no database can keep would be tried for ever.
+        if MAX_TEXT_BYTES < text.len() || text.contains('\0') {
+            let n_bytes = text.len();
+            return Err(format!(
+                "`{field}` of the Score has {n_bytes} bytes or a NUL character; expected at most {MAX_TEXT_BYTES} \
+                 bytes without one"
+            ));
+        }
+    }
+    if let Err(unscored) = &mut score.result {
+        for text in [&mut unscored.code, &mut unscored.message] {
+            *text = text.replace('\0', "\u{fffd}");
+        }
+    }
+    Ok(score)
 }

@@ -18,7 +18,7 @@ mod publish;
 mod run;
 
 pub use api::openapi_json;
-pub use config::{AlertmanagerSettings, Config, PeerUrl, TopicSettings};
+pub use config::{AlertmanagerSettings, Config, ConfigError, PeerUrl, TopicSettings};
 pub use metrics::metric_families;
 pub use run::{MetricSpecsError, run, serve};
 

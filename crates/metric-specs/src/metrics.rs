@@ -32,6 +32,7 @@ pub(crate) struct MetricSpecsMetrics {
     specs: Gauge,
     outbox: Family<OutboxLabels, Gauge>,
     dropped_checks: Counter,
+    dropped_alert_events: Counter,
 }
 
 type FloatGauge = Gauge<f64, AtomicU64>;
@@ -160,6 +161,11 @@ impl MetricSpecsMetrics {
                 "Checks dropped because they were older than their retention",
                 Counter::default(),
             ),
+            dropped_alert_events: metrics.register(
+                "shadowline_alert_events_expired_total",
+                "Changes of alerts dropped because they were older than their retention",
+                Counter::default(),
+            ),
         }
     }
 
@@ -242,6 +248,7 @@ impl MetricSpecsMetrics {
             specs: _,
             outbox: _,
             dropped_checks: _,
+            dropped_alert_events: _,
         } = self;
         for family in [value, window_value] {
             drop(family.get_or_create(&labels(spec)));
@@ -295,8 +302,12 @@ impl MetricSpecsMetrics {
             .set(i64::try_from(n_records).unwrap_or(i64::MAX));
     }
 
-    pub(crate) fn expired(&self, n_checks: u64) {
+    pub(crate) fn checks_expired(&self, n_checks: u64) {
         self.dropped_checks.inc_by(n_checks);
+    }
+
+    pub(crate) fn alert_events_expired(&self, n_events: u64) {
+        self.dropped_alert_events.inc_by(n_events);
     }
 }
 

@@ -1,7 +1,9 @@
 //! The life of the service: open, publish, consume, stop in order.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -15,15 +17,16 @@ use shadowline_stream::{
     TopicError, consume,
 };
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::alert_traces::AlertTraces;
 use crate::alertmanager::Peer;
-use crate::config::Config;
-use crate::engine::{Engine, Handle, Wakers};
+use crate::api::Opened;
+use crate::config::{Config, ConfigError};
+use crate::engine::{self, Command, Engine, Handle, Wakers};
 use crate::ingest::Ingest;
 use crate::log_health;
 use crate::metrics::MetricSpecsMetrics;
@@ -32,14 +35,19 @@ use crate::publish::{Outbox, Publisher};
 const SERVICE: &str = "metric-specs";
 /// The wait before something that failed for now is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// How often old checks are looked for.
+/// The longest wait before a database that is away is tried again.
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
+/// How often old rows are looked for.
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
-/// How many are dropped at once: the writer of checks waits for it.
-const RETENTION_PORTION: u32 = 2_000;
+/// How many are dropped at once: on SQLite the writer of checks waits for it.
+const RETENTION_PORTION: u32 = 5_000;
 
 /// Why the service stopped without being told to.
 #[derive(Debug, thiserror::Error)]
 pub enum MetricSpecsError {
+    /// Settings that do not go together.
+    #[error("check the settings")]
+    Settings(#[source] ConfigError),
     /// The database cannot be used as it is set.
     #[error("open the database")]
     Store(#[source] StoreError),
@@ -83,10 +91,13 @@ pub fn run(
     })
 }
 
-/// Runs the service on a log until `stop`: REST at once, evaluation when the topics are there.
+/// Runs the service on a log until `stop`: health at once, REST when the database is there, evaluation when the topics
+/// are.
 ///
 /// # Errors
-/// What no waiting cures: a database or topics of the wrong form, a log that refuses.
+/// What no waiting cures: a database that refuses us, a database or topics of the wrong form, a log that refuses. A
+/// database that is away is waited for; one that has lost what it had confirmed ends the service, so that it starts
+/// again where the database is.
 pub fn serve(
     config: Config,
     log: Log,
@@ -101,38 +112,24 @@ pub fn serve(
         metrics.with_registry(|it| log.metrics().register(it));
         let own_metrics = MetricSpecsMetrics::register(&metrics);
         health.set_consumers(lag_of(&log, &config.group, config.topics.prefix.scores()));
-        let store = open_store(&config).await?;
+        let options = config.store_options().map_err(MetricSpecsError::Settings)?;
+        make_directory(&config).await?;
+        let store = Store::new(&config.store, &options).map_err(MetricSpecsError::Store)?;
         let wakers = Wakers {
             specs: watch::Sender::new(()),
             alerts: watch::Sender::new(()),
             traces: AlertTraces::default(),
         };
-        let names = &config.topics.prefix;
-        let engine = Engine::open(
-            store.clone(),
-            config.group.clone(),
-            names.scores().to_string(),
-            wakers.clone(),
-            own_metrics.clone(),
-            health.component("store"),
-        )
-        .await
-        .map_err(MetricSpecsError::Store)?;
+        let (engine, commands) = engine::channel();
 
         // Ends when this function does, however it does; HTTP goes last, so that health can be asked until then.
         let ending = CancellationToken::new();
         let _ending = ending.clone().drop_guard();
         let tasks = TaskTracker::new();
         tasks.spawn(announce_stop(health.clone(), stop.clone(), ending.clone()));
-        tasks.spawn(drop_old_checks(
-            store.clone(),
-            config.checks_retention,
-            own_metrics.clone(),
-            ending.clone(),
-        ));
-        let engine = engine.start(ending.clone());
-        start_peers(&config, &listener, &store, &wakers, &own_metrics, &tasks, &ending)?;
-        let api = crate::api::router(engine.clone(), store.clone());
+        let external_url = external_url(&config, &listener)?;
+        let opened = Opened::default();
+        let api = crate::api::router(engine.clone(), store.clone(), opened.clone());
         let http = http::serve(listener, http::router(&health, &metrics, api), ending.clone());
         tokio::pin!(http);
 
@@ -143,7 +140,9 @@ pub fn serve(
             engine,
             wakers: &wakers,
             metrics: own_metrics,
+            external_url,
             health: &health,
+            storing: health.component("store"),
             topics: health.component("topics"),
             consuming: health.component("scores"),
             tasks: &tasks,
@@ -151,7 +150,7 @@ pub fn serve(
             ending: ending.clone(),
         };
         let result = tokio::select! {
-            result = pipeline.run() => result,
+            result = pipeline.run(commands, opened) => result,
             result = &mut http => result.map_err(MetricSpecsError::Http),
         };
         ending.cancel();
@@ -183,46 +182,24 @@ fn lag_of(
     }
 }
 
-async fn open_store(config: &Config) -> Result<Store, MetricSpecsError> {
-    if let Some(dir) = config.store.path().and_then(|it| it.parent()) {
-        tokio::fs::create_dir_all(dir).await.map_err(|source| MetricSpecsError::Directory {
-            dir: dir.display().to_string(),
-            source,
-        })?;
-    }
-    Store::open(&config.store).await.map_err(MetricSpecsError::Store)
+async fn make_directory(config: &Config) -> Result<(), MetricSpecsError> {
+    let Some(dir) = config.store.path().and_then(|it| it.parent()) else { return Ok(()) };
+    tokio::fs::create_dir_all(dir)
+        .await
+        .map_err(|source| MetricSpecsError::Directory { dir: dir.display().to_string(), source })
 }
 
-fn start_peers(
-    config: &Config,
-    listener: &TcpListener,
-    store: &Store,
-    wakers: &Wakers,
-    metrics: &MetricSpecsMetrics,
-    tasks: &TaskTracker,
-    ending: &CancellationToken,
-) -> Result<(), MetricSpecsError> {
-    let settings = &config.alertmanager;
-    let client = reqwest::Client::builder().build().map_err(MetricSpecsError::Client)?;
-    let external_url = match settings.external_url.trim_end_matches('/') {
-        "" => format!("http://{}", listener.local_addr().map_err(MetricSpecsError::Http)?),
-        given => given.to_owned(),
-    };
-    for url in &settings.urls {
-        let peer = Peer {
-            url: url.clone(),
-            client: client.clone(),
-            settings: settings.clone(),
-            external_url: external_url.clone(),
-            store: store.clone(),
-            metrics: metrics.clone(),
-        };
-        tasks.spawn(peer.run(wakers.alerts.subscribe(), ending.clone()));
+fn external_url(config: &Config, listener: &TcpListener) -> Result<String, MetricSpecsError> {
+    match config.alertmanager.external_url.trim_end_matches('/') {
+        "" => {
+            let address = listener.local_addr().map_err(MetricSpecsError::Http)?;
+            Ok(format!("http://{address}"))
+        }
+        given => Ok(given.to_owned()),
     }
-    Ok(())
 }
 
-/// The side of the service that reads and writes the log, while it runs.
+/// Everything but REST, while it runs.
 struct Pipeline<'a> {
     config: &'a Config,
     log: &'a Log,
@@ -230,7 +207,9 @@ struct Pipeline<'a> {
     engine: Handle,
     wakers: &'a Wakers,
     metrics: MetricSpecsMetrics,
+    external_url: String,
     health: &'a Health,
+    storing: Component,
     topics: Component,
     consuming: Component,
     tasks: &'a TaskTracker,
@@ -239,7 +218,16 @@ struct Pipeline<'a> {
 }
 
 impl Pipeline<'_> {
-    async fn run(self) -> Result<(), MetricSpecsError> {
+    async fn run(
+        self,
+        commands: mpsc::Receiver<Command>,
+        opened: Opened,
+    ) -> Result<(), MetricSpecsError> {
+        let Some(engine) = self.open_store().await? else { return Ok(()) };
+        engine.start(commands, self.ending.clone());
+        opened.store(true, Ordering::Relaxed);
+        self.start_retention();
+        self.start_peers()?;
         if !self.prepare_topics().await? {
             return Ok(());
         }
@@ -257,6 +245,7 @@ impl Pipeline<'_> {
             dead_letters: DeadLetters::new(producer, names, format!("/{SERVICE}")),
             metrics: self.metrics,
             health: self.consuming.clone(),
+            put_aside: HashSet::new(),
         };
         let mut options = ConsumerOptions::new(self.config.group.as_str(), [names.scores()]);
         options.max_batch = self.config.max_batch;
@@ -264,6 +253,75 @@ impl Pipeline<'_> {
         self.consuming.waiting(Status::Failing(reason));
         info!(group = options.group, "judging scores");
         consume(self.log, options, &mut ingest, self.stop).await.map_err(MetricSpecsError::Consume)
+    }
+
+    /// Opens the database and reads what is in it, waiting for it where that helps; `None` if a stop came first.
+    async fn open_store(&self) -> Result<Option<Engine>, MetricSpecsError> {
+        let mut wait = RETRY_AFTER;
+        loop {
+            let error = tokio::select! {
+                opened = self.try_open() => match opened {
+                    Ok(engine) => return Ok(Some(engine)),
+                    Err(error) => error,
+                },
+                () = self.stop.cancelled() => return Ok(None),
+            };
+            if error.is_permanent() {
+                return Err(MetricSpecsError::Store(error));
+            }
+            self.storing.failing(format!("waiting for the database: {}", chain(&error)));
+            tokio::select! {
+                () = tokio::time::sleep(wait) => wait = (wait * 2).min(LONGEST_RETRY),
+                () = self.stop.cancelled() => return Ok(None),
+            }
+        }
+    }
+
+    async fn try_open(&self) -> Result<Engine, StoreError> {
+        self.store.prepare().await?;
+        Engine::open(
+            self.store.clone(),
+            self.config.group.clone(),
+            self.config.topics.prefix.scores().to_string(),
+            self.wakers.clone(),
+            self.metrics.clone(),
+            self.storing.clone(),
+        )
+        .await
+    }
+
+    fn start_retention(&self) {
+        for (old, retention) in [
+            (Old::Checks, self.config.checks_retention),
+            (Old::AlertEvents, self.config.alerts_retention),
+        ] {
+            let (store, metrics) = (self.store.clone(), self.metrics.clone());
+            let work = drop_old(old, store, retention, metrics);
+            let ending = self.ending.clone();
+            self.tasks.spawn(async move {
+                tokio::select! {
+                    () = work => {}
+                    () = ending.cancelled() => {}
+                }
+            });
+        }
+    }
+
+    fn start_peers(&self) -> Result<(), MetricSpecsError> {
+        let settings = &self.config.alertmanager;
+        let client = reqwest::Client::builder().build().map_err(MetricSpecsError::Client)?;
+        for url in &settings.urls {
+            let peer = Peer {
+                url: url.clone(),
+                client: client.clone(),
+                settings: settings.clone(),
+                external_url: self.external_url.clone(),
+                store: self.store.clone(),
+                metrics: self.metrics.clone(),
+            };
+            self.tasks.spawn(peer.run(self.wakers.alerts.subscribe(), self.ending.clone()));
+        }
+        Ok(())
     }
 
     fn start_publishers(&self, producer: &Producer) {
@@ -336,36 +394,43 @@ async fn announce_stop(health: Health, stop: CancellationToken, ending: Cancella
     }
 }
 
-/// Drops checks that are older than their retention, a few at a time.
-async fn drop_old_checks(
-    store: Store,
-    retention: Duration,
-    metrics: MetricSpecsMetrics,
-    ending: CancellationToken,
-) {
+/// What is kept for a time only.
+#[derive(Debug, Clone, Copy)]
+enum Old {
+    Checks,
+    AlertEvents,
+}
+
+/// Drops what is older than its retention, a few rows at a time.
+async fn drop_old(old: Old, store: Store, retention: Duration, metrics: MetricSpecsMetrics) {
     let Ok(retention) = SignedDuration::try_from(retention) else { return };
-    let work = async {
-        loop {
-            let dropped = match clock::now().checked_sub(retention) {
-                Ok(cutoff) => store.delete_checks_before(cutoff, RETENTION_PORTION).await,
-                // Longer than there has been time.
-                Err(_) => Ok(0),
+    loop {
+        // Else it is longer than there has been time.
+        if let Ok(cutoff) = clock::now().checked_sub(retention) {
+            let dropped = match old {
+                Old::Checks => store.delete_checks_before(cutoff, RETENTION_PORTION).await,
+                Old::AlertEvents => {
+                    store.delete_alert_events_before(cutoff, RETENTION_PORTION).await
+                }
             };
             match dropped {
-                Ok(n_checks) => {
-                    metrics.expired(n_checks);
-                    if n_checks == u64::from(RETENTION_PORTION) {
+                Ok(n_rows) => {
+                    match old {
+                        Old::Checks => metrics.checks_expired(n_rows),
+                        Old::AlertEvents => metrics.alert_events_expired(n_rows),
+                    }
+                    if n_rows == u64::from(RETENTION_PORTION) {
+                        // Whoever waits for the writer has it first.
+                        tokio::task::yield_now().await;
                         continue;
                     }
                 }
-                Err(error) => warn!(error = chain(&error), "old checks were not dropped"),
+                Err(error) => {
+                    warn!(kind = ?old, error = chain(&error), "old rows were not dropped")
+                }
             }
-            tokio::time::sleep(RETENTION_EVERY).await;
         }
-    };
-    tokio::select! {
-        () = work => {}
-        () = ending.cancelled() => {}
+        tokio::time::sleep(RETENTION_EVERY).await;
     }
 }
 
@@ -374,7 +439,11 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
-        text += &format!(": {inner}");
+        let said = inner.to_string();
+        // Some libraries say in a text what they name as its cause, too.
+        if !text.ends_with(&said) {
+            text += &format!(": {said}");
+        }
         cause = inner.source();
     }
     text

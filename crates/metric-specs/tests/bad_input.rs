@@ -5,14 +5,18 @@ mod support;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use shadowline_testkit::TestLog;
+use shadowline_testkit::{TestDatabase, TestLog, on_both_stores};
 use support::{Running, spec};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_bad_request_is_refused_with_its_reason() {
+on_both_stores! {
+    async fn every_bad_request_is_refused_with_its_reason(database: TestDatabase) {
+        every_bad_request(database).await;
+    }
+}
+
+async fn every_bad_request(database: TestDatabase) {
     let log = TestLog::embedded().await;
-    let dir = tempfile::tempdir().unwrap();
-    let service = Running::start(&log, dir.path()).await;
+    let service = Running::start(&log, &database).await;
     service.create(spec("there")).await;
 
     let with = |pointer: &str, value: Value| {
@@ -138,6 +142,10 @@ async fn every_bad_request_is_refused_with_its_reason() {
         (Method::GET, "/v1/checks?limit=100000".into(), String::new(), 400, "from 1 to 1000"),
         (Method::GET, "/v1/checks?limit=1&limit=2".into(), String::new(), 400, "came twice"),
         (Method::GET, "/v1/checks?since=yesterday".into(), String::new(), 400, "`yesterday`"),
+        (Method::GET, "/v1/checks?inference_id=a%00b".into(), String::new(), 400, "NUL"),
+        (Method::GET, put("a%00b"), String::new(), 404, "no metric spec"),
+        (Method::GET, put("a%00b/versions"), String::new(), 404, "no metric spec"),
+        (Method::GET, "/v1/checks?cursor=9223372036854775807-1".into(), String::new(), 400, "`cursor`"),
         (Method::GET, "/v1/checks?cursor=x".into(), String::new(), 400, "`cursor`"),
         (Method::GET, "/v1/checks/count?limit=1".into(), String::new(), 400, "`limit`"),
         (
@@ -166,8 +174,8 @@ async fn every_bad_request_is_refused_with_its_reason() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_api_describes_itself() {
     let log = TestLog::embedded().await;
-    let dir = tempfile::tempdir().unwrap();
-    let service = Running::start(&log, dir.path()).await;
+    let database = TestDatabase::sqlite();
+    let service = Running::start(&log, &database).await;
     let (status, openapi) = service.get("/openapi.json").await;
     assert_eq!((status, openapi["info"]["title"].as_str()), (200, Some("Shadowline metric specs")));
     assert!(service.get("/docs").await.1.as_str().unwrap().contains("openapi.json"));

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 use shadowline_stream::LogConfig;
-use shadowline_testkit::{TestLog, wait_for};
+use shadowline_testkit::{TestDatabase, TestLog, on_both_stores, wait_for};
 use support::{Monitor, N_PARTITIONS, Running, TIMEOUT, config, spec};
 
 const N_SCORES: u64 = 20_000;
@@ -47,12 +47,16 @@ async fn everything_is_checked_once(service: &Running) {
     assert_eq!(events.last().unwrap()["incident"], 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_the_embedded_log_the_service_is_abandoned() {
+on_both_stores! {
+    async fn on_the_embedded_log_the_service_is_abandoned(database: TestDatabase) {
+        the_service_is_abandoned(database).await;
+    }
+}
+
+async fn the_service_is_abandoned(database: TestDatabase) {
     let log = TestLog::embedded().await;
-    let dir = tempfile::tempdir().unwrap();
     let monitor = Monitor::new(&log, "iforest").await;
-    let mut service = Running::start(&log, dir.path()).await;
+    let mut service = Running::start(&log, &database).await;
     service.create(spec("one")).await;
     service.create(spec("two")).await;
     let sender = tokio::spawn(async move { monitor.send_all(values()).await });
@@ -63,7 +67,7 @@ async fn on_the_embedded_log_the_service_is_abandoned() {
         })
         .await;
         service.abandon().await;
-        service = Running::start(&log, dir.path()).await;
+        service = Running::start(&log, &database).await;
     }
     sender.await.unwrap();
     everything_is_checked_once(&service).await;
@@ -74,14 +78,14 @@ async fn on_the_embedded_log_the_service_is_abandoned() {
 struct Process(Child);
 
 impl Process {
-    fn start(log: &TestLog, dir: &std::path::Path) -> Self {
+    fn start(log: &TestLog, database: &TestDatabase) -> Self {
         let LogConfig::Kafka { bootstrap_servers, .. } = log.config() else {
             panic!("it is on Kafka")
         };
         let settings = [
             "http.listen=127.0.0.1:0".to_owned(),
             "telemetry.format=json".to_owned(),
-            format!("store={}", dir.join("data/store.db").display()),
+            format!("store={}", database.url()),
             format!("group={}", log.group("metric-specs")),
             format!("topics.prefix={}", log.topics().prefix()),
             format!("topics.partitions={N_PARTITIONS}"),
@@ -113,18 +117,28 @@ impl Drop for Process {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_kafka_the_process_is_killed() {
+async fn on_kafka_and_sqlite_the_process_is_killed() {
     let Some(log) = TestLog::kafka().await else { return };
-    let dir = tempfile::tempdir().unwrap();
+    the_process_is_killed(log, TestDatabase::sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_kafka_and_postgres_the_process_is_killed() {
+    let Some(log) = TestLog::kafka().await else { return };
+    let Some(database) = TestDatabase::postgres().await else { return };
+    the_process_is_killed(log, database).await;
+}
+
+async fn the_process_is_killed(log: TestLog, database: TestDatabase) {
     let monitor = Monitor::new(&log, "iforest").await;
-    let service = Running::start(&log, dir.path()).await;
+    let service = Running::start(&log, &database).await;
     service.create(spec("one")).await;
     service.create(spec("two")).await;
     service.stop().await;
-    let store = shadowline_store::Store::open(&config(&log, dir.path()).store).await.unwrap();
+    let store = shadowline_store::Store::open(&config(&log, &database).store).await.unwrap();
     let sender = tokio::spawn(async move { monitor.send_all(values()).await });
     for share in 1..=4 {
-        let mut process = Process::start(&log, dir.path());
+        let mut process = Process::start(&log, &database);
         let least = share * 2 * N_SCORES / 6;
         wait_for("some are checked", TIMEOUT * 2, async || {
             store.count_checks(&shadowline_store::CheckFilter::default()).await.unwrap().total()
@@ -135,7 +149,7 @@ async fn on_kafka_the_process_is_killed() {
     }
     sender.await.unwrap();
     store.close().await;
-    let service = Running::start(&log, dir.path()).await;
+    let service = Running::start(&log, &database).await;
     everything_is_checked_once(&service).await;
     service.stop().await;
 }

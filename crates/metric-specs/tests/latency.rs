@@ -5,14 +5,13 @@ mod support;
 
 use jiff::SignedDuration;
 use shadowline_service::clock;
-use shadowline_testkit::on_both_logs;
+use shadowline_testkit::on_both_logs_and_stores;
 use support::{Monitor, Running, Tail, spec};
 
-on_both_logs! {
-    async fn an_alert_is_on_the_topic_within_300_ms_of_its_score(log: TestLog) {
-        let dir = tempfile::tempdir().unwrap();
+on_both_logs_and_stores! {
+    async fn an_alert_is_on_the_topic_within_300_ms_of_its_score(log: TestLog, database: TestDatabase) {
         let monitor = Monitor::new(&log, "iforest").await;
-        let service = Running::start(&log, dir.path()).await;
+        let service = Running::start(&log, &database).await;
         service.create(spec("outliers")).await;
         let mut alerts = Tail::of(&log, &log.topics().alerts()).await;
         let mut took = Vec::new();

@@ -8,14 +8,13 @@ use std::collections::BTreeSet;
 use prost::Message;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shadowline_testkit::{on_both_logs, wait_for};
+use shadowline_testkit::{on_both_logs_and_stores, wait_for};
 use shadowline_wire::{ALERT_TYPE, METRIC_SPEC_TYPE, WatchedSpec, event};
 use support::{Monitor, Peer, Running, TIMEOUT, Tail, config, spec, time};
 
-on_both_logs! {
-    async fn a_spec_is_registered_changed_and_deleted_and_the_topic_has_it_all(log: TestLog) {
-        let dir = tempfile::tempdir().unwrap();
-        let service = Running::start(&log, dir.path()).await;
+on_both_logs_and_stores! {
+    async fn a_spec_is_registered_changed_and_deleted_and_the_topic_has_it_all(log: TestLog, database: TestDatabase) {
+        let service = Running::start(&log, &database).await;
         let created = service.create(spec("outliers")).await;
         assert_eq!((created["version"].as_u64(), created["change"].as_str()), (Some(1), Some("created")));
         assert_eq!(created["alerts_when"], "alerts when > 0.62");
@@ -75,10 +74,9 @@ on_both_logs! {
         service.stop().await;
     }
 
-    async fn each_score_is_checked_once_by_each_spec_however_often_it_comes(log: TestLog) {
-        let dir = tempfile::tempdir().unwrap();
+    async fn each_score_is_checked_once_by_each_spec_however_often_it_comes(log: TestLog, database: TestDatabase) {
         let monitor = Monitor::new(&log, "iforest").await;
-        let mut service = Running::start(&log, dir.path()).await;
+        let mut service = Running::start(&log, &database).await;
         service.create(spec("one")).await;
         let mut two = spec("two");
         two["alert_when"] = json!({"operator": "<=", "threshold": 0.25});
@@ -104,11 +102,11 @@ on_both_logs! {
             match round {
                 1 => {
                     service.stop().await;
-                    service = Running::start(&log, dir.path()).await;
+                    service = Running::start(&log, &database).await;
                 }
                 2 => {
                     service.abandon().await;
-                    service = Running::start(&log, dir.path()).await;
+                    service = Running::start(&log, &database).await;
                 }
                 _ => {}
             }
@@ -143,10 +141,9 @@ on_both_logs! {
         service.stop().await;
     }
 
-    async fn a_spec_that_names_no_detector_version_goes_by_the_newest(log: TestLog) {
-        let dir = tempfile::tempdir().unwrap();
+    async fn a_spec_that_names_no_detector_version_goes_by_the_newest(log: TestLog, database: TestDatabase) {
         let monitor = Monitor::new(&log, "iforest").await;
-        let service = Running::start(&log, dir.path()).await;
+        let service = Running::start(&log, &database).await;
         service.create(spec("newest")).await;
         let mut pinned = spec("pinned");
         pinned["metric"]["version"] = json!(1);
@@ -173,10 +170,9 @@ on_both_logs! {
         service.stop().await;
     }
 
-    async fn an_alert_fires_once_and_resolves_by_its_timer(log: TestLog) {
-        let dir = tempfile::tempdir().unwrap();
+    async fn an_alert_fires_once_and_resolves_by_its_timer(log: TestLog, database: TestDatabase) {
         let monitor = Monitor::new(&log, "iforest").await;
-        let service = Running::start(&log, dir.path()).await;
+        let service = Running::start(&log, &database).await;
         let mut outliers = spec("outliers");
         outliers["over"] = json!({"last": 20, "min_samples": 20, "exceeds": 0.5});
         outliers["resolve_after"] = json!("500ms");
@@ -230,10 +226,9 @@ on_both_logs! {
         service.stop().await;
     }
 
-    async fn a_deleted_or_changed_spec_ends_its_alert_and_a_restart_keeps_it(log: TestLog) {
-        let dir = tempfile::tempdir().unwrap();
+    async fn a_deleted_or_changed_spec_ends_its_alert_and_a_restart_keeps_it(log: TestLog, database: TestDatabase) {
         let monitor = Monitor::new(&log, "iforest").await;
-        let service = Running::start(&log, dir.path()).await;
+        let service = Running::start(&log, &database).await;
         for name in ["deleted", "changed", "disabled", "kept"] {
             service.create(spec(name)).await;
         }
@@ -243,7 +238,7 @@ on_both_logs! {
         };
         wait_for("all fire", TIMEOUT, async || firing(&service).await == 4).await;
         service.abandon().await;
-        let service = Running::start(&log, dir.path()).await;
+        let service = Running::start(&log, &database).await;
         assert_eq!(firing(&service).await, 4);
 
         service.call(Method::DELETE, "/v1/metric-specs/deleted", None).await;
@@ -266,10 +261,9 @@ on_both_logs! {
         service.stop().await;
     }
 
-    async fn what_is_no_score_goes_to_the_dead_letters(log: TestLog) {
-        let dir = tempfile::tempdir().unwrap();
+    async fn what_is_no_score_goes_to_the_dead_letters(log: TestLog, database: TestDatabase) {
         let monitor = Monitor::new(&log, "iforest").await;
-        let service = Running::start(&log, dir.path()).await;
+        let service = Running::start(&log, &database).await;
         service.create(spec("outliers")).await;
         let mut dead = Tail::of(&log, &log.topics().dead_letters()).await;
         monitor.send_bytes(b"\xff\xff\xff no score").await;
@@ -286,11 +280,10 @@ on_both_logs! {
         service.stop().await;
     }
 
-    async fn alertmanagers_get_the_alert_and_its_end_however_they_fail(log: TestLog) {
-        let dir = tempfile::tempdir().unwrap();
+    async fn alertmanagers_get_the_alert_and_its_end_however_they_fail(log: TestLog, database: TestDatabase) {
         let monitor = Monitor::new(&log, "iforest").await;
         let (good, failing) = (Peer::start(false).await, Peer::start(true).await);
-        let mut settings = config(&log, dir.path());
+        let mut settings = config(&log, &database);
         settings.alertmanager.urls = vec![good.url.clone(), failing.url.clone()];
         settings.alertmanager.external_url = "https://shadowline.example/specs/".to_owned();
         let service = Running::start_with(settings.clone(), &log).await;
@@ -339,15 +332,38 @@ on_both_logs! {
         service.stop().await;
     }
 
-    async fn a_topic_that_lost_the_specs_gets_them_again(log: TestLog) {
-        let dir = tempfile::tempdir().unwrap();
-        let service = Running::start(&log, dir.path()).await;
+    async fn an_alert_that_alertmanager_refuses_costs_no_other_its_delivery(log: TestLog, database: TestDatabase) {
+        let monitor = Monitor::new(&log, "iforest").await;
+        let peer = Peer::start(false).await;
+        peer.refuse_alert("refused");
+        let mut settings = config(&log, &database);
+        settings.alertmanager.urls = vec![peer.url.clone()];
+        let service = Running::start_with(settings, &log).await;
+        for name in ["first", "refused", "second"] {
+            service.create(spec(name)).await;
+        }
+        monitor.send(1, Some(0.9)).await;
+        for name in ["first", "second"] {
+            let of_this = |posts: &[(jiff::Timestamp, Value)]| {
+                posts.iter().filter(|(_, body)| body.to_string().contains(name)).count() >= 2
+            };
+            peer.wait("the others are delivered, and sent again", of_this).await;
+        }
+        for (_, body) in peer.posts() {
+            assert!(!body.to_string().contains("refused"), "{body}");
+        }
+        assert!(service.metrics().await.contains("result=\"error\""));
+        service.stop().await;
+    }
+
+    async fn a_topic_that_lost_the_specs_gets_them_again(log: TestLog, database: TestDatabase) {
+        let service = Running::start(&log, &database).await;
         service.create(spec("outliers")).await;
         let mut tail = Tail::of(&log, &log.topics().metric_specs()).await;
         tail.next().await;
         service.stop().await;
         // The same database with other topics, as after the log was made anew.
-        let mut settings = config(&log, dir.path());
+        let mut settings = config(&log, &database);
         settings.topics.prefix = shadowline_stream::Topics::with_prefix(log.group("anew.")).unwrap();
         let topic = settings.topics.prefix.metric_specs();
         let service = Running::start_with(settings, &log).await;

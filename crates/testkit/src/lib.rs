@@ -17,6 +17,7 @@ mod postgres_server;
 mod program;
 mod skip;
 mod stack;
+mod test_database;
 mod test_log;
 mod trace_collector;
 mod wait;
@@ -24,6 +25,7 @@ mod wait;
 pub use kafka_node::KafkaNode;
 pub use postgres_server::{PostgresServer, psql};
 pub use stack::{Alertmanager, Caddy, Prometheus, stack_program};
+pub use test_database::TestDatabase;
 pub use test_log::TestLog;
 pub use trace_collector::{CollectedSpan, TraceCollector};
 pub use wait::{wait_for, wait_for_some};
@@ -58,6 +60,86 @@ macro_rules! on_both_logs {
                 async fn on_kafka() {
                     if let Some(log) = $crate::TestLog::kafka().await {
                         check(log).await;
+                    }
+                }
+            }
+        )+
+    };
+}
+
+/// Makes two tests of each function, one on SQLite and one on PostgreSQL.
+///
+/// ```ignore
+/// testkit::on_both_stores! {
+///     async fn what_is_kept_comes_back(database: TestDatabase) {
+///         // ...
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! on_both_stores {
+    ($($(#[$meta:meta])* async fn $name:ident($database:ident: TestDatabase) $body:block)+) => {
+        $(
+            mod $name {
+                #[allow(unused_imports, reason = "a body need not use anything from around it")]
+                use super::*;
+
+                $(#[$meta])*
+                async fn check($database: $crate::TestDatabase) $body
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn on_sqlite() {
+                    check($crate::TestDatabase::sqlite()).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn on_postgres() {
+                    if let Some(database) = $crate::TestDatabase::postgres().await {
+                        check(database).await;
+                    }
+                }
+            }
+        )+
+    };
+}
+
+/// Makes three tests of each function: the embedded log with SQLite and with PostgreSQL, and Apache Kafka with SQLite.
+/// Nothing is between a log and a database that the fourth could show.
+///
+/// ```ignore
+/// testkit::on_both_logs_and_stores! {
+///     async fn a_score_is_checked(log: TestLog, database: TestDatabase) {
+///         // ...
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! on_both_logs_and_stores {
+    ($($(#[$meta:meta])* async fn $name:ident($log:ident: TestLog, $database:ident: TestDatabase) $body:block)+) => {
+        $(
+            mod $name {
+                #[allow(unused_imports, reason = "a body need not use anything from around it")]
+                use super::*;
+
+                $(#[$meta])*
+                async fn check($log: $crate::TestLog, $database: $crate::TestDatabase) $body
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn on_the_embedded_log_and_sqlite() {
+                    check($crate::TestLog::embedded().await, $crate::TestDatabase::sqlite()).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn on_the_embedded_log_and_postgres() {
+                    if let Some(database) = $crate::TestDatabase::postgres().await {
+                        check($crate::TestLog::embedded().await, database).await;
+                    }
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn on_kafka_and_sqlite() {
+                    if let Some(log) = $crate::TestLog::kafka().await {
+                        check(log, $crate::TestDatabase::sqlite()).await;
                     }
                 }
             }

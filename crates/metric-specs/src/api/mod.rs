@@ -6,9 +6,14 @@ mod query;
 mod specs;
 mod views;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use shadowline_service::{docs, http::ApiError};
 use shadowline_store::{Store, StoreError};
@@ -18,6 +23,9 @@ use crate::engine::{ChangeError, Handle};
 
 /// A metric spec is a page of text at most.
 const MAX_SPEC_BYTES: usize = 64 * 1024;
+
+const UNAVAILABLE: &str =
+    "the database cannot be used at the moment, try again later; /readyz says what is wrong";
 
 /// What every handler has.
 #[derive(Debug, Clone)]
@@ -61,7 +69,10 @@ pub fn openapi_json() -> String {
     json
 }
 
-pub(crate) fn router(engine: Handle, store: Store) -> Router {
+/// Whether the database was opened; until then every request is answered by 503.
+pub(crate) type Opened = Arc<AtomicBool>;
+
+pub(crate) fn router(engine: Handle, store: Store, opened: Opened) -> Router {
     let specs = get(specs::list).post(specs::create);
     let spec = get(specs::show).put(specs::put).patch(specs::patch).delete(specs::delete);
     Router::new()
@@ -73,6 +84,7 @@ pub(crate) fn router(engine: Handle, store: Store) -> Router {
         .route("/v1/checks/count", get(checks::count))
         .route("/v1/alerts", get(alerts::current))
         .route("/v1/alerts/history", get(alerts::history))
+        .route_layer(from_fn_with_state(opened, refuse_until_opened))
         .with_state(Api { engine, store })
         .merge(docs::router("Shadowline metric specs", openapi_json()))
 }
@@ -98,5 +110,17 @@ fn refused(error: ChangeError) -> ApiError {
 /// The database may come back, so the caller is told to try again; its cause is for the log.
 fn store_failed(error: &StoreError) -> ApiError {
     tracing::error!(error = crate::run::chain(error), "request failed");
-    ApiError::unavailable("the database does not answer as it should; the service's log says why")
+    ApiError::unavailable(UNAVAILABLE)
+}
+
+async fn refuse_until_opened(
+    State(opened): State<Opened>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if opened.load(Ordering::Relaxed) {
+        next.run(request).await
+    } else {
+        ApiError::unavailable(UNAVAILABLE).into_response()
+    }
 }

@@ -27,6 +27,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
         let Query(pairs) = pairs.map_err(|error| ApiError::invalid(error.body_text()))?;
         let mut parameters = HashMap::new();
         for (name, value) in pairs {
+            if value.contains('\0') {
+                return Err(ApiError::invalid(format!(
+                    "query parameter `{name}` has a NUL character; expected a text without"
+                )));
+            }
             if parameters.insert(name.clone(), value).is_some() {
                 return Err(ApiError::invalid(format!(
                     "query parameter `{name}` came twice; expected it once"

@@ -64,8 +64,13 @@ pub(super) async fn list(
 }
 
 async fn find(api: &Api, key: &str) -> Result<StoredSpec, ApiError> {
+    let not_found = || ApiError::not_found(format!("there is no metric spec `{key}`"));
+    // PostgreSQL refuses to look for it.
+    if key.contains('\0') {
+        return Err(not_found());
+    }
     let found = api.store.spec(&SpecKey::parse(key)).await.map_err(|it| store_failed(&it))?;
-    found.ok_or_else(|| ApiError::not_found(format!("there is no metric spec `{key}`")))
+    found.ok_or_else(not_found)
 }
 
 /// Shows a metric spec, by its id or its name.

@@ -6,7 +6,6 @@
     reason = "each test file uses its part, and fails by panicking"
 )]
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ use shadowline_store::StoreUrl;
 use shadowline_stream::{
     Bytes, Envelope, Origin, OutRecord, Producer, ReadEvent, Reader, Received, StartAt,
 };
-use shadowline_testkit::{TestLog, wait_for};
+use shadowline_testkit::{TestDatabase, TestLog, wait_for};
 use shadowline_wire::{ModelRef, MonitorRef, SCORE_TYPE, Score, ScoreValue, Unscored};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -32,9 +31,9 @@ pub const TIMEOUT: Duration = Duration::from_secs(30);
 pub const N_PARTITIONS: u32 = 3;
 pub const INSTANCE: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
 
-pub fn config(log: &TestLog, dir: &Path) -> Config {
+pub fn config(log: &TestLog, database: &TestDatabase) -> Config {
     let mut config: Config = Layers::defaults(DEFAULTS).unwrap().extract().unwrap();
-    config.store = StoreUrl::sqlite(dir.join("data/store.db"));
+    config.store = StoreUrl::try_from(database.url().to_owned()).unwrap();
     config.group = log.group("metric-specs");
     config.http.listen = "127.0.0.1:0".to_owned();
     config.topics.prefix = log.topics().clone();
@@ -53,16 +52,12 @@ pub struct Running {
 }
 
 impl Running {
-    pub async fn start(log: &TestLog, dir: &Path) -> Self {
-        Self::start_with(config(log, dir), log).await
+    pub async fn start(log: &TestLog, database: &TestDatabase) -> Self {
+        Self::start_with(config(log, database), log).await
     }
 
     pub async fn start_with(config: Config, log: &TestLog) -> Self {
-        let listener = TcpListener::bind(&config.http.listen).await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(serve(config, log.log().clone(), listener, stop.clone()));
-        let running = Self { base, client: reqwest::Client::new(), stop, task };
+        let running = Self::launch(config, log).await;
         let deadline = tokio::time::Instant::now() + TIMEOUT;
         loop {
             assert!(!running.task.is_finished(), "the service ended");
@@ -74,6 +69,25 @@ impl Running {
             tokio::task::yield_now().await;
         }
         running
+    }
+
+    /// Starts it and does not wait until it is ready.
+    pub async fn launch(config: Config, log: &TestLog) -> Self {
+        let listener = TcpListener::bind(&config.http.listen).await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(serve(config, log.log().clone(), listener, stop.clone()));
+        Self { base, client: reqwest::Client::new(), stop, task }
+    }
+
+    /// Waits until it ends by itself, and returns why.
+    pub async fn ended(self) -> MetricSpecsError {
+        tokio::time::timeout(TIMEOUT, self.task).await.unwrap().unwrap().unwrap_err()
+    }
+
+    /// What `/readyz` says in words.
+    pub async fn health(&self) -> String {
+        self.get("/readyz").await.1["message"].as_str().unwrap_or_default().to_owned()
     }
 
     pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
@@ -258,6 +272,8 @@ pub struct Peer {
     pub url: PeerUrl,
     posts: Arc<Mutex<Vec<(Timestamp, Value)>>>,
     refuse: Arc<Mutex<bool>>,
+    /// Refuses whole posts with this alert among others, and this alert alone.
+    bad: Arc<Mutex<Option<String>>>,
 }
 
 impl Peer {
@@ -266,7 +282,12 @@ impl Peer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url =
             PeerUrl::try_from(format!("http://{}/am", listener.local_addr().unwrap())).unwrap();
-        let peer = Self { url, posts: Arc::default(), refuse: Arc::new(Mutex::new(refuse)) };
+        let peer = Self {
+            url,
+            posts: Arc::default(),
+            refuse: Arc::new(Mutex::new(refuse)),
+            bad: Arc::default(),
+        };
         let state = peer.clone();
         let app = axum::Router::new().route(
             "/am/api/v2/alerts",
@@ -274,12 +295,22 @@ impl Peer {
                 if *state.refuse.lock() {
                     return axum::http::StatusCode::SERVICE_UNAVAILABLE;
                 }
+                let bad = state.bad.lock().clone();
+                let is_bad = |it: &Value| it["labels"]["alertname"].as_str() == bad.as_deref();
+                if body.as_array().unwrap().iter().any(is_bad) {
+                    return axum::http::StatusCode::BAD_REQUEST;
+                }
                 state.posts.lock().push((clock::now(), body));
                 axum::http::StatusCode::OK
             }),
         );
         tokio::spawn(async move { axum::serve(listener, app).await });
         peer
+    }
+
+    /// Answers 400 whenever an alert of this name is in a post, and keeps nothing of it.
+    pub fn refuse_alert(&self, name: &str) {
+        *self.bad.lock() = Some(name.to_owned());
     }
 
     pub fn accept(&self) {

@@ -67,12 +67,16 @@ impl PostgresDatabase {
     /// Runs the migrations on a connection of their own, on which a statement may take as long as it takes. Two
     /// processes that do so at once wait for each other: sqlx takes an advisory lock.
     pub(super) async fn migrate(&self) -> Result<(), StoreError> {
-        let store = || self.0.shown.clone();
-        let mut connection = self.connect().await?;
-        let migrated = sqlx::migrate!("migrations/postgres").run(&mut connection).await;
-        // It says what was wrong before; an error of closing would only hide that.
-        drop(connection.close().await);
-        migrated.map_err(|source| StoreError::Migrate { store: store(), source })
+        // Says why, if there can be no connection.
+        drop(self.connect().await?.close().await);
+        let connect = with_password(self.0.connect.clone(), self.0.password_file.as_ref())?;
+        let alone = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_lazy_with(connect);
+        let migrated = sqlx::migrate!("migrations/postgres").run(&alone).await;
+        alone.close().await;
+        migrated.map_err(|source| StoreError::Migrate { store: self.0.shown.clone(), source })
     }
 
     pub(super) async fn close(&self) {

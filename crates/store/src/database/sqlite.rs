@@ -45,13 +45,11 @@ impl SqliteDatabase {
     }
 
     pub(super) async fn migrate(&self) -> Result<(), StoreError> {
-        let mut connection = self
-            .writer
-            .acquire()
-            .await
-            .map_err(|source| StoreError::Open { store: self.path.clone(), source })?;
+        // Says why, if the file cannot be used.
+        let opened = self.writer.acquire().await;
+        drop(opened.map_err(|source| StoreError::Open { store: self.path.clone(), source })?);
         sqlx::migrate!("migrations/sqlite")
-            .run(&mut *connection)
+            .run(&self.writer)
             .await
             .map_err(|source| StoreError::Migrate { store: self.path.clone(), source })
     }
