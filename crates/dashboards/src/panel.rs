@@ -403,7 +403,8 @@ fn column(
         let reason = format!("column `{}` is of query `{letter}`, which is not there", column.title);
         return Err(SourceError::content(place, reason));
     }
-    let mut properties = Vec::new();
+    // The word for no data is for the whole table, and not for each cell without a value.
+    let mut properties = vec![property("noValue", json!("–"))];
     for (name, value) in [
         ("unit", json!(column.unit)),
         ("decimals", json!(column.decimals)),
