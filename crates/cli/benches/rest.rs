@@ -6,6 +6,7 @@
 //! from `/proc`. Ends with 1 if they are over the limits.
 
 #[path = "../tests/stack/system.rs"]
+#[expect(dead_code, reason = "the test of the stack uses the rest")]
 mod system;
 #[path = "../tests/stack/traffic.rs"]
 #[expect(dead_code, reason = "the test of the stack uses the rest")]

@@ -20,6 +20,8 @@ pub(crate) const MODEL: &str = "target";
 pub(crate) const FOREST: &str = "forest";
 pub(crate) const NEIGHBOURS: &str = "neighbours";
 
+/// The room of the spool: little, so that a test can fill it.
+pub(crate) const SPOOL_BYTES: usize = 8 * 1024 * 1024;
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const STOPPED_WITHIN: Duration = Duration::from_secs(60);
 /// As long as a cloud's own; it stands in no address and on no command line.
@@ -93,6 +95,7 @@ impl System {
         format!("http://127.0.0.1:{}", self.services["serving"].ports.grpc)
     }
 
+    #[allow(dead_code, reason = "the benchmark of a system at rest uses it")]
     pub(crate) fn process_id(&self, service: &str) -> u32 {
         self.services[service].child.id().expect("it runs")
     }
@@ -137,6 +140,8 @@ impl System {
             "serving" => {
                 set.push(format!("grpc.listen=127.0.0.1:{}", ports.grpc));
                 set.push(format!("data_dir={}", data.display()));
+                set.push(format!("spool.max_bytes={SPOOL_BYTES}"));
+                set.push(format!("spool.segment_bytes={}", SPOOL_BYTES / 16));
             }
             "metric-specs" => {
                 let port = self.postgres.port();
