@@ -145,7 +145,13 @@ async fn every_bad_request(database: TestDatabase) {
         (Method::GET, "/v1/checks?inference_id=a%00b".into(), String::new(), 400, "NUL"),
         (Method::GET, put("a%00b"), String::new(), 404, "no metric spec"),
         (Method::GET, put("a%00b/versions"), String::new(), 404, "no metric spec"),
-        (Method::GET, "/v1/checks?cursor=9223372036854775807-1".into(), String::new(), 400, "`cursor`"),
+        (
+            Method::GET,
+            "/v1/checks?cursor=9223372036854775807-1".into(),
+            String::new(),
+            400,
+            "`cursor`",
+        ),
         (Method::GET, "/v1/checks?cursor=x".into(), String::new(), 400, "`cursor`"),
         (Method::GET, "/v1/checks/count?limit=1".into(), String::new(), 400, "`limit`"),
         (

@@ -149,7 +149,9 @@ impl Store {
             "SELECT log_partition, next_offset FROM offsets WHERE reader = $1 AND topic = $2",
         );
         let rows = self.database.rows(statement.bind(reader).bind(topic)).await?;
-        rows.iter().map(|row| Ok((row.u32("log_partition")?, row.unsigned("next_offset")?))).collect()
+        rows.iter()
+            .map(|row| Ok((row.u32("log_partition")?, row.unsigned("next_offset")?)))
+            .collect()
     }
 }
 

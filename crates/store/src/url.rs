@@ -107,8 +107,10 @@ impl PostgresUrl {
         let authority_end = text.find(['/', '?', '#']).unwrap_or(text.len());
         let (authority, path) = text.split_at(authority_end);
         let Some((userinfo, host)) = authority.rsplit_once('@') else {
-            return Err(refused("names no user, or has a `/`, `?` or `#` in the password that is \
-                                not written as %2F, %3F or %23"));
+            return Err(refused(
+                "names no user, or has a `/`, `?` or `#` in the password that is \
+                                not written as %2F, %3F or %23",
+            ));
         };
         let (user, password) = match userinfo.split_once(':') {
             Some((user, password)) => (user, Some(password.to_owned())),
@@ -162,8 +164,7 @@ impl PostgresUrl {
 
 impl fmt::Display for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let password =
-            self.password.as_ref().map_or_else(String::new, |_| format!(":{MASK}"));
+        let password = self.password.as_ref().map_or_else(String::new, |_| format!(":{MASK}"));
         write!(f, "{}://{}{password}@{}", self.scheme, self.user, self.rest)
     }
 }
@@ -225,7 +226,10 @@ mod tests {
         ] {
             let refused = read(wrong).unwrap_err();
             assert!(refused.contains(why), "{wrong}: {refused}");
-            assert!(refused.contains("postgres://USER") && !refused.contains("hunter2"), "{refused}");
+            assert!(
+                refused.contains("postgres://USER") && !refused.contains("hunter2"),
+                "{refused}"
+            );
         }
     }
 }

@@ -343,7 +343,12 @@ fn event(spec: &StoredSpec, incident: u64, to: AlertState, recorded_at: Timestam
     }
     event.transition.to = to;
     event.transition.at = recorded_at;
-    AlertEvent { id: format!("{}/{incident}/{to}", spec.spec.name()), incident, recorded_at, ..event }
+    AlertEvent {
+        id: format!("{}/{incident}/{to}", spec.spec.name()),
+        incident,
+        recorded_at,
+        ..event
+    }
 }
 
 fn now_firing(spec: &StoredSpec, incident: u64) -> NewState {

@@ -238,7 +238,10 @@ impl PostgresServer {
         let log = std::fs::File::create(dir.join("postgres.log"))?;
         drop(log);
         let mut watchdog = Command::new("sh");
-        watchdog.args(["-c", WATCHDOG, "postgres"]).arg(server.get_program()).args(server.get_args());
+        watchdog
+            .args(["-c", WATCHDOG, "postgres"])
+            .arg(server.get_program())
+            .args(server.get_args());
         watchdog.arg("-D").arg(self.data());
         let port = format!("port={}", self.port);
         let settings = [
@@ -358,9 +361,7 @@ async fn run(mut command: Command) -> anyhow::Result<Output> {
 fn programs() -> anyhow::Result<PathBuf> {
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<(u32, PathBuf)> = debian
-        .filter_map(|it| {
-            Some((it.file_name().to_str()?.parse().ok()?, it.path().join("bin")))
-        })
+        .filter_map(|it| Some((it.file_name().to_str()?.parse().ok()?, it.path().join("bin"))))
         .collect();
     versions.sort();
     let path = std::env::var_os("PATH").unwrap_or_default();
