@@ -144,12 +144,12 @@ async fn a_service_waits_for_a_database_that_is_not_up_yet() {
 async fn what_waiting_does_not_cure_ends_the_service_with_its_reason() {
     let Some(server) = PostgresServer::start().await else { return };
     let log = TestLog::embedded().await;
-    for (from, to, says) in [
-        (":only-for-tests@", ":hunter2@", "password authentication failed"),
-        ("/shadowline", "/nowhere", "database \"nowhere\" does not exist"),
+    for (url, says) in [
+        (server.url().replace("only-for-tests", "hunter2"), "password authentication failed"),
+        (server.url() + "_of_others", "database \"shadowline_of_others\" does not exist"),
     ] {
         let mut settings = settings(&log, &server);
-        settings.store = StoreUrl::try_from(server.url().replace(from, to)).unwrap();
+        settings.store = StoreUrl::try_from(url).unwrap();
         let error = Running::launch(settings, &log).await.ended().await;
         let text = format!("{:#}", anyhow::Error::new(error));
         assert!(text.contains(says) && !text.contains("hunter2"), "{text}");
