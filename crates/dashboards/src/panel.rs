@@ -317,8 +317,6 @@ fn custom(panel: &Panel) -> Value {
         PanelKind::StateTimeline => json!({
             "fillOpacity": 80,
             "lineWidth": 0,
-            "spanNulls": false,
-            "insertNulls": false,
             "hideFrom": {"legend": false, "tooltip": false, "viz": false},
         }),
         PanelKind::Stat | PanelKind::AlertList | PanelKind::Text => json!({}),
@@ -495,7 +493,7 @@ fn options(panel: &Panel) -> Value {
             });
             json!({
                 "cellHeight": "sm",
-                "footer": {"show": false, "reducer": ["sum"], "fields": "", "countRows": false},
+                "footer": {"show": false, "reducer": ["sum"], "countRows": false},
                 "showHeader": true,
                 "sortBy": sort.into_iter().collect::<Vec<_>>(),
             })
@@ -522,7 +520,7 @@ fn options(panel: &Panel) -> Value {
         }),
         PanelKind::StateTimeline => json!({
             "alignValue": "left",
-            "legend": {"showLegend": true, "displayMode": "list", "placement": "bottom"},
+            "legend": {"showLegend": true, "displayMode": "list", "placement": "bottom", "calcs": []},
             "mergeValues": true,
             "rowHeight": 0.9,
             "showValue": "auto",
