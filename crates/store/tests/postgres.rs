@@ -1,4 +1,5 @@
 //! What only PostgreSQL has: the views for others, a server that refuses or is away, and passwords.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod fixtures;
 

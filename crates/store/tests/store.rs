@@ -1,4 +1,5 @@
 //! What the store keeps, and that it keeps it whole.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod fixtures;
 
@@ -197,7 +198,7 @@ on_both_stores! {
             store.apply(batch).await.unwrap();
         }
         let per_second = 40_000.0 / started.elapsed().as_secs_f64();
-        println!("{per_second:.0} checks per second");
+        eprintln!("{per_second:.0} checks per second");
         assert_eq!(store.count_checks(&CheckFilter::default()).await.unwrap().total(), 40_000);
         // A reader that never read this partition may not begin in the middle of another's work.
         let stolen = Batch {
