@@ -93,6 +93,7 @@ async fn every_bad_request(database: TestDatabase) {
         (with("/severity", json!("urgent")), 400, &["`severity`", "urgent", "critical"]),
         (with("/labels", json!({"alertname": "x"})), 400, &["`labels`", "alertname"]),
         (with("/labels", json!({"a-b": "x"})), 400, &["`labels`", "a-b"]),
+        (with("/labels", json!({"team": "a\u{0}b"})), 400, &["`labels`", "NUL", "`team`"]),
         (with("/labels", json!({"team": 1})), 400, &["`labels.team`", "1"]),
         (with("/enabled", json!("yes")), 400, &["`enabled`", "yes", "boolean"]),
         (with("/thershold", json!(1)), 400, &["thershold", "unknown field"]),

@@ -1,4 +1,5 @@
 //! What only PostgreSQL has: the views for others, a server that refuses or is away, and passwords.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod fixtures;
 
@@ -286,4 +287,43 @@ async fn a_statement_that_takes_too_long_is_given_up() {
     let other = Batch { offsets: first.offsets.clone(), ..Batch::default() };
     let other = Batch { reader: READER.to_owned(), topic: TOPIC.to_owned(), ..other };
     assert!(matches!(store.apply(&other).await, Err(StoreError::Fenced { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_is_encrypted_and_checked_as_the_address_says() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let dir = server.dir().display();
+    for name in ["server", "other"] {
+        // By the server itself, because it takes no key that is not its own. Debian's package brings openssl.
+        let make = format!(
+            "cat >/dev/null; openssl req -x509 -newkey rsa:2048 -nodes -keyout {dir}/{name}.key -out {dir}/{name}.pem \
+             -days 2 -subj /CN={name} -addext subjectAltName=IP:127.0.0.1 2>/dev/null"
+        );
+        server.psql(&format!("COPY (SELECT 1) TO PROGRAM '{make}'")).await.unwrap();
+    }
+    for setting in [
+        format!("ssl_cert_file = '{dir}/server.pem'"),
+        format!("ssl_key_file = '{dir}/server.key'"),
+        "ssl = on".to_owned(),
+    ] {
+        server.psql(&format!("ALTER SYSTEM SET {setting}")).await.unwrap();
+    }
+    server.psql("SELECT pg_reload_conf()").await.unwrap();
+    let open = async |parameters: &str| {
+        Store::open(&address(format!("{}?{parameters}", server.url()))).await
+    };
+    wait_for("the server encrypts", TIMEOUT, async || open("sslmode=require").await.is_ok()).await;
+    let store = open(&format!("sslmode=verify-full&sslrootcert={dir}/server.pem")).await.unwrap();
+    let encrypted = "SELECT BOOL_AND(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+                     WHERE application_name = 'shadowline'";
+    store.ping().await.unwrap();
+    assert_eq!(server.psql(encrypted).await.unwrap(), "t");
+    for (parameters, says) in [
+        (format!("sslmode=verify-full&sslrootcert={dir}/other.pem"), "certificate verify failed"),
+        (format!("sslmode=verify-ca&sslrootcert={dir}/missing.pem"), "No such file"),
+    ] {
+        let refused = open(&parameters).await.unwrap_err();
+        let text = chain(&refused);
+        assert!(refused.is_permanent() && text.contains(says), "{text}");
+    }
 }
