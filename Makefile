@@ -51,6 +51,7 @@ clean: ## Removes what was built
 	$(CARGO) clean
 
 include mk/bench.mk
+include mk/dashboards.mk
 include mk/deploy.mk
 include mk/fuzz.mk
 include mk/kafka.mk

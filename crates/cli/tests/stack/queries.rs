@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shadowline_service::clock;
+use shadowline_testkit::wait_for_some;
 use tokio::time::{Instant, sleep};
 
 use crate::grafana::{self, Chosen, Origin, Query};
@@ -43,6 +44,8 @@ pub(crate) async fn all(sources: &Sources) -> Vec<Ready> {
             let values = match &variable.origin {
                 Origin::Fixed(values) => values.clone(),
                 Origin::Query(query) => options(sources, query, &chosen).await,
+                // The one thing that is asked for by hand: a request.
+                Origin::Typed => a_request(sources).await,
             };
             chosen.choose(variable, values);
         }
@@ -53,6 +56,16 @@ pub(crate) async fn all(sources: &Sources) -> Vec<Ready> {
     let rules = grafana::alert_queries().into_iter();
     all.extend(rules.map(|query| Ready { query, chosen: Chosen::default() }));
     all
+}
+
+/// The id of a request that was checked.
+async fn a_request(sources: &Sources) -> Vec<String> {
+    let sql = "SELECT inference_id FROM report_checks LIMIT 1";
+    wait_for_some("a check in the database", SHOWN_WITHIN, async || {
+        let ids = sources.rows(sql).await.unwrap_or_else(|it| panic!("{it}: {sql}"));
+        (!ids.is_empty()).then_some(ids)
+    })
+    .await
 }
 
 /// Asks a variable's query until it offers something.
