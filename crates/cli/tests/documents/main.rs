@@ -30,7 +30,7 @@ const NOT_RUN: [(&str, &str); 8] = [
     ("systemctl", "needs a machine with systemd"),
     ("sudo", "changes the machine"),
     ("make", "builds or starts what the test has built or started already"),
-    ("export", "sets the path, which the test has set"),
+    ("export", "sets what is for a command that is not run, or what the test has set"),
     ("kafka-consumer-groups.sh", "needs the tools of Apache Kafka"),
 ];
 
