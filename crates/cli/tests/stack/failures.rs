@@ -34,7 +34,7 @@ impl Seen {
     pub(crate) async fn hear_of(&mut self, stack: &Stack, name: &'static str) {
         let mut alerts = Vec::new();
         wait_for(&format!("{name} in Alertmanager"), WITHIN, async || {
-            alerts = active(&stack.system.http, &stack.second.url(), name).await;
+            alerts = active(&stack.system.http, &stack.first.url(), name).await;
             !alerts.is_empty()
         })
         .await;
@@ -66,7 +66,7 @@ impl Seen {
 /// Waits until an alert has ended in Alertmanager.
 pub(crate) async fn over(stack: &Stack, name: &str) {
     wait_for(&format!("the end of {name}"), WITHIN, async || {
-        active(&stack.system.http, &stack.second.url(), name).await.is_empty()
+        active(&stack.system.http, &stack.first.url(), name).await.is_empty()
     })
     .await;
 }

@@ -30,7 +30,6 @@ use shadowline_testkit::{Alertmanager, Prometheus, wait_for};
 use crate::alerts::FLOOD;
 use crate::door::Door;
 use crate::failures::Seen;
-use crate::queries::Failure;
 use crate::sources::Sources;
 use crate::system::{FOREST, MODEL, NEIGHBOURS, SERVICES, System};
 use crate::traffic::Steady;
@@ -153,10 +152,12 @@ async fn an_operator_sees_all_of_the_system_and_hears_of_what_goes_wrong() {
 
     let Stack { system, first, second, webhook, .. } = &mut stack;
     alerts::one_incident_is_one_alert(system, first, second, webhook).await;
-    queries::each_shows(&stack.sources, &all, &quiet::QUERIES, Failure::Anomalies).await;
+    traffic::predict(&stack.system.grpc(), 200, traffic::far).await;
+    seen.hear_of(&stack, "ShadowlineMetricSpecFiring").await;
     failures::a_monitor_is_down(&mut stack, &mut seen).await;
     failures::a_record_is_unreadable(&stack, &mut seen).await;
     failures::the_database_is_away(&stack, &mut seen).await;
     failures::the_log_is_away(&stack, &mut seen).await;
     seen.is_all();
+    queries::each_shows(&stack.sources, &all, &quiet::QUERIES).await;
 }

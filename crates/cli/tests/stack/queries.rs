@@ -18,14 +18,8 @@ pub(crate) struct Quiet {
     /// A part of its place.
     pub(crate) place: &'static str,
     pub(crate) why: &'static str,
-    /// What the test does that it shows.
-    pub(crate) shown_by: Option<Failure>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// Traffic that the monitors find odd.
-    Anomalies,
+    /// Whether it shows something once the test has done its worst.
+    pub(crate) is_shown: bool,
 }
 
 /// A query with what was chosen on its dashboard.
@@ -116,17 +110,10 @@ fn n_quiet(all: &[Ready], quiet: &[Quiet]) -> usize {
 }
 
 /// Waits until the queries that are about a failure show it.
-pub(crate) async fn each_shows(
-    sources: &Sources,
-    all: &[Ready],
-    quiet: &[Quiet],
-    failure: Failure,
-) {
-    let about = quiet.iter().filter(|it| it.shown_by == Some(failure));
-    let places: Vec<_> = about.map(|it| it.place).collect();
-    let expected =
-        all.iter().filter(|it| places.iter().any(|place| it.query.place.contains(place)));
-    wait_for_data(sources, expected.collect()).await;
+pub(crate) async fn each_shows(sources: &Sources, all: &[Ready], quiet: &[Quiet]) {
+    let places: Vec<_> = quiet.iter().filter(|it| it.is_shown).map(|it| it.place).collect();
+    let about = |it: &&Ready| places.iter().any(|place| it.query.place.contains(place));
+    wait_for_data(sources, all.iter().filter(about).collect()).await;
 }
 
 async fn wait_for_data(sources: &Sources, mut waiting: Vec<&Ready>) {
