@@ -317,8 +317,6 @@ fn custom(panel: &Panel) -> Value {
         PanelKind::StateTimeline => json!({
             "fillOpacity": 80,
             "lineWidth": 0,
-            "spanNulls": false,
-            "insertNulls": false,
             "hideFrom": {"legend": false, "tooltip": false, "viz": false},
         }),
         PanelKind::Stat | PanelKind::AlertList | PanelKind::Text => json!({}),
@@ -400,7 +398,8 @@ fn column(
     letters: &[String],
 ) -> Result<Value, SourceError> {
     if let Some(letter) = column.query.as_ref().filter(|it| !letters.contains(it)) {
-        let reason = format!("column `{}` is of query `{letter}`, which is not there", column.title);
+        let reason =
+            format!("column `{}` is of query `{letter}`, which is not there", column.title);
         return Err(SourceError::content(place, reason));
     }
     // The word for no data is for the whole table, and not for each cell without a value.
@@ -494,7 +493,7 @@ fn options(panel: &Panel) -> Value {
             });
             json!({
                 "cellHeight": "sm",
-                "footer": {"show": false, "reducer": ["sum"], "fields": "", "countRows": false},
+                "footer": {"show": false, "reducer": ["sum"], "countRows": false},
                 "showHeader": true,
                 "sortBy": sort.into_iter().collect::<Vec<_>>(),
             })
@@ -521,7 +520,7 @@ fn options(panel: &Panel) -> Value {
         }),
         PanelKind::StateTimeline => json!({
             "alignValue": "left",
-            "legend": {"showLegend": true, "displayMode": "list", "placement": "bottom"},
+            "legend": {"showLegend": true, "displayMode": "list", "placement": "bottom", "calcs": []},
             "mergeValues": true,
             "rowHeight": 0.9,
             "showValue": "auto",
