@@ -5,6 +5,8 @@
 //! and are asked for their metrics as Prometheus would. Then their memory and their time on the processors are read
 //! from `/proc`. Ends with 1 if they are over the limits.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it has measured")]
+
 #[path = "../tests/stack/system.rs"]
 #[expect(dead_code, reason = "the test of the stack uses the rest")]
 mod system;

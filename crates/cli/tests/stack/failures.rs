@@ -13,7 +13,7 @@ use crate::system::{MODEL, SPOOL_BYTES};
 use crate::{Stack, rules, traffic};
 
 const WITHIN: Duration = Duration::from_secs(120);
-/// More than a record takes in the spool, in bytes, would be less of these.
+/// Less than any record takes in the spool, in bytes.
 const RECORD_BYTES: usize = 200;
 
 /// Alerts that are not made to fire here, and why. `promtool test rules` shows each on series that were made up.

@@ -20,8 +20,8 @@ pub(crate) const QUERIES: [Quiet; 4] = [
         is_shown: false,
     },
     Quiet {
-        place: "grafana rule ShadowlineAlertDeliveryFailing (A)",
-        why: "it is about receivers that nothing has reached for five minutes",
+        place: "operations / Rebalances, retries, refused commits (D)",
+        why: "it counts what the log has refused, by the reason it gave",
         is_shown: false,
     },
 ];

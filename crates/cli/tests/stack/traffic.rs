@@ -86,6 +86,7 @@ impl Steady {
                 let vector = json!({"feature_vector": row});
                 let tensor = |name: &str, it: f64| json!({"name": name, "shape": [1], "datatype": "FP64", "data": [it]});
                 let sent = [
+                    (unwatched.clone(), json!({"a": a, "b": b, "c": c})),
                     (v1.clone(), json!({"a": a, "b": b, "c": c})),
                     (
                         v2.clone(),

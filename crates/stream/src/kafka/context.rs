@@ -34,6 +34,8 @@ struct Membership {
 
 impl KafkaContext {
     pub(super) fn new(client_id: &str, metrics: Metrics) -> Self {
+        // Shown from the beginning: what is not there cannot be told from what is well.
+        metrics.set_unreachable(client_id, false);
         Self {
             client_id: client_id.to_owned(),
             metrics,
