@@ -105,22 +105,34 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "URL", conflicts_with_all = ["model", "version"])]
     pub prediction: Option<String>,
     /// With --prediction: asks the model of this name, where the service has several
-    #[arg(long, value_name = "MODEL", requires = "prediction")]
+    #[arg(long, value_name = "MODEL", requires = "prediction", conflicts_with = "model")]
     pub name: Option<String>,
     /// With --prediction: the chance of each row to ask for its score as well
-    #[arg(long, value_name = "SHARE", default_value_t = 0.25, value_parser = parse_share, requires = "prediction")]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.25, value_parser = parse_share, requires = "prediction", conflicts_with = "model")]
     pub score_share: f64,
     /// With --prediction: decides which rows ask for their score; the same seed, the same rows
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "prediction")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        requires = "prediction",
+        conflicts_with = "model"
+    )]
     pub seed: u64,
     /// With --prediction: requests that are open at once
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024), requires = "prediction")]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024), requires = "prediction", conflicts_with = "model")]
     pub concurrency: u16,
     /// With --prediction: columns to leave out, separated by commas
-    #[arg(long, value_name = "COL,…", value_delimiter = ',', requires = "prediction")]
+    #[arg(
+        long,
+        value_name = "COL,…",
+        value_delimiter = ',',
+        requires = "prediction",
+        conflicts_with = "model"
+    )]
     pub drop: Vec<String>,
     /// With --prediction: leaves out the comparison with the service's counters, for one that has none
-    #[arg(long, requires = "prediction")]
+    #[arg(long, requires = "prediction", conflicts_with = "model")]
     pub uncounted: bool,
     /// CSV file with a header, Parquet file, or `dataset:NAME` such as `dataset:adult-test`
     #[arg(long, value_name = "FILE")]
