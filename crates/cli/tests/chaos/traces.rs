@@ -80,8 +80,17 @@ async fn follow(
     for (service, span) in ends {
         assert_eq!(span.service, service_name(service), "{span:?}");
     }
+    // Before another request takes the place of this one in a bucket.
+    for (service_idx, family) in [
+        (0, "shadowline_predict_duration_seconds_bucket"),
+        (1, "shadowline_monitor_delay_seconds_bucket"),
+        (2, "shadowline_monitor_delay_seconds_bucket"),
+        (3, "shadowline_alert_delay_seconds_bucket"),
+    ] {
+        wait_for_exemplar(&fleet, service_idx, family, SAMPLED).await;
+    }
     predict_by_rest(&fleet, &traffic::near_row(3)).await;
-    exemplars_point_to_the_trace(&fleet).await;
+    wait_for_exemplar(&fleet, 0, "shadowline_http_request_duration_seconds_bucket", BY_REST).await;
     batches_link_to_their_records(&mut client, collector).await;
 
     status_shows_every_service(&fleet).await;
@@ -242,27 +251,19 @@ fn assert_attributes(span: &CollectedSpan, expected: &[(&str, &str)]) {
     }
 }
 
-/// The four histograms name the trace; only those who ask for OpenMetrics see it.
-async fn exemplars_point_to_the_trace(fleet: &Fleet) {
+/// Waits until a histogram names a trace, for those who ask for OpenMetrics; others do not see it.
+async fn wait_for_exemplar(fleet: &Fleet, service_idx: usize, family: &str, trace_id: &str) {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    for (service_idx, family, trace_id) in [
-        (0, "shadowline_predict_duration_seconds_bucket", SAMPLED),
-        (0, "shadowline_http_request_duration_seconds_bucket", BY_REST),
-        (1, "shadowline_monitor_delay_seconds_bucket", SAMPLED),
-        (2, "shadowline_monitor_delay_seconds_bucket", SAMPLED),
-        (3, "shadowline_alert_delay_seconds_bucket", SAMPLED),
-    ] {
-        let url = format!("{}/metrics", fleet.base(service_idx));
-        let exemplar = format!("# {{trace_id=\"{trace_id}\"}}");
-        wait_for("an exemplar", PATIENCE, async || {
-            let request = http.get(&url).header("accept", "application/openmetrics-text");
-            let text = request.send().await.unwrap().text().await.unwrap();
-            text.lines().any(|it| it.starts_with(family) && it.contains(&exemplar))
-        })
-        .await;
-        let plain = http.get(&url).send().await.unwrap().text().await.unwrap();
-        assert!(!plain.contains("trace_id"), "{plain}");
-    }
+    let url = format!("{}/metrics", fleet.base(service_idx));
+    let exemplar = format!("# {{trace_id=\"{trace_id}\"}}");
+    wait_for(&format!("an exemplar of {family}"), PATIENCE, async || {
+        let request = http.get(&url).header("accept", "application/openmetrics-text");
+        let text = request.send().await.unwrap().text().await.unwrap();
+        text.lines().any(|it| it.starts_with(family) && it.contains(&exemplar))
+    })
+    .await;
+    let plain = http.get(&url).send().await.unwrap().text().await.unwrap();
+    assert!(!plain.contains("trace_id"), "{plain}");
 }
 
 /// Sends requests until some were read together; their batch has a trace of its own.
