@@ -159,9 +159,8 @@ fn severity(alert: &Alert) -> Result<Option<&str>, SourceError> {
         "of-series" => Ok(None),
         known @ ("info" | "warning" | "critical") => Ok(Some(known)),
         other => {
-            let reason = format!(
-                "severity is `{other}`; expected info, warning, critical or of-series"
-            );
+            let reason =
+                format!("severity is `{other}`; expected info, warning, critical or of-series");
             Err(SourceError::content(&alert.alert, reason))
         }
     }

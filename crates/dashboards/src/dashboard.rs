@@ -142,7 +142,11 @@ fn check_keys(name: &str, dashboard: &Dashboard) -> Result<(), SourceError> {
     Ok(())
 }
 
-fn variables(source: &Source, name: &str, dashboard: &Dashboard) -> Result<Vec<Value>, SourceError> {
+fn variables(
+    source: &Source,
+    name: &str,
+    dashboard: &Dashboard,
+) -> Result<Vec<Value>, SourceError> {
     let prometheus = panel::datasource(source, "prometheus");
     dashboard
         .variables

@@ -398,7 +398,8 @@ fn column(
     letters: &[String],
 ) -> Result<Value, SourceError> {
     if let Some(letter) = column.query.as_ref().filter(|it| !letters.contains(it)) {
-        let reason = format!("column `{}` is of query `{letter}`, which is not there", column.title);
+        let reason =
+            format!("column `{}` is of query `{letter}`, which is not there", column.title);
         return Err(SourceError::content(place, reason));
     }
     // The word for no data is for the whole table, and not for each cell without a value.

@@ -266,10 +266,22 @@ mod tests {
     #[test]
     fn variables_are_put_in_as_grafana_does() {
         for (language, text, expected) in [
-            (Language::PromQl, "rate(a{s=~\"$spec\"}[$__rate_interval])", "rate(a{s=~\"x|y\"}[1m])"),
+            (
+                Language::PromQl,
+                "rate(a{s=~\"$spec\"}[$__rate_interval])",
+                "rate(a{s=~\"x|y\"}[1m])",
+            ),
             (Language::PromQl, "b{m=~\"$model\"}[$__range]", "b{m=~\".*\"}[1h]"),
-            (Language::PromQl, "label_replace(a, \"b\", \"$1\", \"c\", \"(.+)\")", "label_replace(a, \"b\", \"$1\", \"c\", \"(.+)\")"),
-            (Language::Sql, "WHERE $__timeFilter(time) AND spec ~ '^(${spec:pipe})$'", "WHERE time BETWEEN 'a' AND 'b' AND spec ~ '^(x|y)$'"),
+            (
+                Language::PromQl,
+                "label_replace(a, \"b\", \"$1\", \"c\", \"(.+)\")",
+                "label_replace(a, \"b\", \"$1\", \"c\", \"(.+)\")",
+            ),
+            (
+                Language::Sql,
+                "WHERE $__timeFilter(time) AND spec ~ '^(${spec:pipe})$'",
+                "WHERE time BETWEEN 'a' AND 'b' AND spec ~ '^(x|y)$'",
+            ),
             (Language::Sql, "id = ${request:sqlstring}", "id = 'it''s'"),
         ] {
             assert_eq!(prepared(language, text), expected);

@@ -153,10 +153,7 @@ impl MonitorMetrics {
 }
 
 /// The metrics that a monitor's `/metrics` can have, with those that `touch_extension` registers and makes a series of.
-pub fn metric_families(
-    kind: &Kind,
-    touch_extension: impl FnOnce(&Metrics),
-) -> Vec<MetricFamily> {
+pub fn metric_families(kind: &Kind, touch_extension: impl FnOnce(&Metrics)) -> Vec<MetricFamily> {
     catalogue::families(kind.service, |metrics| {
         let log = shadowline_stream::Metrics::default();
         log.touch();

@@ -75,7 +75,9 @@ fn every_panel_says_what_it_shows() {
             }
             match kind {
                 "timeseries" => assert!(said(&defaults["custom"]["axisLabel"]), "{place}: no axis"),
-                "heatmap" => assert!(said(&panel["options"]["yAxis"]["axisLabel"]), "{place}: no axis"),
+                "heatmap" => {
+                    assert!(said(&panel["options"]["yAxis"]["axisLabel"]), "{place}: no axis")
+                }
                 _ => {}
             }
         }
@@ -134,7 +136,10 @@ fn links_lead_to_dashboards_and_their_variables() {
             let (uid, query) = url.0.split_once('?').unwrap();
             let target = all.values().find(|it| it["uid"] == uid);
             let target = target.unwrap_or_else(|| panic!("a link leads to {uid}"));
-            assert!(query.starts_with("${__url_time_range}"), "{query} leaves the time range behind");
+            assert!(
+                query.starts_with("${__url_time_range}"),
+                "{query} leaves the time range behind"
+            );
             let known: Vec<&str> = items(&target["templating"]["list"])
                 .iter()
                 .filter_map(|it| it["name"].as_str())
@@ -168,7 +173,8 @@ fn alert_rules_point_at_panels_and_receivers() {
         assert!(panel.is_some(), "{title} points at no panel");
     }
     let points = yaml("deploy/grafana/provisioning/alerting/contact-points.yml");
-    let receivers: Vec<&Value> = items(&points["contactPoints"]).iter().map(|it| &it["name"]).collect();
+    let receivers: Vec<&Value> =
+        items(&points["contactPoints"]).iter().map(|it| &it["name"]).collect();
     let policies = yaml("deploy/grafana/provisioning/alerting/policies.yml");
     for policy in items(&policies["policies"]) {
         assert!(receivers.contains(&&policy["receiver"]), "{policy}");

@@ -46,7 +46,12 @@ impl Known {
     fn with_recorded(mut self) -> Self {
         let text = std::fs::read_to_string(root().join("deploy/prometheus/rules/recording.yml"));
         let rules: serde_json::Value = serde_saphyr::from_str(&text.unwrap()).unwrap();
-        for rule in rules["groups"].as_array().unwrap().iter().flat_map(|it| it["rules"].as_array().unwrap()) {
+        for rule in rules["groups"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|it| it["rules"].as_array().unwrap())
+        {
             let name = rule["record"].as_str().unwrap();
             let labels = self.labels(rule["expr"].as_str().unwrap());
             let labels = labels.unwrap_or_else(|it| panic!("recording rule {name}: {it}"));
@@ -69,17 +74,22 @@ impl Known {
             Expr::Unary(it) => self.of(&it.expr)?,
             Expr::Subquery(it) => self.of(&it.expr)?,
             Expr::VectorSelector(it) => Some(self.selected(it.name.as_deref(), &it.matchers)?),
-            Expr::MatrixSelector(it) => Some(self.selected(it.vs.name.as_deref(), &it.vs.matchers)?),
+            Expr::MatrixSelector(it) => {
+                Some(self.selected(it.vs.name.as_deref(), &it.vs.matchers)?)
+            }
             Expr::Aggregate(it) => Some(self.aggregated(it)?),
             Expr::Binary(it) => self.combined(it)?,
             Expr::Call(it) => self.called(it)?,
-            Expr::Extension(_) => return Err("a form of PromQL that this test does not know".into()),
+            Expr::Extension(_) => {
+                return Err("a form of PromQL that this test does not know".into());
+            }
         })
     }
 
     fn selected(&self, name: Option<&str>, matchers: &Matchers) -> Result<Names, String> {
         let name = name.ok_or("a selector without the name of a metric")?;
-        let labels = self.0.get(name).ok_or_else(|| format!("no code registers the metric `{name}`"))?;
+        let labels =
+            self.0.get(name).ok_or_else(|| format!("no code registers the metric `{name}`"))?;
         let all = matchers.matchers.iter().chain(matchers.or_matchers.iter().flatten());
         for matcher in all {
             require(labels, &matcher.name, name)?;
@@ -204,7 +214,8 @@ fn check(known: &Known, queries: &[Asked]) -> Vec<String> {
             Err(reason) => wrong.push(format!("{}: {reason}\n    {prepared}", query.place)),
             Ok(labels) => {
                 for label in query.uses.iter().filter(|it| !labels.contains(*it)) {
-                    let reason = format!("its answer has no label `{label}`; it has {}", shown(&labels));
+                    let reason =
+                        format!("its answer has no label `{label}`; it has {}", shown(&labels));
                     wrong.push(format!("{}: {reason}\n    {prepared}", query.place));
                 }
             }
@@ -219,7 +230,12 @@ fn every_query_names_what_the_code_registers() {
     let n_promql = queries.iter().filter(|it| it.language == Language::PromQl).count();
     assert!(100 < n_promql, "only {n_promql} queries were found");
     let wrong = check(&Known::read().with_recorded(), &queries);
-    assert!(wrong.is_empty(), "{} of {n_promql} queries are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {n_promql} queries are wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -228,18 +244,31 @@ fn a_metric_or_label_that_is_not_there_is_noticed() {
     let ask = |text: &str, uses: &[&str]| {
         let uses = uses.iter().map(|it| (*it).to_owned()).collect();
         let place = "here".to_owned();
-        check(&known, &[Asked { place, language: Language::PromQl, text: text.to_owned(), uses }]).join("")
+        check(&known, &[Asked { place, language: Language::PromQl, text: text.to_owned(), uses }])
+            .join("")
     };
     assert_eq!(ask("sum by (model) (rate(shadowline_checks_total[1m]))", &["model"]), "");
     for (query, uses, reason) in [
-        ("shadowline_check_total", &[][..], "no code registers the metric `shadowline_check_total`"),
+        (
+            "shadowline_check_total",
+            &[][..],
+            "no code registers the metric `shadowline_check_total`",
+        ),
         ("sum by (modell) (shadowline_checks_total)", &[], "has no label `modell`"),
         ("shadowline_checks_total{outcom=\"breach\"}", &[], "has no label `outcom`"),
         ("sum(shadowline_checks_total)", &["spec"], "its answer has no label `spec`"),
         ("shadowline_checks_total and on (version) up", &[], "has no label `version`"),
-        ("histogram_quantile(0.5, sum(rate(shadowline_monitor_delay_seconds_bucket[1m])))", &[], "no label `le`"),
+        (
+            "histogram_quantile(0.5, sum(rate(shadowline_monitor_delay_seconds_bucket[1m])))",
+            &[],
+            "no label `le`",
+        ),
         ("shadowline_spool_used_bytes / shadowline_metric_spec_value", &[], "never match"),
-        ("group_topic:shadowline_consumer_lag_records:sum{partition=\"0\"}", &[], "has no label `partition`"),
+        (
+            "group_topic:shadowline_consumer_lag_records:sum{partition=\"0\"}",
+            &[],
+            "has no label `partition`",
+        ),
         ("sum(", &[], "cannot be read"),
         ("rate(predictions_scores_sum[30s])", &[], "no code registers"),
     ] {
@@ -265,13 +294,19 @@ fn tables_show_labels_that_their_queries_have() {
             }
             let include = |it: &serde_json::Value| it["options"]["include"]["names"].clone();
             let steps = panel["transformations"].as_array().into_iter().flatten();
-            for column in steps.map(include).flat_map(|it| it.as_array().cloned().unwrap_or_default()) {
+            for column in
+                steps.map(include).flat_map(|it| it.as_array().cloned().unwrap_or_default())
+            {
                 let column = column.as_str().unwrap();
                 if labels.is_empty() || column.starts_with("Value") {
                     continue;
                 }
                 n_columns += 1;
-                assert!(labels.contains(column), "{name}: {}: no query has the label `{column}`", panel["title"]);
+                assert!(
+                    labels.contains(column),
+                    "{name}: {}: no query has the label `{column}`",
+                    panel["title"]
+                );
             }
         }
     }
@@ -281,7 +316,8 @@ fn tables_show_labels_that_their_queries_have() {
 #[test]
 fn texts_of_alerts_name_labels_that_the_alert_has() {
     let known = Known::read().with_recorded();
-    let text = std::fs::read_to_string(root().join("deploy/prometheus/rules/alerting.yml")).unwrap();
+    let text =
+        std::fs::read_to_string(root().join("deploy/prometheus/rules/alerting.yml")).unwrap();
     let rules: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
     let groups = rules["groups"].as_array().unwrap();
     for rule in groups.iter().flat_map(|it| it["rules"].as_array().unwrap()) {

@@ -28,14 +28,18 @@ fn promtool(arguments: &[&str]) -> Option<String> {
 #[test]
 fn promtool_reads_the_rules() {
     for file in ["recording.yml", "alerting.yml"] {
-        let Some(said) = promtool(&["check", "rules", "--lint=all", "--lint-fatal", file]) else { return };
+        let Some(said) = promtool(&["check", "rules", "--lint=all", "--lint-fatal", file]) else {
+            return;
+        };
         assert!(said.contains("SUCCESS"), "{said}");
     }
 }
 
 #[test]
 fn alerts_fire_and_resolve_on_series() {
-    let Some(said) = promtool(&["test", "rules", "tests/alerts.yml", "tests/recording.yml"]) else { return };
+    let Some(said) = promtool(&["test", "rules", "tests/alerts.yml", "tests/recording.yml"]) else {
+        return;
+    };
     assert!(said.contains("SUCCESS") && !said.contains("FAILED"), "{said}");
 }
 
@@ -61,7 +65,10 @@ fn every_alert_is_tried() {
         for check in items(&test["alert_rule_test"]) {
             let alert = check["alertname"].as_str().unwrap().to_owned();
             if test["name"].as_str().is_some_and(|it| it.starts_with("a healthy system")) {
-                assert!(items(&check["exp_alerts"]).is_empty(), "{alert} fires in a healthy system");
+                assert!(
+                    items(&check["exp_alerts"]).is_empty(),
+                    "{alert} fires in a healthy system"
+                );
                 healthy.insert(alert);
             } else if items(&check["exp_alerts"]).is_empty() {
                 if firing.contains(&alert) {

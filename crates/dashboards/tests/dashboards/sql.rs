@@ -23,9 +23,14 @@ fn views() -> Views {
     let mut views = Views::new();
     for path in paths {
         let text = std::fs::read_to_string(&path).unwrap();
-        let statements = Parser::parse_sql(&PostgreSqlDialect {}, &text);
-        for statement in statements.unwrap_or_else(|it| panic!("{}: {it}", path.display())) {
-            let Statement::CreateView(view) = statement else { continue };
+        // Only these: a migration may say things to PostgreSQL that the parser does not know.
+        for from in text.match_indices("CREATE VIEW").map(|(at, _)| &text[at..]) {
+            let view = from.split_once(';').map_or(from, |(view, _)| view);
+            let statements = Parser::parse_sql(&PostgreSqlDialect {}, view);
+            let statements = statements.unwrap_or_else(|it| panic!("{}: {it}", path.display()));
+            let [Statement::CreateView(view)] = statements.as_slice() else {
+                panic!("{statements:?}")
+            };
             views.insert(view.name.to_string(), projected(&view.query));
         }
     }
@@ -144,7 +149,11 @@ fn every_query_names_columns_of_the_views() {
         let columns = check_text(&prepared, &views)
             .unwrap_or_else(|it| panic!("{}: {it}\n    {prepared}", query.place));
         for used in &query.uses {
-            assert!(columns.contains(used), "{}: its answer has no `{used}`: {columns:?}", query.place);
+            assert!(
+                columns.contains(used),
+                "{}: its answer has no `{used}`: {columns:?}",
+                query.place
+            );
         }
     }
     assert!(8 < n_queries, "only {n_queries} queries were found");
@@ -158,7 +167,10 @@ fn a_column_that_is_not_there_is_noticed() {
         ("SELECT times FROM report_checks", "no column `times`"),
         ("SELECT time FROM checks", "no view `checks`"),
         ("SELECT time FROM report_checks WHERE specs = 'a'", "no column `specs`"),
-        ("SELECT spec, count(*) AS n FROM report_checks GROUP BY speck ORDER BY n", "no column `speck`"),
+        (
+            "SELECT spec, count(*) AS n FROM report_checks GROUP BY speck ORDER BY n",
+            "no column `speck`",
+        ),
         ("SELECT n FROM (SELECT time AS t FROM report_alerts) AS x", "no column `n`"),
         ("SELECT * FROM report_specs", "name the columns"),
         ("SELECT time FROM", "Expected"),

@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use shadowline_monitor::{Extension, Host};
 
-use self::models::Models;
 pub(crate) use self::metrics::touch_metrics;
+use self::models::Models;
 pub(crate) use self::rest::openapi;
 
 /// The routes of predictions, for the detectors of a monitor.
