@@ -16,3 +16,9 @@ image: ## Builds the container image with every program
 
 check-kubernetes: ## Checks the manifests against the published schemas; fetches them once (Go, Python, Maven, Java 21)
 	@deploy/kubernetes/check/check.sh $(TARGET)/kubernetes
+
+check-compose: ## Loads compose.yaml as Docker Compose does, with Compose's own parser (Go)
+	@cd deploy/compose/check && go build -o $(abspath $(TARGET))/compose-check .
+	@ADMIN_USER=check ADMIN_PASSWORD=check $(TARGET)/compose-check --profile cluster --profile traces compose.yaml >/dev/null
+	@$(TARGET)/compose-check deploy/kafka/compose.yaml >/dev/null
+	@echo "compose.yaml and deploy/kafka/compose.yaml load"

@@ -45,6 +45,8 @@ MONITOR_KNN_UPSTREAM=$(inside "$MONITOR_KNN_PORT")
 METRIC_SPECS_UPSTREAM=$(inside "$METRIC_SPECS_PORT")
 postgres_port=${POSTGRES_PORT:-$((5432 + offset))}
 kafka_port=${KAFKA_PORT:-9092}
+# Not the next one, which is the door's for Alertmanager.
+export KAFKA_CONTROLLER_PORT=${KAFKA_CONTROLLER_PORT:-$((kafka_port + 2))}
 
 # What has to be here.
 has() { command -v "$1" >/dev/null 2>&1; }

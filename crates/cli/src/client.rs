@@ -8,8 +8,8 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// How long a service may take to say how it is.
-const STATUS_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a service may take to say how it is. A proxy before it may take seconds to check a password.
+const STATUS_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Asks services over HTTP.
 #[derive(Debug, Clone)]

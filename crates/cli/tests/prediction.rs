@@ -21,7 +21,7 @@ fn data() -> (String, String, Vec<&'static str>) {
         let text = |name| file(name).display().to_string();
         return (text("train.csv"), text("test.csv"), vec![]);
     }
-    println!("skipped: needs credit-spend (SHADOWLINE_DATASETS); the wines stand in");
+    eprintln!("skipped: needs credit-spend (SHADOWLINE_DATASETS); the wines stand in");
     ("dataset:wine".to_owned(), "dataset:wine".to_owned(), vec!["--drop", "quality"])
 }
 

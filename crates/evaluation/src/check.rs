@@ -67,6 +67,11 @@ pub(crate) fn label(name: &str, value: &str) -> Result<(), SpecError> {
             "values of 1 to 1024 bytes",
         ));
     }
+    // PostgreSQL can keep no text with one, also not within JSON.
+    if value.contains('\0') {
+        let got = format!("a value with a NUL character for `{name}`");
+        return Err(SpecError::new("labels", got, "values without one"));
+    }
     Ok(())
 }
 

@@ -13,14 +13,17 @@ use shadowline_service::clock;
 use shadowline_store::{RecordedAlertEvent, Store, StoreError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use crate::config::{AlertmanagerSettings, PeerUrl};
 use crate::metrics::MetricSpecsMetrics;
 use crate::run::chain;
 
-/// The wait before a failed delivery is repeated: it doubles from the first to the second.
+/// The wait before a failed delivery is repeated: it doubles from the first to the second, and is never longer than that
+/// between two deliveries that went well.
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// The most alerts of one request: far from what proxies refuse, and no more than Prometheus sends.
+const AT_ONCE: usize = 64;
 
 /// One alert as Alertmanager reads it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -44,6 +47,13 @@ enum DeliveryError {
     Refused { peer: String, status: u16, body: String },
 }
 
+impl DeliveryError {
+    /// Whether it was what was sent that is wrong, so that sending it again changes nothing.
+    fn is_for_good(&self) -> bool {
+        matches!(self, Self::Refused { status: 400 | 413 | 422, .. })
+    }
+}
+
 /// Delivers to one Alertmanager.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
@@ -62,6 +72,7 @@ impl Peer {
         self.metrics.receiver(&self.target());
         let work = async {
             let (first, longest) = RETRY_AFTER;
+            let longest = longest.min(self.settings.resend_every.max(first));
             let mut wait = first;
             let mut firing = Vec::new();
             loop {
@@ -114,7 +125,7 @@ impl Peer {
             }
         };
         if !alerts.is_empty() {
-            let sent = self.post(alerts).await;
+            let sent = self.send(alerts).await;
             self.metrics.delivery(&self.target(), sent.is_ok());
             sent?;
             debug!(peer = self.url.label(), n_alerts = alerts.len(), "alerts delivered");
@@ -131,6 +142,35 @@ impl Peer {
     /// What metrics call this Alertmanager.
     fn target(&self) -> String {
         format!("alertmanager {}", self.url.label())
+    }
+
+    /// Sends alerts, a portion at a time. Of a portion that is refused, each is sent by itself: Alertmanager keeps the
+    /// valid ones of some and none of others, and what is wrong with one must cost no other one its delivery.
+    async fn send(&self, alerts: &[PostedAlert]) -> Result<(), DeliveryError> {
+        for portion in alerts.chunks(AT_ONCE) {
+            match self.post(portion).await {
+                Err(refused) if refused.is_for_good() => {
+                    for alert in portion {
+                        self.send_alone(alert).await?;
+                    }
+                }
+                sent => sent?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends one alert. If it is refused for good, that is said, and it waits for the next delivery with the others.
+    async fn send_alone(&self, alert: &PostedAlert) -> Result<(), DeliveryError> {
+        match self.post(std::slice::from_ref(alert)).await {
+            Err(refused) if refused.is_for_good() => {
+                self.metrics.delivery(&self.target(), false);
+                let alertname = alert.labels.get("alertname");
+                error!(alertname, error = chain(&refused), "an alert was refused");
+                Ok(())
+            }
+            sent => sent,
+        }
     }
 
     async fn post(&self, alerts: &[PostedAlert]) -> Result<(), DeliveryError> {

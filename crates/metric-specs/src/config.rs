@@ -178,6 +178,7 @@ mod tests {
         let shown = settings::print(&config).unwrap();
         let again: Config = Layers::defaults(&shown).unwrap().extract().unwrap();
         assert_eq!(again.store, config.store);
+        again.store_options().unwrap();
         let refused =
             Layers::defaults(crate::DEFAULTS).unwrap().flags(&["alertmanager.url=x".to_owned()]);
         let error = refused.unwrap().extract::<Config>().unwrap_err().to_string();

@@ -425,7 +425,9 @@ async fn drop_old(old: Old, store: Store, retention: Duration, metrics: MetricSp
                         continue;
                     }
                 }
-                Err(error) => warn!(kind = ?old, error = chain(&error), "old rows were not dropped"),
+                Err(error) => {
+                    warn!(kind = ?old, error = chain(&error), "old rows were not dropped")
+                }
             }
         }
         tokio::time::sleep(RETENTION_EVERY).await;

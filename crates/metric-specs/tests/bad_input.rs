@@ -93,6 +93,7 @@ async fn every_bad_request(database: TestDatabase) {
         (with("/severity", json!("urgent")), 400, &["`severity`", "urgent", "critical"]),
         (with("/labels", json!({"alertname": "x"})), 400, &["`labels`", "alertname"]),
         (with("/labels", json!({"a-b": "x"})), 400, &["`labels`", "a-b"]),
+        (with("/labels", json!({"team": "a\u{0}b"})), 400, &["`labels`", "NUL", "`team`"]),
         (with("/labels", json!({"team": 1})), 400, &["`labels.team`", "1"]),
         (with("/enabled", json!("yes")), 400, &["`enabled`", "yes", "boolean"]),
         (with("/thershold", json!(1)), 400, &["thershold", "unknown field"]),
@@ -145,7 +146,13 @@ async fn every_bad_request(database: TestDatabase) {
         (Method::GET, "/v1/checks?inference_id=a%00b".into(), String::new(), 400, "NUL"),
         (Method::GET, put("a%00b"), String::new(), 404, "no metric spec"),
         (Method::GET, put("a%00b/versions"), String::new(), 404, "no metric spec"),
-        (Method::GET, "/v1/checks?cursor=9223372036854775807-1".into(), String::new(), 400, "`cursor`"),
+        (
+            Method::GET,
+            "/v1/checks?cursor=9223372036854775807-1".into(),
+            String::new(),
+            400,
+            "`cursor`",
+        ),
         (Method::GET, "/v1/checks?cursor=x".into(), String::new(), 400, "`cursor`"),
         (Method::GET, "/v1/checks/count?limit=1".into(), String::new(), 400, "`limit`"),
         (

@@ -65,7 +65,11 @@ async fn a_database_that_is_killed_again_and_again_loses_nothing_and_counts_noth
         monitor.send_all((from..half).map(|it| (it, value(it)))).await;
         wait_for("some are checked", TIMEOUT, async || service.n_checks("").await > from).await;
         // Wherever a transaction is by then.
-        if round % 2 == 0 { server.kill().await } else { server.stop().await }
+        if round % 2 == 0 {
+            server.kill().await
+        } else {
+            server.stop().await
+        }
         monitor.send_all((half..from + N_SCORES / 4).map(|it| (it, value(it)))).await;
         wait_for("health says what is wrong", TIMEOUT, async || {
             let health = service.health().await;
@@ -116,8 +120,9 @@ async fn a_service_waits_for_a_database_that_is_not_up_yet() {
     let service = Running::launch(settings(&log, &server), &log).await;
     wait_for("health says what is waited for", TIMEOUT, async || {
         let health = service.health().await;
-        health.contains("waiting for the database: open store `postgres://shadowline:********@127.0.0.1")
-            && health.contains("refused")
+        health.contains(
+            "waiting for the database: open store `postgres://shadowline:********@127.0.0.1",
+        ) && health.contains("refused")
     })
     .await;
     unavailable(&service).await;
@@ -139,12 +144,12 @@ async fn a_service_waits_for_a_database_that_is_not_up_yet() {
 async fn what_waiting_does_not_cure_ends_the_service_with_its_reason() {
     let Some(server) = PostgresServer::start().await else { return };
     let log = TestLog::embedded().await;
-    for (from, to, says) in [
-        (":only-for-tests@", ":hunter2@", "password authentication failed"),
-        ("/shadowline", "/nowhere", "database \"nowhere\" does not exist"),
+    for (url, says) in [
+        (server.url().replace("only-for-tests", "hunter2"), "password authentication failed"),
+        (server.url() + "_of_others", "database \"shadowline_of_others\" does not exist"),
     ] {
         let mut settings = settings(&log, &server);
-        settings.store = StoreUrl::try_from(server.url().replace(from, to)).unwrap();
+        settings.store = StoreUrl::try_from(url).unwrap();
         let error = Running::launch(settings, &log).await.ended().await;
         let text = format!("{:#}", anyhow::Error::new(error));
         assert!(text.contains(says) && !text.contains("hunter2"), "{text}");

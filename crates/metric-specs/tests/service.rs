@@ -332,6 +332,30 @@ on_both_logs_and_stores! {
         service.stop().await;
     }
 
+    async fn an_alert_that_alertmanager_refuses_costs_no_other_its_delivery(log: TestLog, database: TestDatabase) {
+        let monitor = Monitor::new(&log, "iforest").await;
+        let peer = Peer::start(false).await;
+        peer.refuse_alert("refused");
+        let mut settings = config(&log, &database);
+        settings.alertmanager.urls = vec![peer.url.clone()];
+        let service = Running::start_with(settings, &log).await;
+        for name in ["first", "refused", "second"] {
+            service.create(spec(name)).await;
+        }
+        monitor.send(1, Some(0.9)).await;
+        for name in ["first", "second"] {
+            let of_this = |posts: &[(jiff::Timestamp, Value)]| {
+                posts.iter().filter(|(_, body)| body.to_string().contains(name)).count() >= 2
+            };
+            peer.wait("the others are delivered, and sent again", of_this).await;
+        }
+        for (_, body) in peer.posts() {
+            assert!(!body.to_string().contains("refused"), "{body}");
+        }
+        assert!(service.metrics().await.contains("result=\"error\""));
+        service.stop().await;
+    }
+
     async fn a_topic_that_lost_the_specs_gets_them_again(log: TestLog, database: TestDatabase) {
         let service = Running::start(&log, &database).await;
         service.create(spec("outliers")).await;

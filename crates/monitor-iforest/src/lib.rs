@@ -1,7 +1,7 @@
 //! The isolation-forest monitor: scores shadowed inferences with the detectors installed in it, and answers
 //! predictions of its own.
 //!
-//! To `shadowline-monitor` it adds which detectors it hosts, its default settings, and [`prediction`]: the REST
+//! To `shadowline-monitor` it adds which detectors it hosts, its default settings, and `prediction`: the REST
 //! service that says of a feature vector whether it is an anomaly. With the setting `watch = false` that service
 //! is all it is, and it needs no log.
 

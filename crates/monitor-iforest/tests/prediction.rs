@@ -419,7 +419,7 @@ async fn promtool_finds_nothing_to_say_of_the_metrics() {
         Ok(promtool) => promtool,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "CI needs promtool");
-            println!("skipped: needs promtool (make stack-tools)");
+            eprintln!("skipped: needs promtool (make stack-tools)");
             return;
         }
         Err(error) => panic!("{error}"),

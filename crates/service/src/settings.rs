@@ -232,7 +232,8 @@ fn mask(key: &str, value: &mut toml::Value) {
         toml::Value::Array(values) => values.iter_mut().for_each(|it| mask(key, it)),
         toml::Value::String(text) => {
             let key = key.to_lowercase();
-            if SECRETS.iter().any(|it| key.contains(it)) {
+            // Where a secret is kept is none, as in `store_password_file`.
+            if SECRETS.iter().any(|it| key.contains(it)) && !key.ends_with("_file") {
                 *text = Secret::MASK.into();
             } else if let Some((scheme, user, rest)) = with_password(text) {
                 *text = format!("{scheme}://{user}:{}@{rest}", Secret::MASK);
@@ -488,9 +489,12 @@ mod tests {
     #[test]
     fn what_is_passed_through_under_a_secret_key_is_not_shown() {
         let config: toml::Table =
-            "[properties]\n'sasl.password' = 'hunter2'\n'sasl.username' = 'me'".parse().unwrap();
+            "password_file = '/run/db'\n[properties]\n'sasl.password' = 'hunter2'\n'sasl.username' = 'me'"
+                .parse()
+                .unwrap();
         let shown = print(&config).unwrap();
         assert!(!shown.contains("hunter2") && shown.contains("= \"me\""), "{shown}");
+        assert!(shown.contains("password_file = \"/run/db\""), "{shown}");
     }
 
     #[test]

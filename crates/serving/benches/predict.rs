@@ -1,7 +1,8 @@
 //! Predict calls a second and their latency, beside a bare tonic service that answers the same messages without doing
 //! anything, in the same run: the ratio is what checking, predicting and shadowing cost.
 //!
-//! `cargo bench -p shadowline-serving` prints one line per number of callers.
+//! `cargo bench -p shadowline-serving` prints one line per number of callers. With `OTEL_EXPORTER_OTLP_ENDPOINT` set
+//! every request is traced, which shows what that costs; the collector need not be there.
 
 #![expect(clippy::print_stdout, reason = "what this program is for")]
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shadowline_contract::{DataType, Field, NamedTensor, Signature, Tensor, TensorData, Value};
+use shadowline_service::traces;
 use shadowline_serving::{Config, Server};
 use shadowline_stream::{Log, LogConfig};
 use shadowline_wire::named_values;
@@ -110,6 +112,7 @@ async fn measure(address: &str, n_callers: usize) -> anyhow::Result<Measured> {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    let traces = traces::start("bench", env!("CARGO_PKG_VERSION"));
     let dir = tempfile::tempdir()?;
     let log = Log::open(&LogConfig::embedded(dir.path().join("log"))).await?;
     let config = Config::in_dir(dir.path().join("serving"))?;
@@ -159,5 +162,6 @@ async fn main() -> anyhow::Result<()> {
     }
     stop.cancel();
     server.await??;
+    traces.flush().await;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What can go wrong with the database.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
@@ -132,6 +133,10 @@ fn waiting_is_vain(error: &sqlx::Error) -> bool {
             None => true,
         },
         sqlx::Error::Configuration(_) | sqlx::Error::Tls(_) | sqlx::Error::Encode(_) => true,
+        // Of a file that the address names, such as a certificate.
+        sqlx::Error::Io(error) => {
+            matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied)
+        }
         _ => false,
     }
 }

@@ -209,7 +209,7 @@ mod tests {
         let Place::Postgres(inner) = url.place() else { panic!("it is on a server") };
         assert_eq!(inner.password.as_deref(), Some("hunter2%40"));
         assert_eq!(url.to_string(), "postgres://me:********@db/shadowline?sslmode=require");
-        let shown = format!("{url:?}{}", String::from(url));
+        let shown = format!("{url:?}{}", String::from(url.clone()));
         assert!(!shown.contains("hunter2"), "{shown}");
         for (wrong, why) in [
             ("mysql://me:hunter2@db/shadowline", "mysql"),

@@ -1,4 +1,5 @@
 //! A process that applies batches is killed at any moment, again and again: what is there is whole.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod fixtures;
 

@@ -1,4 +1,5 @@
 //! What only PostgreSQL has: the views for others, a server that refuses or is away, and passwords.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod fixtures;
 
@@ -7,9 +8,7 @@ use std::time::Duration;
 
 use fixtures::{READER, TOPIC, at, batch, id, open, spec, url};
 use shadowline_evaluation::{AlertState, Evaluation, Transition, TransitionReason};
-use shadowline_store::{
-    AlertEvent, Batch, CheckFilter, Store, StoreError, StoreOptions, StoreUrl,
-};
+use shadowline_store::{AlertEvent, Batch, CheckFilter, Store, StoreError, StoreOptions, StoreUrl};
 use shadowline_testkit::{PostgresServer, TestDatabase, psql, wait_for};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -159,7 +158,10 @@ async fn what_waiting_does_not_cure_is_told_from_what_it_does() {
     assert!(text.contains("postgres://shadowline:********@127.0.0.1:"), "{text}");
     let refused = open(format!("{}_of_others", server.url())).await;
     let text = chain(&refused);
-    assert!(refused.is_permanent() && text.contains("\"shadowline_of_others\" does not exist"), "{text}");
+    assert!(
+        refused.is_permanent() && text.contains("\"shadowline_of_others\" does not exist"),
+        "{text}"
+    );
     let refused = open(format!("{}?sslmode=require", server.url())).await;
     assert!(refused.is_permanent(), "{}", chain(&refused));
     // Rights that are missing, as of a role that may not make tables.
@@ -181,10 +183,8 @@ async fn a_password_that_is_changed_in_its_file_is_taken_over() {
     let Some(server) = PostgresServer::start().await else { return };
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "only-for-tests").unwrap();
-    let options = StoreOptions {
-        password_file: Some(file.path().to_owned()),
-        ..StoreOptions::default()
-    };
+    let options =
+        StoreOptions { password_file: Some(file.path().to_owned()), ..StoreOptions::default() };
     let without = address(server.url().replace(":only-for-tests", ""));
     let store = Store::new(&without, &options).unwrap();
     store.prepare().await.unwrap();
@@ -194,7 +194,10 @@ async fn a_password_that_is_changed_in_its_file_is_taken_over() {
     server.psql(change).await.unwrap();
     let error = store.ping().await.unwrap_err();
     let text = chain(&error);
-    assert!(text.contains("password authentication failed") && !text.contains("only-for"), "{text}");
+    assert!(
+        text.contains("password authentication failed") && !text.contains("only-for"),
+        "{text}"
+    );
     std::fs::write(file.path(), "changed\n").unwrap();
     wait_for("the new password is used", TIMEOUT, async || store.ping().await.is_ok()).await;
 
@@ -257,8 +260,7 @@ async fn a_server_without_room_is_waited_for_and_loses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_statement_that_takes_too_long_is_given_up() {
     let Some(server) = PostgresServer::start().await else { return };
-    let options =
-        StoreOptions { timeout: Duration::from_millis(200), ..StoreOptions::default() };
+    let options = StoreOptions { timeout: Duration::from_millis(200), ..StoreOptions::default() };
     let store = Store::new(&address(server.url()), &options).unwrap();
     store.prepare().await.unwrap();
     let spec = store.create_spec(id(1), &spec("outliers"), at(0)).await.unwrap();
@@ -267,7 +269,11 @@ async fn a_statement_that_takes_too_long_is_given_up() {
     let locked = server.psql("BEGIN; LOCK TABLE offsets; SELECT pg_sleep(3); COMMIT");
     let applied = async {
         wait_for("the table is locked", TIMEOUT, async || {
-            server.psql("SELECT COUNT(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'").await.unwrap() != "0"
+            server
+                .psql("SELECT COUNT(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'")
+                .await
+                .unwrap()
+                != "0"
         })
         .await;
         store.apply(&first).await
@@ -281,4 +287,43 @@ async fn a_statement_that_takes_too_long_is_given_up() {
     let other = Batch { offsets: first.offsets.clone(), ..Batch::default() };
     let other = Batch { reader: READER.to_owned(), topic: TOPIC.to_owned(), ..other };
     assert!(matches!(store.apply(&other).await, Err(StoreError::Fenced { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_is_encrypted_and_checked_as_the_address_says() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let dir = server.dir().display();
+    for name in ["server", "other"] {
+        // By the server itself, because it takes no key that is not its own. Debian's package brings openssl.
+        let make = format!(
+            "cat >/dev/null; openssl req -x509 -newkey rsa:2048 -nodes -keyout {dir}/{name}.key -out {dir}/{name}.pem \
+             -days 2 -subj /CN={name} -addext subjectAltName=IP:127.0.0.1 2>/dev/null"
+        );
+        server.psql(&format!("COPY (SELECT 1) TO PROGRAM '{make}'")).await.unwrap();
+    }
+    for setting in [
+        format!("ssl_cert_file = '{dir}/server.pem'"),
+        format!("ssl_key_file = '{dir}/server.key'"),
+        "ssl = on".to_owned(),
+    ] {
+        server.psql(&format!("ALTER SYSTEM SET {setting}")).await.unwrap();
+    }
+    server.psql("SELECT pg_reload_conf()").await.unwrap();
+    let open = async |parameters: &str| {
+        Store::open(&address(format!("{}?{parameters}", server.url()))).await
+    };
+    wait_for("the server encrypts", TIMEOUT, async || open("sslmode=require").await.is_ok()).await;
+    let store = open(&format!("sslmode=verify-full&sslrootcert={dir}/server.pem")).await.unwrap();
+    let encrypted = "SELECT BOOL_AND(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+                     WHERE application_name = 'shadowline'";
+    store.ping().await.unwrap();
+    assert_eq!(server.psql(encrypted).await.unwrap(), "t");
+    for (parameters, says) in [
+        (format!("sslmode=verify-full&sslrootcert={dir}/other.pem"), "certificate verify failed"),
+        (format!("sslmode=verify-ca&sslrootcert={dir}/missing.pem"), "No such file"),
+    ] {
+        let refused = open(&parameters).await.unwrap_err();
+        let text = chain(&refused);
+        assert!(refused.is_permanent() && text.contains(says), "{text}");
+    }
 }

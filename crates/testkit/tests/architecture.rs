@@ -34,7 +34,16 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
     ("reqwest", &["datasets", "metric-specs", "cli"]),
     (
         "clap",
-        &["service", "monitor", "serving", "monitor-iforest", "monitor-knn", "metric-specs", "dashboards", "cli"],
+        &[
+            "service",
+            "monitor",
+            "serving",
+            "monitor-iforest",
+            "monitor-knn",
+            "metric-specs",
+            "dashboards",
+            "cli",
+        ],
     ),
     ("shadowline-segment-log", &["stream", "serving"]),
     (

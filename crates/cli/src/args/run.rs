@@ -12,7 +12,11 @@ Examples:
   shadowline up --set serving.http.listen=127.0.0.1:0
 
 A settings file has one table per service: [serving], [monitor_iforest], [monitor_knn], [metric_specs].
---print-config shows them all.")]
+--print-config shows them all.
+
+Traces of all services go to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names (OTLP over gRPC, such as
+http://localhost:4317). The other variables are OpenTelemetry's own: OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG,
+OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_SDK_DISABLED.")]
 pub struct UpArgs {
     /// Where everything is kept [default: .shadowline in the current directory]
     #[arg(long, value_name = "DIR")]

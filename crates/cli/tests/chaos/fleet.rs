@@ -12,7 +12,6 @@ use shadowline_stream::{Log, LogConfig, Received, Topics};
 use tempfile::TempDir;
 
 use crate::ledger::read_to_end;
-use crate::traffic;
 
 /// The metric specs, and the monitors whose scores they judge.
 pub(crate) const SPECS: [(&str, &str); 2] =

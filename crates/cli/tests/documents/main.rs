@@ -15,8 +15,12 @@ use document::{Block, Document, repository};
 use sandbox::{Missing, skip};
 
 /// Documents with commands; each has a test below.
-const DOCUMENTS: [&str; 3] =
-    ["docs/operate.md", "docs/tutorial-census.md", "docs/tutorial-credit-spend.md"];
+const DOCUMENTS: [&str; 4] = [
+    "docs/operate.md",
+    "docs/prediction.md",
+    "docs/tutorial-census.md",
+    "docs/tutorial-credit-spend.md",
+];
 
 /// What a transcript may be of, and why no test can run it.
 const NOT_RUN: [(&str, &str); 8] = [
@@ -60,6 +64,11 @@ async fn check(name: &str, needs: &[Needs]) {
 #[tokio::test]
 async fn the_commands_of_operate_run() {
     check("docs/operate.md", &[Needs::StackTools]).await;
+}
+
+#[tokio::test]
+async fn the_commands_of_the_prediction_service_run() {
+    check("docs/prediction.md", &[Needs::DataSet("credit-spend")]).await;
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use crate::document::{Document, compare, repository};
 
 /// Everything here is over long before; who waits longer waits for ever.
-const PATIENCE: Duration = Duration::from_secs(420);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What a reader has in the folder of the checkout, without what was built.
 const CHECKOUT: [&str; 8] =

@@ -48,6 +48,8 @@ pub(crate) struct Variable {
 pub(crate) enum Origin {
     Query(Query),
     Fixed(Vec<String>),
+    /// Whatever somebody writes.
+    Typed,
 }
 
 #[derive(Debug)]
@@ -149,10 +151,8 @@ fn variable(file: &str, json: &Value, range: f64) -> Variable {
             let value = |it: &str| it.rsplit(" : ").next().unwrap_or(it).trim().to_owned();
             Origin::Fixed(options.map(value).collect())
         }
-        "constant" | "textbox" => {
-            let query = json["query"].as_str();
-            Origin::Fixed(vec![current.as_str().or(query).unwrap_or_default().to_owned()])
-        }
+        "constant" => Origin::Fixed(vec![current.as_str().expect("a constant's value").to_owned()]),
+        "textbox" => Origin::Typed,
         other => panic!("{place}: a variable of type `{other}`"),
     };
     Variable {

@@ -9,6 +9,7 @@
 
 mod alerts;
 mod door;
+mod failures;
 mod grafana;
 mod queries;
 mod quiet;
@@ -28,7 +29,7 @@ use shadowline_testkit::{Alertmanager, Prometheus, wait_for};
 
 use crate::alerts::FLOOD;
 use crate::door::Door;
-use crate::queries::Failure;
+use crate::failures::Seen;
 use crate::sources::Sources;
 use crate::system::{FOREST, MODEL, NEIGHBOURS, SERVICES, System};
 use crate::traffic::Steady;
@@ -38,7 +39,7 @@ const WITHIN: Duration = Duration::from_secs(120);
 
 /// Everything that runs.
 struct Stack {
-    prometheus: Prometheus,
+    _prometheus: Prometheus,
     first: Alertmanager,
     second: Alertmanager,
     webhook: Webhook,
@@ -92,7 +93,7 @@ impl Stack {
             prometheus: prometheus.url(),
             database: system.database_of_grafana(),
         };
-        Some(Self { prometheus, first, second, webhook, sources, _door: door, system })
+        Some(Self { _prometheus: prometheus, first, second, webhook, sources, _door: door, system })
     }
 
     /// The health of every target, by job.
@@ -141,9 +142,22 @@ async fn an_operator_sees_all_of_the_system_and_hears_of_what_goes_wrong() {
         let answer = stack.system.http.get(url).send().await.expect("ask for metrics");
         tools::check_metrics(service, &answer.text().await.expect("text"));
     }
+
+    // From here on things are wrong, on purpose. A part of the steady traffic is refused.
+    let mut seen = Seen::default();
+    seen.hear_of(&stack, "ShadowlineErrorRate").await;
+    seen.hear_of(&stack, "ShadowlinePredictionErrorRate").await;
+    seen.hear_of(&stack, "ShadowlineUnscoredChecks").await;
     traffic.stop().await;
 
     let Stack { system, first, second, webhook, .. } = &mut stack;
     alerts::one_incident_is_one_alert(system, first, second, webhook).await;
-    queries::each_shows(&stack.sources, &all, &quiet::QUERIES, Failure::Anomalies).await;
+    traffic::predict(&stack.system.grpc(), 200, traffic::far).await;
+    seen.hear_of(&stack, "ShadowlineMetricSpecFiring").await;
+    failures::a_monitor_is_down(&mut stack, &mut seen).await;
+    failures::a_record_is_unreadable(&stack, &mut seen).await;
+    failures::the_database_is_away(&stack, &mut seen).await;
+    failures::the_log_is_away(&stack, &mut seen).await;
+    seen.is_all();
+    queries::each_shows(&stack.sources, &all, &quiet::QUERIES).await;
 }

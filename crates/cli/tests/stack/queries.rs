@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shadowline_service::clock;
+use shadowline_testkit::wait_for_some;
 use tokio::time::{Instant, sleep};
 
 use crate::grafana::{self, Chosen, Origin, Query};
@@ -17,14 +18,8 @@ pub(crate) struct Quiet {
     /// A part of its place.
     pub(crate) place: &'static str,
     pub(crate) why: &'static str,
-    /// What the test does that it shows.
-    pub(crate) shown_by: Option<Failure>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// Traffic that the monitors find odd.
-    Anomalies,
+    /// Whether it shows something once the test has done its worst.
+    pub(crate) is_shown: bool,
 }
 
 /// A query with what was chosen on its dashboard.
@@ -43,6 +38,8 @@ pub(crate) async fn all(sources: &Sources) -> Vec<Ready> {
             let values = match &variable.origin {
                 Origin::Fixed(values) => values.clone(),
                 Origin::Query(query) => options(sources, query, &chosen).await,
+                // The one thing that is asked for by hand: a request.
+                Origin::Typed => a_request(sources).await,
             };
             chosen.choose(variable, values);
         }
@@ -53,6 +50,16 @@ pub(crate) async fn all(sources: &Sources) -> Vec<Ready> {
     let rules = grafana::alert_queries().into_iter();
     all.extend(rules.map(|query| Ready { query, chosen: Chosen::default() }));
     all
+}
+
+/// The id of a request that was checked.
+async fn a_request(sources: &Sources) -> Vec<String> {
+    let sql = "SELECT inference_id FROM report_checks LIMIT 1";
+    wait_for_some("a check in the database", SHOWN_WITHIN, async || {
+        let ids = sources.rows(sql).await.unwrap_or_else(|it| panic!("{it}: {sql}"));
+        (!ids.is_empty()).then_some(ids)
+    })
+    .await
 }
 
 /// Asks a variable's query until it offers something.
@@ -103,17 +110,10 @@ fn n_quiet(all: &[Ready], quiet: &[Quiet]) -> usize {
 }
 
 /// Waits until the queries that are about a failure show it.
-pub(crate) async fn each_shows(
-    sources: &Sources,
-    all: &[Ready],
-    quiet: &[Quiet],
-    failure: Failure,
-) {
-    let about = quiet.iter().filter(|it| it.shown_by == Some(failure));
-    let places: Vec<_> = about.map(|it| it.place).collect();
-    let expected =
-        all.iter().filter(|it| places.iter().any(|place| it.query.place.contains(place)));
-    wait_for_data(sources, expected.collect()).await;
+pub(crate) async fn each_shows(sources: &Sources, all: &[Ready], quiet: &[Quiet]) {
+    let places: Vec<_> = quiet.iter().filter(|it| it.is_shown).map(|it| it.place).collect();
+    let about = |it: &&Ready| places.iter().any(|place| it.query.place.contains(place));
+    wait_for_data(sources, all.iter().filter(about).collect()).await;
 }
 
 async fn wait_for_data(sources: &Sources, mut waiting: Vec<&Ready>) {

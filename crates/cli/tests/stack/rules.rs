@@ -59,15 +59,23 @@ fn collect(expr: &Expr, probes: &mut Vec<String>) {
                 probes.push(relaxed(expr).to_string());
             }
         }
-        Expr::Binary(binary) if binary.op.is_comparison_operator() && is_absent(&binary.lhs) => {
+        Expr::Binary(binary)
+            if binary.op.is_comparison_operator() && is_taken_apart(&binary.lhs) =>
+        {
             collect(&binary.lhs, probes);
         }
         other => probes.push(relaxed(other).to_string()),
     }
 }
 
-fn is_absent(expr: &Expr) -> bool {
-    matches!(expr, Expr::Call(call) if call.func.name.starts_with("absent"))
+/// Whether it is empty in a healthy system whatever it is compared with.
+fn is_taken_apart(expr: &Expr) -> bool {
+    match expr {
+        Expr::Paren(inner) => is_taken_apart(&inner.expr),
+        Expr::Call(call) => call.func.name.starts_with("absent"),
+        Expr::Binary(binary) => binary.op.is_set_operator(),
+        _ => false,
+    }
 }
 
 /// The same, with comparisons that answer 0 or 1 and drop nothing.
@@ -160,16 +168,6 @@ async fn faults(sources: &Sources) -> Vec<String> {
     broken.map(|it| format!("  {}: {}", it["name"], it["lastError"])).collect()
 }
 
-/// The names of the alerting rules that fire.
-pub(crate) async fn firing(sources: &Sources) -> BTreeSet<String> {
-    let data = sources.prometheus("/api/v1/alerts", &[]).await.expect("ask for the alerts");
-    let alerts = data["alerts"].as_array().expect("alerts").iter();
-    alerts
-        .filter(|it| it["state"] == "firing")
-        .map(|it| it["labels"]["alertname"].as_str().expect("a name").to_owned())
-        .collect()
-}
-
 #[test]
 fn what_an_alert_looks_at_is_found_in_its_expression() {
     let check = |expr: &str, expected: &[&str]| assert_eq!(probes(expr), expected, "{expr}");
@@ -182,5 +180,6 @@ fn what_an_alert_looks_at_is_found_in_its_expression() {
         "(a > 1) and on (model) b > 2",
         &["a > bool 1", "b > bool 2", "(a > bool 1) and on (model) b > bool 2"],
     );
+    check("(a unless on (model) (b > 0)) > 0", &["a", "b > bool 0"]);
     check("sum by (job) (a > 0) > 3", &["sum by (job) (a > bool 0) > bool 3"]);
 }

@@ -19,7 +19,11 @@ pub(crate) const SERVICES: [&str; 4] =
 pub(crate) const MODEL: &str = "target";
 pub(crate) const FOREST: &str = "forest";
 pub(crate) const NEIGHBOURS: &str = "neighbours";
+/// A model that nothing watches.
+pub(crate) const UNWATCHED: &str = "unwatched";
 
+/// The room of the spool: little, so that a test can fill it.
+pub(crate) const SPOOL_BYTES: usize = 8 * 1024 * 1024;
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const STOPPED_WITHIN: Duration = Duration::from_secs(60);
 /// As long as a cloud's own; it stands in no address and on no command line.
@@ -93,6 +97,7 @@ impl System {
         format!("http://127.0.0.1:{}", self.services["serving"].ports.grpc)
     }
 
+    #[allow(dead_code, reason = "the benchmark of a system at rest uses it")]
     pub(crate) fn process_id(&self, service: &str) -> u32 {
         self.services[service].child.id().expect("it runs")
     }
@@ -137,6 +142,8 @@ impl System {
             "serving" => {
                 set.push(format!("grpc.listen=127.0.0.1:{}", ports.grpc));
                 set.push(format!("data_dir={}", data.display()));
+                set.push(format!("spool.max_bytes={SPOOL_BYTES}"));
+                set.push(format!("spool.segment_bytes={}", SPOOL_BYTES / 16));
             }
             "metric-specs" => {
                 let port = self.postgres.port();
@@ -229,9 +236,11 @@ impl System {
             self.shadowline(&["train", kind, "--data", "rows.csv", "--label", "y", "--out", out])
                 .await;
         }
+        self.copy_package(MODEL, UNWATCHED);
         let documents: Vec<_> = specs.iter().map(|it| format!("{it:#}\n")).collect();
         std::fs::write(dir.join("specs.yaml"), documents.join("---\n")).expect("write the specs");
-        let packages = [MODEL, FOREST, NEIGHBOURS].map(|it| format!("{it}/serving.yaml"));
+        let packages =
+            [MODEL, UNWATCHED, FOREST, NEIGHBOURS].map(|it| format!("{it}/serving.yaml"));
         let mut apply = vec!["apply", "-f"];
         apply.extend(packages.iter().map(String::as_str));
         apply.push("specs.yaml");
@@ -243,6 +252,21 @@ impl System {
             })
             .await;
         }
+    }
+
+    /// Makes the same model under another name.
+    fn copy_package(&self, from: &str, to: &str) {
+        let [from_dir, to_dir] = [from, to].map(|it| self.dir.path().join(it));
+        std::fs::create_dir(&to_dir).expect("make a directory for a package");
+        for file in std::fs::read_dir(&from_dir).expect("read a package").flatten() {
+            let copy = to_dir.join(file.file_name());
+            std::fs::copy(file.path(), copy).expect("copy a file of a package");
+        }
+        let path = to_dir.join("serving.yaml");
+        let text = std::fs::read_to_string(&path).expect("read serving.yaml");
+        let renamed = text.replace(&format!("name: {from}\n"), &format!("name: {to}\n"));
+        assert_ne!(text, renamed, "serving.yaml does not name `{from}` as was expected: {text}");
+        std::fs::write(&path, renamed).expect("write serving.yaml");
     }
 
     /// Runs the command line against the services.

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::{Channel, Endpoint};
 
-use crate::system::{FOREST, MODEL, System};
+use crate::system::{FOREST, MODEL, System, UNWATCHED};
 
 const N_CALLERS: usize = 8;
 /// Between two rounds of the steady traffic.
@@ -77,6 +77,7 @@ impl Steady {
             let channel = Endpoint::from_shared(grpc).expect("an address").connect_lazy();
             let mut rounds = tokio::time::interval(ROUND);
             let v1 = format!("{serving}/v1/models/{MODEL}:predict");
+            let unwatched = format!("{serving}/v1/models/{UNWATCHED}:predict");
             let v2 = format!("{serving}/v2/models/{MODEL}/infer");
             for row_idx in 0.. {
                 rounds.tick().await;

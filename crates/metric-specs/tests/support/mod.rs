@@ -272,6 +272,8 @@ pub struct Peer {
     pub url: PeerUrl,
     posts: Arc<Mutex<Vec<(Timestamp, Value)>>>,
     refuse: Arc<Mutex<bool>>,
+    /// Refuses whole posts with this alert among others, and this alert alone.
+    bad: Arc<Mutex<Option<String>>>,
 }
 
 impl Peer {
@@ -280,7 +282,12 @@ impl Peer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url =
             PeerUrl::try_from(format!("http://{}/am", listener.local_addr().unwrap())).unwrap();
-        let peer = Self { url, posts: Arc::default(), refuse: Arc::new(Mutex::new(refuse)) };
+        let peer = Self {
+            url,
+            posts: Arc::default(),
+            refuse: Arc::new(Mutex::new(refuse)),
+            bad: Arc::default(),
+        };
         let state = peer.clone();
         let app = axum::Router::new().route(
             "/am/api/v2/alerts",
@@ -288,12 +295,22 @@ impl Peer {
                 if *state.refuse.lock() {
                     return axum::http::StatusCode::SERVICE_UNAVAILABLE;
                 }
+                let bad = state.bad.lock().clone();
+                let is_bad = |it: &Value| it["labels"]["alertname"].as_str() == bad.as_deref();
+                if body.as_array().unwrap().iter().any(is_bad) {
+                    return axum::http::StatusCode::BAD_REQUEST;
+                }
                 state.posts.lock().push((clock::now(), body));
                 axum::http::StatusCode::OK
             }),
         );
         tokio::spawn(async move { axum::serve(listener, app).await });
         peer
+    }
+
+    /// Answers 400 whenever an alert of this name is in a post, and keeps nothing of it.
+    pub fn refuse_alert(&self, name: &str) {
+        *self.bad.lock() = Some(name.to_owned());
     }
 
     pub fn accept(&self) {

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shadowline_detectors::DetectorArtefact;
 use shadowline_features::{Encoding, Feature, FeatureError, FeatureRows, MissingNumber, Values};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::problem::{self, Problem};
 
@@ -306,13 +308,19 @@ pub(super) struct BodySchema {
     score: Option<bool>,
 }
 
-/// The value of one feature.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = FeatureValue)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "the schema of `Element`, which borrows")]
-enum ElementSchema {
-    Number(f64),
-    Category(String),
-    Missing(Option<f64>),
+/// The schema of `Element`: one of three types.
+#[derive(Debug, Serialize)]
+struct ElementSchema;
+
+impl PartialSchema for ElementSchema {
+    fn schema() -> RefOr<Schema> {
+        let types = SchemaType::from_iter([Type::Number, Type::String, Type::Null]);
+        ObjectBuilder::new().schema_type(types).description(Some("The value of one feature")).into()
+    }
+}
+
+impl ToSchema for ElementSchema {
+    fn name() -> Cow<'static, str> {
+        "FeatureValue".into()
+    }
 }

@@ -173,7 +173,7 @@ pub fn spending() -> Table {
     if file.exists() {
         return shadowline_datasets::csv_file::read(&file).unwrap();
     }
-    println!(
+    eprintln!(
         "skipped: the numbers of spending are not here (SHADOWLINE_DATASETS); the wines stand in"
     );
     let wines = shadowline_datasets::wine::load().unwrap();

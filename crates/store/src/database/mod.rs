@@ -87,7 +87,7 @@ impl Transaction {
     /// Runs a statement, and returns how many rows it changed.
     pub(crate) async fn change(&mut self, statement: Statement) -> Result<u64, StoreError> {
         match self {
-            Self::Sqlite(transaction) => sqlite::change(&mut **transaction, statement).await,
+            Self::Sqlite(transaction) => sqlite::change(transaction, statement).await,
             Self::Postgres(transaction) => transaction.change(statement).await,
         }
     }
@@ -95,7 +95,7 @@ impl Transaction {
     /// Runs a statement that returns one row.
     pub(crate) async fn row(&mut self, statement: Statement) -> Result<Row, StoreError> {
         match self {
-            Self::Sqlite(transaction) => sqlite::row(&mut **transaction, statement).await,
+            Self::Sqlite(transaction) => sqlite::row(transaction, statement).await,
             Self::Postgres(transaction) => transaction.row(statement).await,
         }
     }

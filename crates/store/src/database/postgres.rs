@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ struct Shared {
     password_file: Option<PathBuf>,
     options: StoreOptions,
     pools: RwLock<Pools>,
+    /// The server could not be reached when it was last needed.
+    away: AtomicBool,
 }
 
 /// Writing has connections of its own, so that many readers do not hold it up.
@@ -61,7 +64,8 @@ impl PostgresDatabase {
         let pools = RwLock::new(pools(&connect, options));
         let shown = url.to_string();
         let options = options.clone();
-        Ok(Self(Arc::new(Shared { shown, connect, password_file, options, pools })))
+        let away = AtomicBool::new(false);
+        Ok(Self(Arc::new(Shared { shown, connect, password_file, options, pools, away })))
     }
 
     /// Runs the migrations on a connection of their own, on which a statement may take as long as it takes. Two
@@ -88,6 +92,7 @@ impl PostgresDatabase {
     pub(super) async fn rows(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         let attempt = statement.attempt;
         let (sql, arguments) = statement.into_postgres()?;
+        self.expect_server().await?;
         let readers = self.pools().readers;
         let query = sqlx::query_with::<Postgres, _>(sql, arguments).fetch_all(&readers);
         Ok(self.within(attempt, query).await?.into_iter().map(Row::Postgres).collect())
@@ -96,12 +101,14 @@ impl PostgresDatabase {
     pub(super) async fn change(&self, statement: Statement) -> Result<u64, StoreError> {
         let attempt = statement.attempt;
         let (sql, arguments) = statement.into_postgres()?;
+        self.expect_server().await?;
         let writers = self.pools().writers;
         let query = sqlx::query_with::<Postgres, _>(sql, arguments).execute(&writers);
         Ok(self.within(attempt, query).await?.rows_affected())
     }
 
     pub(super) async fn begin(&self) -> Result<PostgresTransaction, StoreError> {
+        self.expect_server().await?;
         let writers = self.pools().writers;
         let inner = self.within("begin a transaction", writers.begin()).await?;
         Ok(PostgresTransaction { inner, database: self.clone() })
@@ -126,6 +133,15 @@ impl PostgresDatabase {
         }
     }
 
+    /// Fails at once while the server is away, where the pool would wait for it: whoever asks has better things to do.
+    async fn expect_server(&self) -> Result<(), StoreError> {
+        if self.0.away.load(Ordering::Relaxed) {
+            drop(self.connect().await?.close().await);
+            self.0.away.store(false, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// The pool only says that it waited in vain; one attempt by ourselves says why.
     async fn why_no_connection(&self, attempt: &'static str) -> StoreError {
         match self.connect().await {
@@ -133,7 +149,10 @@ impl PostgresDatabase {
                 drop(connection.close().await);
                 StoreError::Query { attempt, source: sqlx::Error::PoolTimedOut }
             }
-            Err(error) => error,
+            Err(error) => {
+                self.0.away.store(true, Ordering::Relaxed);
+                error
+            }
         }
     }
 

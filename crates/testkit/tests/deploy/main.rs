@@ -1,0 +1,102 @@
+//! `compose.yaml` and everything under `deploy/`, held against each other and against the programs.
+
+mod alerting;
+mod compose;
+mod door;
+mod image;
+mod kubernetes;
+mod programs;
+mod systemd;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The services, in the order of `shadowline status`.
+const SERVICES: [&str; 4] = ["serving", "monitor-iforest", "monitor-knn", "metric-specs"];
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository")
+}
+
+fn read(path: &str) -> String {
+    let whole = repository().join(path);
+    std::fs::read_to_string(&whole).unwrap_or_else(|error| panic!("read {path}: {error}"))
+}
+
+/// The documents of a YAML file; `<<` is resolved.
+fn yaml(path: &str) -> Vec<Value> {
+    documents(path, &read(path))
+}
+
+fn documents(name: &str, text: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(text).unwrap_or_else(|error| panic!("{name} is no YAML: {error}"))
+}
+
+/// The files below a folder whose names end so, by their paths from the repository.
+fn files(folder: &str, ending: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![repository().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder that can be read") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_string_lossy().ends_with(ending) {
+                let path = path.strip_prefix(repository()).expect("a path in the repository");
+                found.push(path.to_string_lossy().into_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn str_of<'a>(value: &'a Value, what: &str) -> &'a str {
+    value.as_str().unwrap_or_else(|| panic!("{what} is {value}; expected text"))
+}
+
+/// The texts of a list; none where there is no list.
+fn strings(value: &Value) -> Vec<String> {
+    let one = |it: &Value| it.as_str().map_or_else(|| it.to_string(), str::to_owned);
+    value.as_array().map(|it| it.iter().map(one).collect()).unwrap_or_default()
+}
+
+/// Where a program of somebody else is; none if it is not here, which has been said then.
+///
+/// # Panics
+/// In CI, where every test has to run.
+fn tool(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let extra = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    let found =
+        std::env::split_paths(&path).chain(extra).map(|it| it.join(name)).find(|it| it.is_file());
+    if found.is_none() {
+        skip(&format!("{name} (make stack-tools)"));
+    }
+    found
+}
+
+fn skip(needs: &str) {
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "this test needs {needs}, and CI skips none"
+    );
+    say(&format!("skipped: needs {needs}"));
+}
+
+#[expect(clippy::print_stderr, reason = "what a test says when it does nothing")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|error| panic!("run {command:?}: {error}"))
+}
+
+/// Standard output and error together, for messages.
+fn said(output: &Output) -> String {
+    let both = [&output.stdout, &output.stderr];
+    both.map(|it| String::from_utf8_lossy(it)).concat()
+}
