@@ -26,8 +26,11 @@ pub struct Metrics {
     unreachable: Family<ClientLabels, Gauge>,
     /// The partitions that members of this process have, each with its lag once that is known: what `lag` shows, for
     /// those who ask by group.
-    reading: Arc<Mutex<BTreeMap<String, BTreeMap<TopicPartition, Option<u64>>>>>,
+    reading: Arc<Mutex<BTreeMap<String, Lags>>>,
 }
+
+/// The lag of each partition, once it is known.
+type Lags = BTreeMap<TopicPartition, Option<u64>>;
 
 /// How far behind a group is, as far as this process reads for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
