@@ -121,7 +121,7 @@ async fn a_service_waits_for_a_database_that_is_not_up_yet() {
     wait_for("health says what is waited for", TIMEOUT, async || {
         let health = service.health().await;
         health.contains(
-            "waiting for the database: open store `postgres://shadowline:********@127.0.0.1",
+            "waiting for the database: open store `postgres://postgres:********@127.0.0.1",
         ) && health.contains("refused")
     })
     .await;
@@ -146,7 +146,7 @@ async fn what_waiting_does_not_cure_ends_the_service_with_its_reason() {
     let log = TestLog::embedded().await;
     for (url, says) in [
         (server.url().replace("only-for-tests", "hunter2"), "password authentication failed"),
-        (server.url() + "_of_others", "database \"shadowline_of_others\" does not exist"),
+        (server.url() + "_of_others", "database \"test_of_others\" does not exist"),
     ] {
         let mut settings = settings(&log, &server);
         settings.store = StoreUrl::try_from(url).unwrap();

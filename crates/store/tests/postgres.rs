@@ -155,18 +155,15 @@ async fn what_waiting_does_not_cure_is_told_from_what_it_does() {
     let refused = open(server.url().replace("only-for-tests", "hunter2")).await;
     let text = chain(&refused);
     assert!(refused.is_permanent() && text.contains("password authentication failed"), "{text}");
-    assert!(text.contains("postgres://shadowline:********@127.0.0.1:"), "{text}");
+    assert!(text.contains("postgres://postgres:********@127.0.0.1:"), "{text}");
     let refused = open(format!("{}_of_others", server.url())).await;
     let text = chain(&refused);
-    assert!(
-        refused.is_permanent() && text.contains("\"shadowline_of_others\" does not exist"),
-        "{text}"
-    );
+    assert!(refused.is_permanent() && text.contains("\"test_of_others\" does not exist"), "{text}");
     let refused = open(format!("{}?sslmode=require", server.url())).await;
     assert!(refused.is_permanent(), "{}", chain(&refused));
     // Rights that are missing, as of a role that may not make tables.
     server.psql("CREATE ROLE reader LOGIN PASSWORD 'x'").await.unwrap();
-    let refused = open(server.url().replace("shadowline:only-for-tests", "reader:x")).await;
+    let refused = open(server.url().replace("postgres:only-for-tests", "reader:x")).await;
     let text = chain(&refused);
     assert!(refused.is_permanent() && text.contains("permission denied"), "{text}");
 
@@ -189,7 +186,7 @@ async fn a_password_that_is_changed_in_its_file_is_taken_over() {
     let store = Store::new(&without, &options).unwrap();
     store.prepare().await.unwrap();
     store.ping().await.unwrap();
-    let change = "ALTER ROLE shadowline PASSWORD 'changed'; SELECT COUNT(pg_terminate_backend(pid)) \
+    let change = "ALTER ROLE postgres PASSWORD 'changed'; SELECT COUNT(pg_terminate_backend(pid)) \
                   FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     server.psql(change).await.unwrap();
     let error = store.ping().await.unwrap_err();

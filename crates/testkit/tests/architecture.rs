@@ -30,7 +30,7 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
     ("rdkafka", &["stream"]),
     ("sqlx", &["store"]),
     ("tonic", &["wire", "serving", "cli"]),
-    ("axum", &["service", "packages", "monitor", "serving", "metric-specs"]),
+    ("axum", &["service", "packages", "monitor", "monitor-iforest", "serving", "metric-specs"]),
     ("reqwest", &["datasets", "metric-specs", "cli"]),
     (
         "clap",

@@ -267,10 +267,13 @@ impl Query {
         let scrape = self.min_step.unwrap_or(SCRAPE_INTERVAL_S);
         let step = wanted.max(scrape);
         let now_s = now.as_millisecond() as f64 / 1000.0;
-        // A step is shown once it is over; for a long one that is later than any test waits.
-        let end =
-            if step < 60.0 { (now_s / step).floor() * step } else { (now_s / step).ceil() * step };
-        let start = ((now_s - self.range) / step).floor() * step;
+        // A step is shown once it is over. For a long one that is later than any test waits, so its steps end now and
+        // not at full quarters of an hour.
+        let (start, end) = if step < 60.0 {
+            (((now_s - self.range) / step).floor() * step, (now_s / step).floor() * step)
+        } else {
+            (now_s - (self.range / step).ceil() * step, now_s)
+        };
         let rate_interval = (step + scrape).max(4.0 * scrape);
         let millis = |it: f64| format!("{}", (it * 1000.0).round());
         let builtin = |name: &str| {

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shadowline_testkit::{Alertmanager, Prometheus, wait_for};
+use tempfile::TempDir;
 
 use crate::alerts::FLOOD;
 use crate::door::Door;
@@ -46,6 +47,8 @@ struct Stack {
     sources: Sources,
     _door: Door,
     system: System,
+    /// What the Alertmanagers read whenever they start.
+    _settings: TempDir,
 }
 
 impl Stack {
@@ -93,7 +96,16 @@ impl Stack {
             prometheus: prometheus.url(),
             database: system.database_of_grafana(),
         };
-        Some(Self { _prometheus: prometheus, first, second, webhook, sources, _door: door, system })
+        Some(Self {
+            _prometheus: prometheus,
+            first,
+            second,
+            webhook,
+            sources,
+            _door: door,
+            system,
+            _settings: settings,
+        })
     }
 
     /// The health of every target, by job.
