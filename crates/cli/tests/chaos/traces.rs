@@ -163,7 +163,7 @@ impl Chain {
                 score,
                 &[("shadowline.monitor.name", detector), ("shadowline.inference.id", inference_id)],
             );
-            let value: f64 = score.attribute("shadowline.score.value").parse().unwrap();
+            let value: f64 = score.attribute("shadowline.score.value").parse().expect("a number");
             assert!(0.6 < value, "{score:?}");
             let sent = self.one("send shadowline.scores", "producer", &score.span_id);
             assert_sent(sent, system, "shadowline.scores", &format!("shadowline-{service}"));
@@ -253,16 +253,16 @@ fn assert_attributes(span: &CollectedSpan, expected: &[(&str, &str)]) {
 
 /// Waits until a histogram names a trace, for those who ask for OpenMetrics; others do not see it.
 async fn wait_for_exemplar(fleet: &Fleet, service_idx: usize, family: &str, trace_id: &str) {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let url = format!("{}/metrics", fleet.base(service_idx));
     let exemplar = format!("# {{trace_id=\"{trace_id}\"}}");
     wait_for(&format!("an exemplar of {family}"), PATIENCE, async || {
         let request = http.get(&url).header("accept", "application/openmetrics-text");
-        let text = request.send().await.unwrap().text().await.unwrap();
+        let text = request.send().await.expect("an answer").text().await.expect("text");
         text.lines().any(|it| it.starts_with(family) && it.contains(&exemplar))
     })
     .await;
-    let plain = http.get(&url).send().await.unwrap().text().await.unwrap();
+    let plain = http.get(&url).send().await.expect("an answer").text().await.expect("text");
     assert!(!plain.contains("trace_id"), "{plain}");
 }
 
@@ -289,8 +289,9 @@ async fn batches_link_to_their_records(
         batch(&collector.spans()).is_some()
     })
     .await;
-    let span = batch(&collector.spans()).unwrap();
-    let n_records: usize = span.attribute("messaging.batch.message_count").parse().unwrap();
+    let span = batch(&collector.spans()).expect("it is there");
+    let n_records: usize =
+        span.attribute("messaging.batch.message_count").parse().expect("it is there");
     assert!(1 < n_records, "{span:?}");
     assert!((1..=n_records).contains(&span.links.len()), "{span:?}");
     assert_eq!((span.kind, span.parent_span_id.as_str()), ("consumer", ""), "{span:?}");
@@ -298,22 +299,24 @@ async fn batches_link_to_their_records(
 }
 
 async fn predict_by_rest(fleet: &Fleet, [a, b, c]: &[f64; 3]) {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().expect("it is there");
     let answer = http
         .post(format!("{}/v1/models/target:predict", fleet.base(0)))
         .header("traceparent", format!("00-{BY_REST}-{CALLER}-01"))
         .body(format!("{{\"a\": {a}, \"b\": {b}, \"c\": {c}}}"))
         .send()
         .await
-        .unwrap();
+        .expect("it is there");
     assert_eq!(answer.status(), 200);
 }
 
 /// `shadowline status` knows every service, and when all has been read.
 async fn status_shows_every_service(fleet: &Fleet) {
-    let status = || -> Value { serde_json::from_str(&fleet.ask(&["status", "--json"])).unwrap() };
+    let status = || -> Value {
+        serde_json::from_str(&fleet.ask(&["status", "--json"])).expect("it is there")
+    };
     let lags = |status: &Value| -> Vec<Option<u64>> {
-        let services = status["services"].as_array().unwrap();
+        let services = status["services"].as_array().expect("it is there");
         services.iter().map(|it| it["consumers"][0]["lag_records"].as_u64()).collect()
     };
     wait_for("everything to be read", PATIENCE, async || lags(&status()) == [Some(0); 4]).await;
@@ -325,7 +328,7 @@ async fn status_shows_every_service(fleet: &Fleet) {
 }
 
 fn client(fleet: &Fleet) -> PredictionServiceClient<Channel> {
-    let endpoint = Channel::from_shared(fleet.serving_grpc()).unwrap();
+    let endpoint = Channel::from_shared(fleet.serving_grpc()).expect("it is there");
     PredictionServiceClient::new(endpoint.connect_lazy())
 }
 
@@ -338,8 +341,8 @@ async fn predict(
 ) -> String {
     let mut request = tonic::Request::new(traffic::request_of(row, String::new()));
     let traceparent = format!("00-{trace_id}-{CALLER}-0{}", u8::from(is_sampled));
-    request.metadata_mut().insert("traceparent", traceparent.parse().unwrap());
-    client.predict(request).await.unwrap().into_inner().inference_id
+    request.metadata_mut().insert("traceparent", traceparent.parse().expect("it is there"));
+    client.predict(request).await.expect("it is there").into_inner().inference_id
 }
 
 async fn wait_for_checks(fleet: &Fleet, n_checks: u64) {
