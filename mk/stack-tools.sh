@@ -32,6 +32,11 @@ look() {
         lacks "alertmanager and amtool (https://prometheus.io/download)" prometheus-alertmanager
     has caddy || lacks "caddy (https://caddyserver.com/download)" caddy
     has_postgres || lacks "a PostgreSQL server: initdb and postgres (https://www.postgresql.org/download)" postgresql
+    has curl || lacks "curl" curl
+    has openssl || lacks "openssl" openssl
+    # The documents are run in a network of their own.
+    has ip && has unshare || lacks "ip and unshare" "iproute2 util-linux"
+    has systemd-analyze || lacks "systemd-analyze, which checks the units" systemd
     has java || lacks "Java 17 or later, for Apache Kafka" openjdk-17-jre-headless
     # Once the jars are there, Maven is no longer needed.
     ls .kafka/libs/complete-* >/dev/null 2>&1 || has mvn || lacks "Maven, to fetch Apache Kafka once" maven
