@@ -1,6 +1,6 @@
 //! The metrics of a log and of everything made from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -24,6 +24,8 @@ pub struct Metrics {
     commit_errors: Family<GroupLabels, Counter>,
     dead_letters: Family<TopicLabels, Counter>,
     unreachable: Family<ClientLabels, Gauge>,
+    /// Those that `unreachable` is about.
+    clients: Arc<Mutex<BTreeSet<String>>>,
     /// The partitions that members of this process have, each with its lag once that is known: what `lag` shows, for
     /// those who ask by group.
     reading: Arc<Mutex<BTreeMap<String, Lags>>>,
@@ -148,6 +150,7 @@ impl Metrics {
             commit_errors,
             dead_letters,
             unreachable,
+            clients: _,
             reading: _,
         } = self;
         let topic = TopicLabels { topic: "topic".to_owned() };
@@ -226,9 +229,17 @@ impl Metrics {
         self.dead_letters.get_or_create(&TopicLabels { topic: topic.to_owned() }).inc();
     }
 
-    pub(crate) fn set_unreachable(&self, client: &str, unreachable: bool) {
-        let labels = ClientLabels { client: client.to_owned() };
-        self.unreachable.get_or_create(&labels).set(i64::from(unreachable));
+    /// Whether no broker answers a client: 1 then, else 0. Clients of one name share it.
+    pub(crate) fn unreachable(&self, client: &str) -> Gauge {
+        self.clients.lock().insert(client.to_owned());
+        self.unreachable.get_or_create(&ClientLabels { client: client.to_owned() }).clone()
+    }
+
+    /// A broker has answered one client, so it answers the others: those that have nothing to do hear nothing of it.
+    /// Returns the clients for which that is news.
+    pub(crate) fn all_reachable(&self) -> Vec<String> {
+        let clients = self.clients.lock().clone();
+        clients.into_iter().filter(|it| self.unreachable(it).set(0) != 0).collect()
     }
 }
 

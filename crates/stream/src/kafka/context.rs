@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
+use prometheus_client::metrics::gauge::Gauge;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -19,7 +20,8 @@ use crate::{Metrics, TopicPartition};
 pub(super) struct KafkaContext {
     client_id: String,
     metrics: Metrics,
-    unreachable: AtomicBool,
+    /// 1 while no broker answers.
+    unreachable: Gauge,
     last_error: Mutex<Option<String>>,
     /// Only with a group.
     membership: Option<Membership>,
@@ -35,11 +37,11 @@ struct Membership {
 impl KafkaContext {
     pub(super) fn new(client_id: &str, metrics: Metrics) -> Self {
         // Shown from the beginning: what is not there cannot be told from what is well.
-        metrics.set_unreachable(client_id, false);
+        let unreachable = metrics.unreachable(client_id);
         Self {
             client_id: client_id.to_owned(),
             metrics,
-            unreachable: AtomicBool::new(false),
+            unreachable,
             last_error: Mutex::new(None),
             membership: None,
         }
@@ -65,8 +67,7 @@ impl KafkaContext {
 
     /// Something came from a broker.
     pub(super) fn reached(&self) {
-        if self.unreachable.swap(false, Ordering::Relaxed) {
-            self.metrics.set_unreachable(&self.client_id, false);
+        if self.unreachable.get() != 0 && self.unreachable.set(0) != 0 {
             info!(client = %self.client_id, "kafka is reachable again");
         }
     }
@@ -74,10 +75,9 @@ impl KafkaContext {
     /// Logs an error, but not the same one again and again.
     pub(super) fn note_error(&self, error: &KafkaError, reason: &str) {
         if error.rdkafka_error_code().is_some_and(is_outage) {
-            if self.unreachable.swap(true, Ordering::Relaxed) {
+            if self.unreachable.set(1) != 0 {
                 debug!(client = %self.client_id, %error, reason, "kafka is still unreachable");
             } else {
-                self.metrics.set_unreachable(&self.client_id, true);
                 warn!(client = %self.client_id, %error, reason, "kafka is unreachable, waiting for it");
             }
             return;

@@ -21,6 +21,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
+use tracing::info;
 
 pub(crate) use member::KafkaMember;
 pub(crate) use producer::KafkaProducer;
@@ -97,7 +98,11 @@ impl KafkaLog {
         let call = move |inner: &Inner| {
             inner.client.fetch_metadata(Some("__consumer_offsets"), within).map(drop)
         };
-        self.ask(attempt, call).await
+        self.ask(attempt, call).await?;
+        for client in self.0.metrics.all_reachable() {
+            info!(client, "kafka is reachable again");
+        }
+        Ok(())
     }
 
     /// Asks the cluster each time; `None` if there is no such topic.
