@@ -42,7 +42,7 @@ clippy: needs
 doc: needs
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps
 
-# The edges between our own crates are a test (crates/testkit/tests/architecture.rs); this adds licences and sources.
+# The edges between our own crates are a test (crates/repo-tests/tests/architecture.rs); this adds licences and sources.
 deny:
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check bans licenses sources; \
 	else echo "skipped: needs cargo-deny (cargo install --locked cargo-deny)"; fi

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use shadowline_error::chain;
 use shadowline_service::clock;
 use shadowline_store::{RecordedAlertEvent, Store, StoreError};
 use tokio::sync::watch;
@@ -17,7 +18,6 @@ use tracing::{debug, error, warn};
 
 use crate::config::{AlertmanagerSettings, PeerUrl};
 use crate::metrics::MetricSpecsMetrics;
-use crate::run::chain;
 
 /// The wait before a failed delivery is repeated: it doubles from the first to the second, and is never longer than that
 /// between two deliveries that went well.

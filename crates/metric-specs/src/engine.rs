@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use shadowline_error::chain;
 use shadowline_evaluation::{
     AlertState, Evaluation, MetricSelector, MetricSpec, Observation, Outcome, SpecError, SpecId,
     Transition, TransitionReason, VersionSelector,
@@ -391,7 +392,7 @@ impl Engine {
         if self.stale {
             let result = self.reload().await;
             if let Err(error) = self.noted(result) {
-                warn!(error = crate::run::chain(&error), "read the specs again");
+                warn!(error = chain(&error), "read the specs again");
             }
         }
     }
@@ -412,7 +413,7 @@ impl Engine {
         self.probe_at = Instant::now() + PROBE_AFTER;
         match &result {
             Ok(_) => self.health.ok(),
-            Err(error) => self.health.failing(crate::run::chain(error)),
+            Err(error) => self.health.failing(chain(error)),
         }
         result
     }
@@ -670,7 +671,7 @@ impl Engine {
         if self.stale
             && let Err(error) = self.reload().await
         {
-            self.health.failing(crate::run::chain(&error));
+            self.health.failing(chain(&error));
             self.timers_from = Some(Instant::now() + RETRY_AFTER);
             return;
         }
@@ -698,10 +699,7 @@ impl Engine {
                 self.keep(touched, &batch.events);
             }
             Err(error) => {
-                warn!(
-                    error = crate::run::chain(&error),
-                    "a timer's step was not kept, it is tried again"
-                );
+                warn!(error = chain(&error), "a timer's step was not kept, it is tried again");
                 self.timers_from = Some(Instant::now() + RETRY_AFTER);
             }
         }
@@ -860,7 +858,7 @@ impl Engine {
             // Somebody else was faster, and the store is well.
             moved @ StoreError::SpecMoved { .. } => ChangeError::Store(moved),
             other => {
-                self.health.failing(crate::run::chain(&other));
+                self.health.failing(chain(&other));
                 ChangeError::Store(other)
             }
         }

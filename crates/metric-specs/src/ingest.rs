@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use shadowline_error::chain;
 use shadowline_service::clock;
 use shadowline_service::health::Component;
 use shadowline_stream::{
@@ -13,7 +14,6 @@ use tracing::warn;
 
 use crate::engine::{ApplyError, Handle, PartitionedScore, Scores};
 use crate::metrics::MetricSpecsMetrics;
-use crate::run::chain;
 
 /// The longest id or name that is kept; an index of a database takes no more than a few thousand bytes.
 const MAX_TEXT_BYTES: usize = 1024;

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use shadowline_error::chain;
 use shadowline_service::health::Component;
 use shadowline_stream::Log;
 use tokio_util::sync::CancellationToken;
-
-use crate::run::chain;
 
 /// How often the log is asked whether it is there, and how long it may take to answer.
 const ASKED_EVERY: Duration = Duration::from_secs(5);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message;
+use shadowline_error::{BoxError, chain};
 use shadowline_evaluation::{
     Aggregate, AlertState, MetricSelector, MetricSpec, Span, VersionSelector,
 };
@@ -25,7 +26,6 @@ use tracing::{error, warn};
 
 use crate::alert_traces::AlertTraces;
 use crate::metrics::MetricSpecsMetrics;
-use crate::run::chain;
 
 /// How many records are taken from an outbox at once.
 const PORTION: u32 = 100;
@@ -147,10 +147,7 @@ impl Publisher {
     }
 
     /// Puts every spec into the outbox again if the topic does not have them all, because it was made anew.
-    pub(crate) async fn restore_specs(
-        &self,
-        log: &Log,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    pub(crate) async fn restore_specs(&self, log: &Log) -> Result<(), BoxError> {
         let mut table = TableReader::open(log, &self.topics.metric_specs()).await?;
         let mut there = std::collections::HashMap::new();
         loop {

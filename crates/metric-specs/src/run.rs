@@ -1,13 +1,13 @@
 //! The life of the service: open, publish, consume, stop in order.
 
 use std::collections::HashSet;
-use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
+use shadowline_error::chain;
 use shadowline_service::health::{Component, Consumer, Health, Status};
 use shadowline_service::metrics::Metrics;
 use shadowline_service::{clock, http};
@@ -432,19 +432,4 @@ async fn drop_old(old: Old, store: Store, retention: Duration, metrics: MetricSp
         }
         tokio::time::sleep(RETENTION_EVERY).await;
     }
-}
-
-/// An error with all its causes, as a sentence.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let said = inner.to_string();
-        // Some libraries say in a text what they name as its cause, too.
-        if !text.ends_with(&said) {
-            text += &format!(": {said}");
-        }
-        cause = inner.source();
-    }
-    text
 }

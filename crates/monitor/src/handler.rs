@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use shadowline_error::chain;
 use shadowline_service::clock;
 use shadowline_service::health::{Component, Status};
 use shadowline_service::traces::{self, KeyValue};
@@ -197,8 +198,6 @@ fn to_handler_error(error: ProduceError) -> HandlerError {
 
 fn cause(error: &HandlerError) -> String {
     match error {
-        HandlerError::Retry(cause) | HandlerError::Fatal(cause) => {
-            crate::scoring::chain(cause.as_ref())
-        }
+        HandlerError::Retry(cause) | HandlerError::Fatal(cause) => chain(cause.as_ref()),
     }
 }

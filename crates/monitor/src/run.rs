@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::Router;
 use futures_util::future::BoxFuture;
 use shadowline_detectors::DetectorArtefact;
-use shadowline_packages::{FolderError, LoadError, Package, Registry, StoreError, read_folder};
+use shadowline_error::{BoxError, chain};
+use shadowline_packages::{FolderError, Package, Registry, StoreError, read_folder};
 use shadowline_service::health::{Component, Consumer, Health, Status};
 use shadowline_service::metrics::Metrics;
 use shadowline_service::{docs, http};
@@ -24,7 +25,6 @@ use crate::config::{Config, Kind};
 use crate::extension::Host;
 use crate::handler::Scorer;
 use crate::metrics::MonitorMetrics;
-use crate::scoring::chain;
 use crate::watch::{Detectors, Specs, Watching};
 
 /// The wait before something that failed for now is tried again.
@@ -320,14 +320,14 @@ async fn open_detectors(kind: &Kind, config: &Config) -> Result<Arc<Detectors>, 
                     package.runtime,
                     expected.name()
                 );
-                return Err(LoadError::from(message));
+                return Err(BoxError::from(message));
             }
             let detector = DetectorArtefact::from_bytes(artefact)?;
             let found = detector.detector().kind();
             if found != expected {
                 let message =
                     format!("its artefact is a `{}`, not a `{}`", found.name(), expected.name());
-                return Err(LoadError::from(message));
+                return Err(BoxError::from(message));
             }
             Ok(detector)
         })

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ndarray::{ArrayView2, s};
 use shadowline_contract::{NamedTensor, Tensor};
 use shadowline_detectors::{Detector, DetectorArtefact, RecordScoreError};
+use shadowline_error::chain;
 use shadowline_features::{FeatureError, FieldSource, Values};
 use shadowline_stream::{Origin, Received};
 use shadowline_wire::{
@@ -256,15 +257,4 @@ fn from_score(error: &RecordScoreError) -> Unscored {
 
 fn unscored(code: &str, message: String) -> Unscored {
     Unscored { code: code.to_owned(), message }
-}
-
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text += &format!(": {inner}");
-        cause = inner.source();
-    }
-    text
 }

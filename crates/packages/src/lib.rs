@@ -20,7 +20,5 @@ mod rest;
 
 pub use document::{DocumentError, ModelDocument, NameError, PackageName};
 pub use folder::{FolderError, read_folder};
-pub use registry::{
-    Damaged, Hosted, InstallOutcome, LoadError, Package, PackageKey, Registry, StoreError,
-};
+pub use registry::{Damaged, Hosted, InstallOutcome, Package, PackageKey, Registry, StoreError};
 pub use rest::{DEFAULT_MAX_UPLOAD_BYTES, openapi, router};

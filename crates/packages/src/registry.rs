@@ -9,16 +9,14 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 use shadowline_contract::Signature;
+use shadowline_error::{BoxError, chain};
 use tokio::sync::watch;
 
 use crate::disk;
 use crate::document::{DocumentError, ModelDocument, PackageName};
 
-/// Why a host cannot run a package.
-pub type LoadError = Box<dyn std::error::Error + Send + Sync>;
-
 /// Turns a package's artefact into what runs.
-type Loader<T> = Box<dyn Fn(&Package, &[u8]) -> Result<T, LoadError> + Send + Sync>;
+type Loader<T> = Box<dyn Fn(&Package, &[u8]) -> Result<T, BoxError> + Send + Sync>;
 
 /// Which version of which package; sorts by name, then version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -118,7 +116,7 @@ pub enum StoreError {
         /// The package in question.
         key: PackageKey,
         /// Why not.
-        source: LoadError,
+        source: BoxError,
     },
     /// The file system failed.
     #[error("{action} `{}`", path.display())]
@@ -159,7 +157,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
     /// [`StoreError::Io`] if the directory itself cannot be read or made.
     pub fn open(
         dir: impl Into<PathBuf>,
-        loader: impl Fn(&Package, &[u8]) -> Result<T, LoadError> + Send + Sync + 'static,
+        loader: impl Fn(&Package, &[u8]) -> Result<T, BoxError> + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
         let dir = dir.into();
         disk::prepare(&dir)?;
@@ -387,7 +385,7 @@ fn describe(
 }
 
 fn open_one<T>(
-    loader: &impl Fn(&Package, &[u8]) -> Result<T, LoadError>,
+    loader: &impl Fn(&Package, &[u8]) -> Result<T, BoxError>,
     name: &str,
     version: NonZeroU64,
     path: &std::path::Path,
@@ -400,17 +398,6 @@ fn open_one<T>(
     let package = describe(&document, version, digest, &artefact);
     let loaded = loader(&package, &artefact).map_err(|error| chain(error.as_ref()))?;
     Ok(Hosted { package, loaded })
-}
-
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text += &format!(": {inner}");
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -11,11 +11,12 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::Value;
 use serde_json::json;
+use shadowline_error::chain;
 use shadowline_service::http::ApiError;
 use utoipa::{OpenApi, ToSchema};
 
 use crate::document::{ModelDocument, PackageName};
-use crate::registry::{Hosted, InstallOutcome, Registry, StoreError, chain};
+use crate::registry::{Hosted, InstallOutcome, Registry, StoreError};
 
 /// Size limit of an upload unless a service sets another: 256 MiB.
 pub const DEFAULT_MAX_UPLOAD_BYTES: usize = 256 * 1024 * 1024;

@@ -17,6 +17,7 @@ use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use shadowline_error::chain;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -106,13 +107,7 @@ impl ApiError {
 
     /// 500 `internal`: logs the cause and keeps it from the caller.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut chain = error.to_string();
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            chain += &format!(": {inner}");
-            cause = inner.source();
-        }
-        tracing::error!(error = chain, "request failed");
+        tracing::error!(error = chain(error), "request failed");
         ApiError::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",

@@ -5,6 +5,7 @@
 //! `Config`, and takes each service's defaults by [`Layers::defaults_in`]. In the environment two
 //! underscores separate the levels: `SHADOWLINE__HTTP__LISTEN` is the key `http.listen`.
 
+use shadowline_error::BoxError;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +43,7 @@ pub enum SettingsError {
     Flag { text: String },
     /// The settings a program was built with are broken, or cannot be shown.
     #[error("built-in settings of {what}")]
-    BuiltIn { what: String, source: Box<dyn std::error::Error + Send + Sync> },
+    BuiltIn { what: String, source: BoxError },
 }
 
 /// The layers of one program's settings, the later over the earlier.

@@ -4,15 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use shadowline_contract::{Batch, Column, DataType, NamedTensor, Signature};
+use shadowline_error::BoxError;
 use shadowline_models::LogisticRegression;
-use shadowline_packages::{LoadError, Package};
+use shadowline_packages::Package;
 
 /// A model given as a function of this process.
-pub type ModelFunction =
-    Arc<dyn Fn(&Batch) -> Result<Vec<NamedTensor>, BackendError> + Send + Sync>;
-
-/// Why a model gave no answer to records that its contract allows.
-pub type BackendError = Box<dyn std::error::Error + Send + Sync>;
+pub type ModelFunction = Arc<dyn Fn(&Batch) -> Result<Vec<NamedTensor>, BoxError> + Send + Sync>;
 
 /// A loaded model.
 pub(crate) enum Backend {
@@ -44,7 +41,7 @@ impl Backend {
     ///
     /// # Errors
     /// If the runtime is none of ours, or the artefact is damaged or does not fit the contract.
-    pub(crate) fn load(package: &Package, artefact: &[u8]) -> Result<Self, LoadError> {
+    pub(crate) fn load(package: &Package, artefact: &[u8]) -> Result<Self, BoxError> {
         if package.runtime != shadowline_models::KIND {
             return Err(Unusable::Runtime { runtime: package.runtime.clone() }.into());
         }
@@ -54,7 +51,7 @@ impl Backend {
     }
 
     /// Answers records that were checked against the model's contract.
-    pub(crate) fn predict(&self, inputs: &Batch) -> Result<Vec<NamedTensor>, BackendError> {
+    pub(crate) fn predict(&self, inputs: &Batch) -> Result<Vec<NamedTensor>, BoxError> {
         match self {
             Self::LogisticRegression(model) => {
                 let answer = model.predict_batch(inputs)?.into_columns().into_iter();

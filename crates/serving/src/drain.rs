@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 use prost::Message;
+use shadowline_error::chain;
 use shadowline_segment_log::{Spool, SpoolError};
 use shadowline_service::clock;
 use shadowline_service::health::Component;
@@ -19,7 +20,6 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::error::chain;
 use crate::metrics::Meters;
 use crate::shadow::Shadow;
 use crate::spool_record::{SOURCE, SpoolRecord};

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use shadowline_contract::ContractError;
+use shadowline_error::BoxError;
 use shadowline_service::http::ApiError;
 use shadowline_stream::LogError;
 use tonic::{Code, Status};
@@ -90,17 +91,6 @@ impl PredictError {
     }
 }
 
-/// An error with its causes, as one sentence.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text += &format!(": {inner}");
-        cause = inner.source();
-    }
-    text
-}
-
 /// A gRPC status code's name, as the protocol's documents write it.
 pub(crate) fn code_name(code: Code) -> &'static str {
     match code {
@@ -148,7 +138,7 @@ pub enum ServeError {
         /// Which of the ports.
         what: &'static str,
         /// What happened to it.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: BoxError,
     },
     /// A part of the server that ended by a panic.
     #[error("a task of the server failed")]

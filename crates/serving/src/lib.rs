@@ -23,7 +23,7 @@ mod shadow;
 mod spool_record;
 mod undecodable;
 
-pub use backend::{BackendError, ModelFunction};
+pub use backend::ModelFunction;
 pub use config::{Config, ConfigError, DEFAULTS, Limits, SpoolSettings, TopicSettings, WhenFull};
 pub use error::ServeError;
 pub use grpc::INFERENCE_ID;

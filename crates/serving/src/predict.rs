@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 use prost::Message;
 use shadowline_contract::{Batch, Column, NamedTensor, Rejected, TensorData, Value};
+use shadowline_error::chain;
 use shadowline_service::{clock, traces};
 use shadowline_wire::{Inference, InferenceError, ModelRef, Outcome};
 use tokio::sync::Semaphore;
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 use tracing::{debug, error, error_span};
 use uuid::Uuid;
 
-use crate::error::{PredictError, chain};
+use crate::error::PredictError;
 use crate::metrics::{Door, Meters, UNKNOWN_MODEL};
 use crate::models::{Model, Models, clip};
 use crate::shadow::Shadow;

@@ -16,7 +16,8 @@ use tracing::{debug, info, warn};
 use crate::embedded::EmbeddedMember;
 use crate::kafka::KafkaMember;
 use crate::traces::Processing;
-use crate::{BoxError, Log, LogError, Received, StartAt, TopicPartition};
+use crate::{Log, LogError, Received, StartAt, TopicPartition};
+use shadowline_error::{BoxError, chain};
 
 /// How a consumer works.
 #[derive(Debug, Clone)]
@@ -545,16 +546,4 @@ fn list(partitions: &[TopicPartition]) -> String {
     let mut sorted: Vec<_> = partitions.iter().collect();
     sorted.sort();
     sorted.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-}
-
-/// An error with all its causes, for the log.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -1,7 +1,6 @@
 //! What can go wrong with a log.
 
-/// A cause whose type is the log's own affair.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use shadowline_error::BoxError;
 
 /// Why the log could not be opened, asked or read.
 #[derive(Debug, thiserror::Error)]

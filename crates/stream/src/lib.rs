@@ -33,7 +33,7 @@ pub use consumer::{ConsumeError, ConsumerOptions, Handler, HandlerError, consume
 pub use dead_letters::DeadLetters;
 pub use embedded::EmbeddedLog;
 pub use envelope::{Envelope, EnvelopeError, Origin, format_traceparent, parse_traceparent};
-pub use error::{BoxError, LogError, ProduceError, TopicError};
+pub use error::{LogError, ProduceError, TopicError};
 pub use kafka::KafkaLog;
 pub use log::Log;
 pub use metrics::{GroupLag, Metrics};

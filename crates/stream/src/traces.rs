@@ -15,6 +15,7 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, InstrumentationScope, KeyValue};
 
 use crate::{ConsumerOptions, Log, OutRecord, ProduceError, Received, Sent};
+use shadowline_error::chain;
 
 fn tracer() -> &'static BoxedTracer {
     static TRACER: OnceLock<BoxedTracer> = OnceLock::new();
@@ -85,7 +86,7 @@ impl Sending {
             }
             Err(error) => {
                 self.0.set_attribute(KeyValue::new("error.type", error.reason()));
-                self.0.set_status(Status::error(crate::consumer::chain(error)));
+                self.0.set_status(Status::error(chain(error)));
             }
         }
         self.0.end();

@@ -15,6 +15,7 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use shadowline_error::chain;
 use shadowline_service::{docs, http::ApiError};
 use shadowline_store::{Store, StoreError};
 use utoipa::OpenApi;
@@ -109,7 +110,7 @@ fn refused(error: ChangeError) -> ApiError {
 
 /// The database may come back, so the caller is told to try again; its cause is for the log.
 fn store_failed(error: &StoreError) -> ApiError {
-    tracing::error!(error = crate::run::chain(error), "request failed");
+    tracing::error!(error = chain(error), "request failed");
     ApiError::unavailable(UNAVAILABLE)
 }
 

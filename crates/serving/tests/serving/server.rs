@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use shadowline_contract::{Batch, DataType, Field, NamedTensor, Profile, Shape, Signature};
 use shadowline_contract::{Tensor, TensorData};
-use shadowline_serving::{BackendError, Config, ModelFunction, ServeError, Server};
+use shadowline_error::BoxError;
+use shadowline_serving::{Config, ModelFunction, ServeError, Server};
 use shadowline_stream::{Log, Received, StartAt, Topics};
 use shadowline_testkit::wait_for_some;
 use shadowline_wire::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
@@ -51,7 +52,7 @@ pub(crate) fn signature() -> Signature {
 }
 
 /// Answers `age / 100` as the probability.
-fn census(batch: &Batch) -> Result<Vec<NamedTensor>, BackendError> {
+fn census(batch: &Batch) -> Result<Vec<NamedTensor>, BoxError> {
     let ages = batch.column("age").expect("the contract has it").data();
     let ages: Vec<f64> = (0..ages.len()).filter_map(|it| ages.as_f64(it)).collect();
     let incomes = ages.iter().map(|it| if *it < 50.0 { "<=50K" } else { ">50K" }.to_owned());
@@ -80,9 +81,8 @@ impl TestServer {
         let (grpc, http) = (listener().await, listener().await);
         let addresses = (grpc.local_addr().unwrap(), http.local_addr().unwrap());
         let stop = CancellationToken::new();
-        let function = |it: fn(&Batch) -> Result<Vec<NamedTensor>, BackendError>| {
-            Arc::new(it) as ModelFunction
-        };
+        let function =
+            |it: fn(&Batch) -> Result<Vec<NamedTensor>, BoxError>| Arc::new(it) as ModelFunction;
         let server = Server::new(config, log.clone())
             .with_function("census", version(1), signature(), function(census))
             .with_function("census", version(2), signature(), function(census))

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::{Mutex, RwLock};
+use shadowline_error::{BoxError, chain};
 use shadowline_segment_log::{FileError, OpenError, lock_directory};
 use tracing::{info, warn};
 
@@ -33,7 +34,7 @@ pub(crate) use member::EmbeddedMember;
 pub(crate) use reader::EmbeddedReader;
 
 use crate::{
-    BoxError, Committed, ConsumerOptions, Delivery, LogError, Metrics, OutRecord, ProduceError,
+    Committed, ConsumerOptions, Delivery, LogError, Metrics, OutRecord, ProduceError,
     ProducerOptions, Sent, StartAt, TopicDescription, TopicPartition, TopicSpec, Watermarks,
 };
 use group::{Group, GroupError};
@@ -226,14 +227,14 @@ impl Inner {
         for topic in self.topics() {
             for partition in &topic.partitions {
                 if let Err(error) = partition.sync() {
-                    let error = crate::consumer::chain(&error);
+                    let error = chain(&error);
                     warn!(partition = %partition.at, error, "sync failed, it is tried again");
                 }
             }
         }
         for group in self.groups() {
             if let Err(error) = group.sync() {
-                let error = crate::consumer::chain(&error);
+                let error = chain(&error);
                 warn!(group = group.name(), error, "sync failed, it is tried again");
             }
         }

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
+use shadowline_error::chain;
 use shadowline_segment_log::{
     AppendError, FileError, OpenError, Options, ReadError, SegmentLog, write_atomically,
 };
@@ -208,7 +209,7 @@ impl Topic {
                 Policy::Delete => partition.expire(self.config.retention_bytes, older_than),
             };
             if let Err(error) = cleaned {
-                let error = crate::consumer::chain(&error);
+                let error = chain(&error);
                 warn!(partition = %partition.at, error, "clean-up failed, it is tried again");
             }
         }

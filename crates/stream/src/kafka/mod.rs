@@ -28,12 +28,13 @@ pub(crate) use producer::KafkaProducer;
 pub(crate) use reader::KafkaReader;
 
 use crate::{
-    BoxError, Cleanup, Committed, ConsumerOptions, LogError, Metrics, ProducerOptions, StartAt,
+    Cleanup, Committed, ConsumerOptions, LogError, Metrics, ProducerOptions, StartAt,
     TopicDescription, TopicPartition, TopicSpec, Watermarks,
 };
 use aside::Aside;
 use context::KafkaContext;
 use settings::Settings;
+use shadowline_error::BoxError;
 
 /// How long a question to the cluster may take.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);

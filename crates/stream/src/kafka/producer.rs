@@ -20,6 +20,7 @@ use super::settings::Settings;
 use super::{blocking, signed, unsigned};
 use crate::producer::UnobservedCount;
 use crate::{Delivery, LogError, Metrics, OutRecord, ProduceError, ProducerOptions, Sent};
+use shadowline_error::chain;
 
 #[derive(Clone)]
 pub(crate) struct KafkaProducer(Arc<Inner>);
@@ -194,7 +195,7 @@ impl Client {
 
 impl Shared {
     fn fail(&self, error: &ProduceError) {
-        self.failed.lock().get_or_insert_with(|| crate::consumer::chain(error));
+        self.failed.lock().get_or_insert_with(|| chain(error));
     }
 }
 

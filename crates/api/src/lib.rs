@@ -1,0 +1,1 @@
+//! The REST interface's request and answer types, and the roles of its callers.

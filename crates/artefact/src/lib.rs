@@ -1,0 +1,1 @@
+//! The container that models, detectors and profiles are stored in.

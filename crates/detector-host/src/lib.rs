@@ -1,0 +1,1 @@
+//! Hosts detectors: their packages, scoring, and REST.

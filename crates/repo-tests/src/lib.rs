@@ -1,0 +1,1 @@
+//! Tests of the repository: its architecture and what deploys it.

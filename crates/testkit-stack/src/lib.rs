@@ -1,0 +1,1 @@
+//! Starts logs, databases and servers for tests.
