@@ -1,1 +1,8 @@
-//! Tests of the repository: its architecture and what deploys it.
+//! Tests of the repository: its architecture, its sources and what deploys it.
+//!
+//! The library reads Rust sources as far as these tests need it: [`modules`] finds which module of a crate names
+//! which, and [`circles`] where they name each other. It takes files as text and compiles nothing.
+
+pub mod circles;
+pub mod modules;
+mod tokens;
