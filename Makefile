@@ -1,4 +1,4 @@
-# Shadowline. `make demo` shows it, `make test` tests it, `make help` lists the rest.
+# Shadowline. `make demo` shows it, `make quick` and `make test` test it, `make help` lists the rest.
 
 CARGO ?= cargo
 # The public data, where a copy lies beside the checkout; otherwise it is fetched, see datasets/README.md.
@@ -11,7 +11,7 @@ DEMO_FLAGS ?=
 KAFKA_ADDRESS ?= 127.0.0.1:$(KAFKA_PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-kafka test check fmt clippy doc deny needs clean
+.PHONY: help build demo demo-kafka check fmt clippy doc deny needs clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,9 +27,6 @@ demo: build ## Runs the whole story in one process, on real data
 
 demo-kafka: build kafka ## The same story on Apache Kafka, every service a process of its own
 	$(BIN)/shadowline demo --kafka $(KAFKA_ADDRESS) $(DEMO_FLAGS)
-
-test: build ## Runs every test
-	$(CARGO) test --release --locked --workspace --no-fail-fast
 
 check: fmt clippy doc deny ## Format, lints, documentation, dependency rules
 
@@ -56,3 +53,4 @@ include mk/deploy.mk
 include mk/fuzz.mk
 include mk/kafka.mk
 include mk/stack.mk
+include mk/test.mk

@@ -5,7 +5,10 @@
 mod support;
 
 use serde_json::Value;
+use shadowline_testkit::{quick_leaves_out, skip};
 use support::say;
+
+const LONG: &str = "long: a whole demonstration";
 
 fn check(report: &Value) {
     assert_eq!(report["ok"], true, "{report:#}");
@@ -32,6 +35,9 @@ fn check(report: &Value) {
 
 #[tokio::test]
 async fn the_story_on_wines_adds_up() {
+    if quick_leaves_out(LONG) {
+        return;
+    }
     let said = say(&["demo", "--exit", "--json", "--data", "wine"]).await.ok();
     let report = said.json();
     check(&report);
@@ -41,9 +47,11 @@ async fn the_story_on_wines_adds_up() {
 
 #[tokio::test]
 async fn the_story_on_the_census_adds_up() {
+    if quick_leaves_out(LONG) {
+        return;
+    }
     if std::env::var_os("SHADOWLINE_DATASETS").is_none() {
-        assert!(std::env::var_os("CI").is_none(), "CI has the census data");
-        eprintln!("skipped: needs the census data, see datasets/README.md");
+        skip("the census data (SHADOWLINE_DATASETS)", &anyhow::anyhow!("see datasets/README.md"));
         return;
     }
     let report = say(&["demo", "--exit", "--json", "--data", "census"]).await.ok().json();

@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 use support::{Up, say};
@@ -14,9 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// Training and test data, and columns that are left out: the numbers of spending if they are at hand, else the wines.
 fn data() -> (String, String, Vec<&'static str>) {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/datasets");
-    let root = std::env::var_os("SHADOWLINE_DATASETS").map_or(PathBuf::from(beside), PathBuf::from);
-    let file = |name: &str| root.join("credit-spend").join(name);
+    let file = |name: &str| shadowline_testkit::data_sets().join("credit-spend").join(name);
     if file("train.csv").exists() && file("test.csv").exists() {
         let text = |name| file(name).display().to_string();
         return (text("train.csv"), text("test.csv"), vec![]);

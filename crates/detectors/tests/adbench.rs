@@ -13,7 +13,7 @@ use anyhow::Result;
 
 #[test]
 fn areas_under_the_curve_are_scikit_learns() -> Result<()> {
-    let Some(folder) = support::data_set("adbench") else { return Ok(()) };
+    let Some(folder) = shadowline_testkit::data_set("adbench") else { return Ok(()) };
     for set in SETS.into_iter().filter(|it| it.name != "32_shuttle") {
         let (mean, sd) = mean_and_sd(&areas(&folder, set)?);
         println!("{}: {mean:.4} ± {sd:.4}, {} ± {} expected", set.name, set.mean, set.sd);

@@ -17,7 +17,7 @@ const PYOD_THRESHOLD: f64 = 4.195547771753486;
 
 #[test]
 fn knn_equals_pyod_on_the_twelve_feature_census() -> Result<()> {
-    let Some(folder) = support::data_set("adult") else { return Ok(()) };
+    let Some(folder) = shadowline_testkit::data_set("adult") else { return Ok(()) };
     let train = support::numbers(&folder.join("adult_train_enc12.csv"), 12)?;
     let test = support::numbers(&folder.join("adult_test_enc12.csv"), 12)?;
     let expected =
@@ -73,7 +73,7 @@ fn flagged(artefact: &DetectorArtefact, test: &Table) -> Result<(f64, f64)> {
 
 #[test]
 fn standardised_knn_tells_anomalous_census_rows_from_normal_ones() -> Result<()> {
-    let Some(folder) = support::data_set("adult") else { return Ok(()) };
+    let Some(folder) = shadowline_testkit::data_set("adult") else { return Ok(()) };
     let train = support::census(&folder.join("adult.data"))?.without(&["income"])?;
     let test = support::census(&folder.join("adult.test"))?.without(&["income"])?;
     let params = DetectorParams::Knn(KnnOutlier::params().n_neighbors(15).contamination(0.05));
@@ -96,7 +96,7 @@ fn standardised_knn_tells_anomalous_census_rows_from_normal_ones() -> Result<()>
 
 #[test]
 fn the_forest_flags_the_share_that_contamination_names() -> Result<()> {
-    let Some(folder) = support::data_set("adult") else { return Ok(()) };
+    let Some(folder) = shadowline_testkit::data_set("adult") else { return Ok(()) };
     let train = support::census(&folder.join("adult.data"))?.without(&["income"])?;
     let test = support::census(&folder.join("adult.test"))?.without(&["income"])?;
     let forest =

@@ -14,7 +14,7 @@ use shadowline_detectors::{IsolationForest, isolation_forest::Contamination};
 /// 14).
 #[test]
 fn the_forest_calls_as_many_rows_outliers_as_scikit_learns() -> Result<()> {
-    let Some(folder) = support::data_set("credit-spend") else { return Ok(()) };
+    let Some(folder) = shadowline_testkit::data_set("credit-spend") else { return Ok(()) };
     let train = DatasetBase::from(support::numbers(&folder.join("train.csv"), 2)?);
     let test = support::numbers(&folder.join("test.csv"), 2)?;
     let n_train = train.records().nrows();

@@ -75,7 +75,7 @@ const NARROW: f64 = 1e-7;
 
 #[test]
 fn census_forests_score_as_scikit_learn() -> Result<()> {
-    let Some(folder) = support::data_set("adult") else { return Ok(()) };
+    let Some(folder) = shadowline_testkit::data_set("adult") else { return Ok(()) };
     let records = support::numbers(&folder.join("adult_test_enc12.csv"), 12)?;
     check("adult", &json("adult")?, &records, EXACT)?;
     check("adult", &onnx("adult")?, &records, NARROW)?;
@@ -84,7 +84,7 @@ fn census_forests_score_as_scikit_learn() -> Result<()> {
 
 #[test]
 fn spending_forests_score_as_scikit_learn() -> Result<()> {
-    let Some(folder) = support::data_set("credit-spend") else { return Ok(()) };
+    let Some(folder) = shadowline_testkit::data_set("credit-spend") else { return Ok(()) };
     let records = support::numbers(&folder.join("test.csv"), 2)?;
     for name in ["credit", "credit_bootstrap"] {
         check(name, &json(name)?, &records, EXACT)?;

@@ -3,19 +3,16 @@
 #[path = "../examples/knn_support/mod.rs"]
 mod knn_support;
 
-use std::path::Path;
-
 use anyhow::Result;
 use knn_support::{read_folder, shuffled, standardise};
 use linfa::{DatasetBase, traits::Fit};
 use shadowline_detectors::{Detector, KnnOutlier, roc_auc};
+use shadowline_testkit::data_sets;
 
 #[test]
 fn trimming_a_contaminated_reference_does_not_lower_the_mean_auc() -> Result<()> {
     // These sets are nowhere to be fetched from, so they may be missing in CI too.
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/datasets");
-    let root = std::env::var_os("SHADOWLINE_DATASETS").map_or(beside, Into::into);
-    let folder = root.join("adbench");
+    let folder = data_sets().join("adbench");
     if !folder.is_dir() {
         eprintln!("skipped: needs data set adbench");
         return Ok(());

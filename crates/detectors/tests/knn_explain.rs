@@ -89,7 +89,7 @@ fn contributions_add_up_for_every_metric_and_method() {
 
 #[test]
 fn contributions_add_up_on_the_census() -> Result<()> {
-    let Some(folder) = support::data_set("adult") else { return Ok(()) };
+    let Some(folder) = shadowline_testkit::data_set("adult") else { return Ok(()) };
     // The twelve-feature coding, and every feature of the census by its code.
     let train = support::numbers(&folder.join("adult_train_enc12.csv"), 12)?;
     let test = support::numbers(&folder.join("adult_test_enc12.csv"), 12)?;

@@ -5,7 +5,7 @@ mod support;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use shadowline_testkit::{TestDatabase, TestLog, on_both_stores};
+use shadowline_testkit_stack::{TestDatabase, TestLog, on_both_stores};
 use support::{Running, spec};
 
 on_both_stores! {

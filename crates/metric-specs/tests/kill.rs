@@ -3,12 +3,13 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::json;
 use shadowline_stream::LogConfig;
-use shadowline_testkit::{TestDatabase, TestLog, on_both_stores, wait_for};
+use shadowline_testkit::{Program, wait_for};
+use shadowline_testkit_stack::{TestDatabase, TestLog, on_both_stores};
 use support::{Monitor, N_PARTITIONS, Running, TIMEOUT, config, spec};
 
 const N_SCORES: u64 = 20_000;
@@ -74,46 +75,25 @@ async fn the_service_is_abandoned(database: TestDatabase) {
     service.stop().await;
 }
 
-/// The program as a process of its own.
-struct Process(Child);
-
-impl Process {
-    fn start(log: &TestLog, database: &TestDatabase) -> Self {
-        let LogConfig::Kafka { bootstrap_servers, .. } = log.config() else {
-            panic!("it is on Kafka")
-        };
-        let settings = [
-            "http.listen=127.0.0.1:0".to_owned(),
-            "telemetry.format=json".to_owned(),
-            format!("store={}", database.url()),
-            format!("group={}", log.group("metric-specs")),
-            format!("topics.prefix={}", log.topics().prefix()),
-            format!("topics.partitions={N_PARTITIONS}"),
-            "log.kind=kafka".to_owned(),
-            format!("log.bootstrap_servers={bootstrap_servers}"),
-        ];
-        let mut command = Command::new(env!("CARGO_BIN_EXE_shadowline-metric-specs"));
-        for setting in settings {
-            command.args(["--set", &setting]);
-        }
-        let mut child = command.env_remove("RUST_LOG").stderr(Stdio::piped()).spawn().unwrap();
-        // Read to the end, so that it never waits for us.
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn(move || stderr.lines().for_each(drop));
-        Self(child)
+/// Starts the program; what it says goes to a file in `dir`.
+fn start_program(log: &TestLog, database: &TestDatabase, dir: &Path) -> Program {
+    let LogConfig::Kafka { bootstrap_servers, .. } = log.config() else { panic!("it is on Kafka") };
+    let settings = [
+        "http.listen=127.0.0.1:0".to_owned(),
+        "telemetry.format=json".to_owned(),
+        format!("store={}", database.url()),
+        format!("group={}", log.group("metric-specs")),
+        format!("topics.prefix={}", log.topics().prefix()),
+        format!("topics.partitions={N_PARTITIONS}"),
+        "log.kind=kafka".to_owned(),
+        format!("log.bootstrap_servers={bootstrap_servers}"),
+    ];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shadowline-metric-specs"));
+    for setting in settings {
+        command.args(["--set", &setting]);
     }
-
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
+    command.env_remove("RUST_LOG");
+    Program::spawn("metric-specs", &command, dir).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -137,15 +117,16 @@ async fn the_process_is_killed(log: TestLog, database: TestDatabase) {
     service.stop().await;
     let store = shadowline_store::Store::open(&config(&log, &database).store).await.unwrap();
     let sender = tokio::spawn(async move { monitor.send_all(values()).await });
+    let dir = tempfile::tempdir().unwrap();
     for share in 1..=4 {
-        let mut process = Process::start(&log, &database);
+        let program = start_program(&log, &database, dir.path());
         let least = share * 2 * N_SCORES / 6;
         wait_for("some are checked", TIMEOUT * 2, async || {
             store.count_checks(&shadowline_store::CheckFilter::default()).await.unwrap().total()
                 >= least
         })
         .await;
-        process.kill();
+        program.end("-KILL").await.unwrap();
     }
     sender.await.unwrap();
     store.close().await;

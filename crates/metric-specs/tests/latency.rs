@@ -5,7 +5,7 @@ mod support;
 
 use jiff::SignedDuration;
 use shadowline_service::clock;
-use shadowline_testkit::on_both_logs_and_stores;
+use shadowline_testkit_stack::on_both_logs_and_stores;
 use support::{Monitor, Running, Tail, spec};
 
 on_both_logs_and_stores! {

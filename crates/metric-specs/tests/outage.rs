@@ -10,7 +10,8 @@ use reqwest::Method;
 use serde_json::json;
 use shadowline_metric_specs::{Config, MetricSpecsError};
 use shadowline_store::StoreUrl;
-use shadowline_testkit::{PostgresServer, TestDatabase, TestLog, psql, wait_for};
+use shadowline_testkit::wait_for;
+use shadowline_testkit_stack::{PostgresServer, TestDatabase, TestLog, psql};
 use support::{Monitor, Running, TIMEOUT, config, spec};
 
 fn settings(log: &TestLog, server: &PostgresServer) -> Config {

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use prost::Message;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shadowline_testkit::{on_both_logs_and_stores, wait_for};
+use shadowline_testkit::wait_for;
+use shadowline_testkit_stack::on_both_logs_and_stores;
 use shadowline_wire::{ALERT_TYPE, METRIC_SPEC_TYPE, WatchedSpec, event};
 use support::{Monitor, Peer, Running, TIMEOUT, Tail, config, spec, time};
 

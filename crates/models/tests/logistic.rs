@@ -2,11 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::{
-    error::Error,
-    panic::catch_unwind,
-    path::{Path, PathBuf},
-};
+use std::{error::Error, panic::catch_unwind, path::Path};
 
 use anyhow::Result;
 use shadowline_contract::{Batch, Column, DataType, Tensor, TensorData};
@@ -238,22 +234,6 @@ fn good_wine_is_told_from_the_rest() {
     assert!(0.87 < accuracy, "{accuracy}");
 }
 
-/// The folder of the census data: in the folder that `SHADOWLINE_DATASETS` names, or beside the workspace.
-fn census_folder() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/datasets");
-    let folder =
-        std::env::var_os("SHADOWLINE_DATASETS").map_or(beside, PathBuf::from).join("adult");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "CI needs the data set adult, which is not there"
-    );
-    eprintln!("skipped: needs data set adult");
-    None
-}
-
 fn census(path: &Path) -> Result<Table> {
     let mut rows = TableBuilder::new([
         "age",
@@ -282,7 +262,7 @@ fn census(path: &Path) -> Result<Table> {
 
 #[test]
 fn census_income_is_predicted_as_well_as_this_kind_of_model_can() -> Result<()> {
-    let Some(folder) = census_folder() else { return Ok(()) };
+    let Some(folder) = shadowline_testkit::data_set("adult") else { return Ok(()) };
     let model = LogisticRegression::params().train(
         "census",
         &census(&folder.join("adult.data"))?,

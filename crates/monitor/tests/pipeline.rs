@@ -16,7 +16,8 @@ use serde_json::json;
 use shadowline_contract::{Batch, Column, Tensor, TensorData};
 use shadowline_detectors::{Detector, DetectorArtefact, DetectorKind};
 use shadowline_stream::{Bytes, Envelope, Origin, StartAt};
-use shadowline_testkit::{KafkaNode, TestLog, on_both_logs, wait_for};
+use shadowline_testkit::wait_for;
+use shadowline_testkit_stack::{KafkaNode, TestLog, on_both_logs};
 use shadowline_wire::{
     INFERENCE_TYPE, Inference, InferenceError, ModelRef, MonitorRef, Outcome, SCORE_TYPE, Score,
 };

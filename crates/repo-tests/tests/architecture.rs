@@ -187,3 +187,13 @@ fn each_outside_has_its_one_door() {
         }
     }
 }
+
+#[test]
+fn the_light_testkit_is_for_every_crate() {
+    let own: Vec<_> = manifests()["testkit"]
+        .iter()
+        .filter(|it| it.starts_with("shadowline-") && *it != "shadowline-error")
+        .cloned()
+        .collect();
+    assert!(own.is_empty(), "testkit depends on {own:?}, whose tests then could not use it");
+}

@@ -1,28 +1,11 @@
 //! Known answers on the card-spending data: pandas 3.0's `describe`, numpy's `histogram`, Tukey's fences.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use shadowline_features::{Table, TableBuilder};
 use shadowline_report::{NumberProfile, TableProfile};
-
-/// The folder of a data set: in the folder that `SHADOWLINE_DATASETS` names, or beside the workspace.
-///
-/// Without the data a test passes and says so; in CI that is a failure.
-fn data_set(name: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/datasets");
-    let root = std::env::var_os("SHADOWLINE_DATASETS").map_or(beside, PathBuf::from);
-    let folder = root.join(name);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "CI needs the data set {name}, which is not there"
-    );
-    eprintln!("skipped: needs data set {name}");
-    None
-}
+use shadowline_testkit::data_set;
 
 fn table(path: &Path) -> Result<Table> {
     let mut reader =

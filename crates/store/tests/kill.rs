@@ -10,7 +10,8 @@ use std::time::Duration;
 use fixtures::{READER, TOPIC, batch, id, open, spec};
 use shadowline_evaluation::{Evaluation, SpecVersion};
 use shadowline_store::{CheckFilter, SpecKey, Store, StoreUrl};
-use shadowline_testkit::{on_both_stores, psql, wait_for};
+use shadowline_testkit::wait_for;
+use shadowline_testkit_stack::{on_both_stores, psql};
 
 const URL: &str = "SHADOWLINE_STORE_KILL_TEST_URL";
 const PER_BATCH: u64 = 100;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use fixtures::{READER, TOPIC, at, batch, id, open, spec, url};
 use shadowline_evaluation::{AlertState, Evaluation, Transition, TransitionReason};
 use shadowline_store::{AlertEvent, Batch, CheckFilter, Store, StoreError, StoreOptions, StoreUrl};
-use shadowline_testkit::{PostgresServer, TestDatabase, psql, wait_for};
+use shadowline_testkit::wait_for;
+use shadowline_testkit_stack::{PostgresServer, TestDatabase, psql};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 

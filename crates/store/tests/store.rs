@@ -14,7 +14,7 @@ use shadowline_store::{
     AlertEvent, AlertHistoryQuery, Batch, CheckFilter, NewState, OffsetStep, SpecKey, Store,
     StoreError, StoreUrl, StoredSpec,
 };
-use shadowline_testkit::on_both_stores;
+use shadowline_testkit_stack::on_both_stores;
 
 on_both_stores! {
     async fn a_spec_keeps_every_version_and_its_changes_wait_in_the_outbox(database: TestDatabase) {

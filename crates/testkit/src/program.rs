@@ -1,8 +1,9 @@
-//! A program of somebody else's, run for one test.
+//! A child process that ends with the test process.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -11,19 +12,21 @@ use tokio::time::{Instant, sleep};
 use crate::skip::say;
 
 /// Generous: a machine that builds at the same time is slow.
-const LINE_WITHIN: Duration = Duration::from_secs(60);
+const LINE_WITHIN: Duration = Duration::from_secs(120);
+const END_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How much of a log is shown.
 const LINES_SHOWN: usize = 40;
 
-/// Runs the program, and kills it and clears its directory away as soon as standard input ends, which is when we are
-/// gone.
+/// Runs the program, and kills it and clears its directory away as soon as standard input ends, which is when the test
+/// process is gone. It ends as the program does.
 const WATCHDOG: &str = r#"
 exec 3<&0
-"$@" </dev/null >>"$SHADOWLINE_LOG" 2>&1 3<&- &
+"$@" </dev/null >>"$SHADOWLINE_KEEP_OUTPUT" 2>>"$SHADOWLINE_KEEP_LOG" 3<&- &
 program=$!
 echo "$program"
 exec >/dev/null 2>&1
-( read -r _ <&3; trap '' TERM; kill -9 "$program"; rm -rf "$SHADOWLINE_DIR" ) &
+( read -r _ <&3; trap '' TERM; kill -9 "$program"; rm -rf "$SHADOWLINE_KEEP_DIR" ) &
 watcher=$!
 wait "$program"
 code=$?
@@ -31,24 +34,47 @@ kill "$watcher"
 exit "$code"
 "#;
 
-/// A running program: its output goes to a file, and it is killed with the test process, however that ends.
+/// A running program. What it says goes to a file, and it is killed when this is dropped and when the test process
+/// ends, however that ends.
 #[derive(Debug)]
-pub(crate) struct Program {
-    name: &'static str,
+pub struct Program {
+    name: String,
     /// None once it was ended.
     watchdog: Option<Child>,
     process_id: u32,
-    log: PathBuf,
-    /// Where in the log this run begins.
-    log_from: u64,
+    log: Said,
+    output: Said,
+}
+
+/// A file to which a program writes, and where in it this run begins.
+#[derive(Debug)]
+struct Said {
+    path: PathBuf,
+    from: u64,
 }
 
 impl Program {
-    /// Starts what a command names, with its arguments and environment. `dir` has its log, and is cleared away when
-    /// the test process ends.
-    pub(crate) fn spawn(name: &'static str, command: &Command, dir: &Path) -> anyhow::Result<Self> {
-        let log = dir.join(format!("{name}.log"));
-        let log_from = std::fs::metadata(&log).map_or(0, |it| it.len());
+    /// Starts what a command names, with its arguments, environment and directory. Standard output and standard error
+    /// both go to `<name>.log` in `dir`, behind what an earlier run has said. If the test process dies, `dir` is
+    /// cleared away.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn spawn(name: &str, command: &Command, dir: &Path) -> anyhow::Result<Self> {
+        Self::start(name, command, dir, "log")
+    }
+
+    /// As [`spawn`](Self::spawn), with standard output in a file of its own, for [`output`](Self::output).
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn spawn_with_output(name: &str, command: &Command, dir: &Path) -> anyhow::Result<Self> {
+        Self::start(name, command, dir, "out")
+    }
+
+    fn start(name: &str, command: &Command, dir: &Path, output: &str) -> anyhow::Result<Self> {
+        let log = Said::to(dir.join(format!("{name}.log")));
+        let output = Said::to(dir.join(format!("{name}.{output}")));
         let mut watchdog = Command::new("sh");
         watchdog.args(["-c", WATCHDOG, name]).arg(command.get_program()).args(command.get_args());
         for (key, value) in command.get_envs() {
@@ -61,40 +87,70 @@ impl Program {
             watchdog.current_dir(dir);
         }
         let mut watchdog = watchdog
-            .env("SHADOWLINE_LOG", &log)
-            .env("SHADOWLINE_DIR", dir)
+            .env("SHADOWLINE_KEEP_LOG", &log.path)
+            .env("SHADOWLINE_KEEP_OUTPUT", &output.path)
+            .env("SHADOWLINE_KEEP_DIR", dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // Ctrl-C is for the test process; with that gone, the watchdog does its work.
+            .process_group(0)
             .spawn()
             .with_context(|| format!("start {name}"))?;
         let stdout = watchdog.stdout.take().context("the watchdog has a standard output")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         let process_id = line.trim().parse().with_context(|| format!("process id `{line}`"))?;
-        Ok(Self { name, watchdog: Some(watchdog), process_id, log, log_from })
+        Ok(Self { name: name.to_owned(), watchdog: Some(watchdog), process_id, log, output })
     }
 
-    /// What this run has said so far.
-    pub(crate) fn said(&self) -> String {
-        let all = std::fs::read(&self.log).unwrap_or_default();
-        let from = usize::try_from(self.log_from).unwrap_or(0).min(all.len());
-        String::from_utf8_lossy(&all[from..]).into_owned()
+    pub fn process_id(&self) -> u32 {
+        self.process_id
     }
 
-    /// Waits until a line of its log is what is looked for.
+    /// What this run has said so far: its standard error, and its standard output unless that is kept apart.
+    pub fn said(&self) -> String {
+        self.log.read()
+    }
+
+    /// What this run has printed so far on its standard output.
+    pub fn output(&self) -> String {
+        self.output.read()
+    }
+
+    /// Waits until a line of what it says is what is looked for.
     ///
     /// # Errors
-    /// If it ends before, or says nothing of the kind for a minute; with the end of its log.
-    pub(crate) async fn line<T>(
+    /// If it ends before, or says nothing of the kind for two minutes; with the end of its log.
+    pub async fn line<T>(
         &mut self,
         what: &str,
         mut find: impl FnMut(&str) -> Option<T>,
+    ) -> anyhow::Result<T> {
+        self.until(what, |it| it.said().lines().find_map(&mut find)).await
+    }
+
+    /// As [`line`](Self::line), of what it prints on its standard output.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn output_line<T>(
+        &mut self,
+        what: &str,
+        mut find: impl FnMut(&str) -> Option<T>,
+    ) -> anyhow::Result<T> {
+        self.until(what, |it| it.output().lines().find_map(&mut find)).await
+    }
+
+    async fn until<T>(
+        &mut self,
+        what: &str,
+        mut find: impl FnMut(&Self) -> Option<T>,
     ) -> anyhow::Result<T> {
         let deadline = Instant::now() + LINE_WITHIN;
         loop {
             // In this order, so that nothing said before the end is missed.
             let ended = self.has_ended();
-            if let Some(found) = self.said().lines().find_map(&mut find) {
+            if let Some(found) = find(self) {
                 return Ok(found);
             }
             if ended {
@@ -107,38 +163,45 @@ impl Program {
                     self.end_of_log()
                 );
             }
-            sleep(Duration::from_millis(10)).await;
+            sleep(LOOK_EVERY).await;
         }
     }
 
-    pub(crate) fn has_ended(&mut self) -> bool {
+    /// Whether it runs no more.
+    pub fn has_ended(&mut self) -> bool {
         self.watchdog.as_mut().is_none_or(|it| !matches!(it.try_wait(), Ok(None)))
     }
 
-    /// Sends a signal such as `-TERM`, and waits until it is gone; its directory stays.
-    pub(crate) async fn end(mut self, signal: &str) -> anyhow::Result<()> {
-        let Some(mut watchdog) = self.watchdog.take() else { return Ok(()) };
-        if matches!(watchdog.try_wait(), Ok(None)) {
-            let process_id = self.process_id.to_string();
-            let status = Command::new("kill").args([signal, &process_id]).status()?;
-            ensure!(status.success(), "kill {signal} {process_id} failed");
+    /// Sends a signal such as `-TERM`, and waits until it is gone; its directory stays. A program that ended by itself
+    /// gets no signal. The status is that of a shell: 137 for a program that was killed.
+    ///
+    /// # Errors
+    /// If it runs on for a minute, with the end of its log; it is killed then.
+    pub async fn end(mut self, signal: &str) -> anyhow::Result<ExitStatus> {
+        if !self.has_ended() {
+            self.send(signal)?;
         }
-        let wait = move || {
-            // `wait` would close it, and then the watchdog would clear the data away.
-            let stdin = watchdog.stdin.take();
-            let ended = watchdog.wait();
-            drop(stdin);
-            ended
-        };
-        tokio::task::spawn_blocking(wait)
-            .await?
-            .with_context(|| format!("wait for {}", self.name))?;
+        let deadline = Instant::now() + END_WITHIN;
+        while !self.has_ended() {
+            if deadline < Instant::now() {
+                bail!("{} did not end at {signal}:\n{}", self.name, self.end_of_log());
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        let mut watchdog = self.watchdog.take().context("it is ended once")?;
+        watchdog.wait().with_context(|| format!("wait for {}", self.name))
+    }
+
+    fn send(&self, signal: &str) -> anyhow::Result<()> {
+        let process_id = self.process_id.to_string();
+        let status = Command::new("kill").args([signal, &process_id]).status()?;
+        ensure!(status.success(), "kill {signal} {process_id} ({}) failed", self.name);
         Ok(())
     }
 
     /// The last lines of the log, of all runs.
-    pub(crate) fn end_of_log(&self) -> String {
-        let log = std::fs::read(&self.log).unwrap_or_default();
+    pub fn end_of_log(&self) -> String {
+        let log = std::fs::read(&self.log.path).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(LINES_SHOWN)..].join("\n")
@@ -151,29 +214,41 @@ impl Program {
             .suffix(".log")
             .tempfile()
             .and_then(|it| it.keep().map_err(Into::into))
-            .and_then(|(_, path)| std::fs::copy(&self.log, &path).map(|_| path));
+            .and_then(|(_, path)| std::fs::copy(&self.log.path, &path).map(|_| path));
         let place = kept.map_or_else(|it| format!("not kept: {it}"), |it| it.display().to_string());
         say(&format!("the end of {}'s log ({place}):\n{}", self.name, self.end_of_log()));
     }
 }
 
-impl Drop for Program {
-    fn drop(&mut self) {
-        let Some(mut watchdog) = self.watchdog.take() else { return };
-        if std::thread::panicking() {
-            self.show_log();
-        }
-        // The watchdog kills the program when its standard input ends.
-        drop(watchdog.stdin.take());
-        if let Err(error) = watchdog.wait() {
-            say(&format!("{} was not waited for: {error}", self.name));
-        }
+impl Said {
+    fn to(path: PathBuf) -> Self {
+        let from = std::fs::metadata(&path).map_or(0, |it| it.len());
+        Self { path, from }
+    }
+
+    fn read(&self) -> String {
+        let all = std::fs::read(&self.path).unwrap_or_default();
+        let from = usize::try_from(self.from).unwrap_or(0).min(all.len());
+        String::from_utf8_lossy(&all[from..]).into_owned()
     }
 }
 
-/// Finds a program by any of its names, along the path and where Debian keeps what is for administrators.
-pub(crate) fn find(names: &[&str]) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let dirs: Vec<PathBuf> = std::env::split_paths(&path).chain(["/usr/sbin".into()]).collect();
-    names.iter().flat_map(|name| dirs.iter().map(move |dir| dir.join(name))).find(|it| it.is_file())
+impl Drop for Program {
+    fn drop(&mut self) {
+        if self.watchdog.is_none() {
+            return;
+        }
+        if std::thread::panicking() {
+            self.show_log();
+        }
+        // Not by way of the watchdog's standard input: others may have their files in the directory.
+        let killed = if self.has_ended() { Ok(()) } else { self.send("-KILL") };
+        let Some(mut watchdog) = self.watchdog.take() else { return };
+        let stdin = watchdog.stdin.take();
+        let waited = killed.and_then(|()| Ok(watchdog.wait()?));
+        drop(stdin);
+        if let Err(error) = waited {
+            say(&format!("{} was not waited for: {error:#}", self.name));
+        }
+    }
 }

@@ -1,9 +1,12 @@
-//! What a test does when a program that it needs is not there.
+//! What a test does when something that it needs is not there.
 
 use std::io::Write as _;
 
-/// Says that a test was skipped; in CI that is a failure.
-pub(crate) fn skip(needs: &str, why: &anyhow::Error) {
+/// Says that a test was skipped for the lack of something.
+///
+/// # Panics
+/// In CI (`CI=true`), where nothing may be lacking.
+pub fn skip(needs: &str, why: &anyhow::Error) {
     assert!(
         !std::env::var("CI").is_ok_and(|it| it == "true"),
         "this needs {needs}, and in CI there must be one: {why:#}"
@@ -12,7 +15,7 @@ pub(crate) fn skip(needs: &str, why: &anyhow::Error) {
 }
 
 /// Says something even where the test harness holds back what tests print.
-pub(crate) fn say(line: &str) {
+pub fn say(line: &str) {
     let written = writeln!(std::io::stderr(), "{line}");
     drop(written);
 }

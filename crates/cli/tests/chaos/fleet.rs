@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use shadowline_stream::{Log, LogConfig, Received, Topics};
+use shadowline_testkit::Program;
 use tempfile::TempDir;
 
 use crate::ledger::read_to_end;
@@ -19,7 +20,6 @@ pub(crate) const SPECS: [(&str, &str); 2] =
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const WATCHING_WITHIN: Duration = Duration::from_secs(60);
-const STOPPED_WITHIN: Duration = Duration::from_secs(60);
 const SERVICES: [&str; 4] = ["serving", "monitor-iforest", "monitor-knn", "metric-specs"];
 
 /// The ports of one machine on which everything listens, before and after a kill.
@@ -33,12 +33,13 @@ struct Ports {
 /// The programs, and the log they share.
 #[derive(Debug)]
 pub(crate) struct Fleet {
+    /// By victim; named before the directory, so that they have ended when that is removed.
+    running: Vec<Option<Program>>,
     dir: TempDir,
     ports: Ports,
     kind: Kind,
     /// What the programs find in their environment besides ours.
     environment: Vec<(String, String)>,
-    running: Vec<Child>,
     http: reqwest::Client,
 }
 
@@ -66,16 +67,16 @@ impl Fleet {
         let environment =
             environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let mut fleet = Self {
+            running: Vec::new(),
             dir,
             ports: Ports::free(),
             kind,
             environment: environment.collect(),
-            running: Vec::new(),
             http,
         };
         for victim in 0..fleet.n_victims() {
-            let child = fleet.spawn(victim);
-            fleet.running.push(child);
+            let program = fleet.spawn(victim);
+            fleet.running.push(Some(program));
         }
         fleet.all_ready().await;
         fleet
@@ -198,14 +199,14 @@ impl Fleet {
 
     /// Kills one program with SIGKILL, and starts it again.
     pub(crate) async fn kill_and_restart(&mut self, victim: usize) {
-        self.running[victim].kill().expect("kill a program");
-        self.running[victim].wait().expect("wait for its end");
-        self.running[victim] = self.spawn(victim);
+        let program = self.running[victim].take().expect("it runs");
+        program.end("-KILL").await.expect("kill a program");
+        self.running[victim] = Some(self.spawn(victim));
         // Another kill may come before this one is ready; that is part of the test.
     }
 
     /// Starts a program; on the same ports and data when it ran before.
-    fn spawn(&self, victim: usize) -> Child {
+    fn spawn(&self, victim: usize) -> Program {
         let dir = self.dir.path();
         let listen = |key: &str, port: u16| format!("{key}=127.0.0.1:{port}");
         let mut set = Vec::new();
@@ -239,21 +240,11 @@ impl Fleet {
                 (Command::new(program(name)), name)
             }
         };
-        let said = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(dir.join(format!("{name}.log")))
-            .expect("open a file for what the program says");
         for set in set {
             command.arg("--set").arg(set);
         }
-        command
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(said)
-            .spawn()
-            .expect("start a program")
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        Program::spawn(name, &command, dir).expect("start a program")
     }
 
     async fn all_ready(&self) {
@@ -297,27 +288,16 @@ impl Fleet {
         let log = Log::open(&config).await.expect("open the log");
         let records = read_to_end(&log, &topic(&topics)).await;
         drop(log);
-        self.running[0] = self.spawn(0);
+        self.running[0] = Some(self.spawn(0));
         self.all_ready().await;
         records
     }
 
     async fn stop_one(&mut self, victim: usize) {
-        let child = &mut self.running[victim];
-        let pid = child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &pid]).status().expect("run kill");
-        assert!(status.success(), "kill -TERM {pid}");
-        let mut ended = None;
-        shadowline_testkit::wait_for("a program to stop", STOPPED_WITHIN, async || {
-            ended = child.try_wait().expect("ask for its end");
-            ended.is_some()
-        })
-        .await;
-        let dir = self.dir.path().display();
-        assert!(
-            ended.is_some_and(|it| it.success()),
-            "a stop in good order ended with {ended:?}; see {dir}"
-        );
+        let program = self.running[victim].take().expect("it runs");
+        let said = program.end_of_log();
+        let ended = program.end("-TERM").await.expect("stop a program");
+        assert!(ended.success(), "a stop in good order ended with {ended}; before that:\n{said}");
     }
 
     /// Stops every program in good order.
@@ -326,26 +306,6 @@ impl Fleet {
             self.stop_one(victim).await;
         }
         self.running.clear();
-    }
-}
-
-impl Drop for Fleet {
-    fn drop(&mut self) {
-        for child in &mut self.running {
-            // It may have ended by itself, and then there is nothing to kill.
-            drop(child.kill());
-            drop(child.wait());
-        }
-        if std::thread::panicking() {
-            for file in std::fs::read_dir(self.dir.path()).into_iter().flatten().flatten() {
-                if file.path().extension().is_some_and(|it| it == "log") {
-                    let said = std::fs::read_to_string(file.path()).unwrap_or_default();
-                    let lines: Vec<_> = said.lines().collect();
-                    let last = &lines[lines.len().saturating_sub(40)..];
-                    eprintln!("-- {}\n{}", file.path().display(), last.join("\n"));
-                }
-            }
-        }
     }
 }
 

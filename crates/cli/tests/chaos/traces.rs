@@ -5,7 +5,8 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use serde_json::Value;
-use shadowline_testkit::{CollectedSpan, KafkaNode, TraceCollector, wait_for};
+use shadowline_testkit::wait_for;
+use shadowline_testkit_stack::{CollectedSpan, KafkaNode, TraceCollector};
 use shadowline_wire::serving::prediction_service_client::PredictionServiceClient;
 use tonic::transport::Channel;
 

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 
 use document::{Block, Document, repository};
 use sandbox::{Missing, skip};
+use shadowline_testkit::quick_leaves_out;
 
 /// Documents with commands; each has a test below.
 const DOCUMENTS: [&str; 4] = [
@@ -42,6 +43,9 @@ enum Needs {
 }
 
 async fn check(name: &str, needs: &[Needs]) {
+    if quick_leaves_out("long: the commands of a document") {
+        return;
+    }
     let folder = std::env::var("SHADOWLINE_DATASETS").unwrap_or_default();
     for need in needs {
         let Needs::DataSet(data_set) = need else {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shadowline_service::clock;
-use shadowline_testkit::{Alertmanager, wait_for, wait_for_some};
+use shadowline_testkit::{wait_for, wait_for_some};
+use shadowline_testkit_stack::Alertmanager;
 
 use crate::system::{MODEL, System};
 use crate::traffic;

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-use shadowline_testkit::{Caddy, Prometheus};
+use shadowline_testkit_stack::{Caddy, Prometheus};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 

@@ -1,7 +1,7 @@
 //! The two data sources, asked as Grafana asks them.
 
 use serde_json::Value;
-use shadowline_testkit::psql;
+use shadowline_testkit_stack::psql;
 
 use crate::grafana::{Filled, Source};
 

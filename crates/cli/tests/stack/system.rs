@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shadowline_testkit::{KafkaNode, PostgresServer, wait_for, wait_for_some};
+use shadowline_testkit::{Program, wait_for};
+use shadowline_testkit_stack::{KafkaNode, PostgresServer};
 use tempfile::TempDir;
-use tokio::process::{Child, ChildStdin, Command};
 
 use crate::traffic;
 
@@ -25,7 +25,6 @@ pub(crate) const UNWATCHED: &str = "unwatched";
 /// The room of the spool: little, so that a test can fill it.
 pub(crate) const SPOOL_BYTES: usize = 8 * 1024 * 1024;
 const READY_WITHIN: Duration = Duration::from_secs(120);
-const STOPPED_WITHIN: Duration = Duration::from_secs(60);
 /// As long as a cloud's own; it stands in no address and on no command line.
 const STORE_PASSWORD: &str = "the store's, only for tests";
 const GRAFANA_PASSWORD: &str = "grafana-only-for-tests";
@@ -43,9 +42,8 @@ pub(crate) struct System {
 
 #[derive(Debug)]
 struct Service {
-    child: Child,
-    /// It stops when this closes, however this process ends.
-    _stdin: ChildStdin,
+    /// None once it was stopped.
+    program: Option<Program>,
     ports: Ports,
 }
 
@@ -99,7 +97,7 @@ impl System {
 
     #[allow(dead_code, reason = "the benchmark of a system at rest uses it")]
     pub(crate) fn process_id(&self, service: &str) -> u32 {
-        self.services[service].child.id().expect("it runs")
+        self.services[service].program.as_ref().expect("it runs").process_id()
     }
 
     /// The database as Grafana opens it: as the role that only reads.
@@ -117,7 +115,7 @@ impl System {
                 std::fs::write(&path, password).expect("write a password");
                 path
             });
-        let output = std::process::Command::new("psql")
+        let output = Command::new("psql")
             .args(["--no-psqlrc", "--quiet", "--file"])
             .arg(repository().join("deploy/postgres/init.sql"))
             .arg(self.postgres.url())
@@ -158,36 +156,20 @@ impl System {
             }
             _ => set.push(format!("packages_dir={}", data.display())),
         }
-        let log = self.log(name);
-        let said_before = std::fs::metadata(&log).map_or(0, |it| it.len());
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log);
         let mut command = Command::new(program(name));
         for set in set {
             command.arg("--set").arg(set);
         }
-        let mut child = command
-            .arg("--until-stdin-closes")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(file.expect("open a file for what a service says"))
-            // What is read below must be in it.
-            .env_remove("RUST_LOG")
-            .kill_on_drop(true)
-            .spawn()
-            .expect("start a service");
-        let stdin = child.stdin.take().expect("it is piped");
-        let what = format!("{name} to say where it listens");
-        let ports = wait_for_some(&what, READY_WITHIN, async || {
-            if let Some(status) = child.try_wait().expect("ask for its end") {
-                panic!("{name} ended: {status}; {}", self.end_of_log(name));
-            }
-            let said = std::fs::read(&log).unwrap_or_default();
-            let new = usize::try_from(said_before).expect("a small file");
-            let ports = Ports::said(&String::from_utf8_lossy(&said[new..]));
+        // What is read below must be in what it says.
+        command.env_remove("RUST_LOG");
+        let mut program = Program::spawn(name, &command, dir).expect("start a service");
+        let mut ports = Ports::default();
+        let listens = |line: &str| {
+            ports.read(line);
             (ports.http != 0 && (ports.grpc != 0 || name != "serving")).then_some(ports)
-        })
-        .await;
-        Service { child, _stdin: stdin, ports }
+        };
+        let ports = program.line("it said where it listens", listens).await.expect("it listens");
+        Service { program: Some(program), ports }
     }
 
     pub(crate) async fn all_ready(&self) {
@@ -204,11 +186,8 @@ impl System {
     /// Stops a service in good order.
     pub(crate) async fn stop(&mut self, name: &str) {
         let service = self.services.get_mut(name).expect("a service");
-        let process_id = service.child.id().expect("it runs").to_string();
-        let sent = std::process::Command::new("kill").args(["-TERM", &process_id]).status();
-        assert!(sent.is_ok_and(|it| it.success()), "kill -TERM {process_id}");
-        let ended = tokio::time::timeout(STOPPED_WITHIN, service.child.wait()).await;
-        let status = ended.expect("a service stops within a minute").expect("wait for its end");
+        let program = service.program.take().expect("it runs");
+        let status = program.end("-TERM").await.expect("stop a service");
         assert!(status.success(), "{name} ended with {status}");
     }
 
@@ -271,7 +250,7 @@ impl System {
 
     /// Runs the command line against the services.
     pub(crate) async fn shadowline(&self, args: &[&str]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_shadowline"));
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_shadowline"));
         command.args(args).current_dir(self.dir.path()).stdin(Stdio::null());
         if matches!(args.first(), Some(&("apply" | "replay" | "status"))) {
             let endpoints = json!({
@@ -301,39 +280,15 @@ impl System {
         let answer = self.get("metric-specs", &format!("/v1/alerts?spec={spec}")).await?;
         answer["alerts"][0]["state"].as_str().map(str::to_owned)
     }
-
-    fn log(&self, name: &str) -> PathBuf {
-        self.dir.path().join(format!("{name}.log"))
-    }
-
-    fn end_of_log(&self, name: &str) -> String {
-        let said = std::fs::read_to_string(self.log(name)).unwrap_or_default();
-        let lines: Vec<_> = said.lines().collect();
-        format!("-- {name}\n{}", lines[lines.len().saturating_sub(40)..].join("\n"))
-    }
 }
 
 impl Ports {
-    /// Finds in a service's log where it listens.
-    fn said(log: &str) -> Self {
-        let mut ports = Self::default();
-        for line in log.lines() {
-            let event: Value = serde_json::from_str(line).unwrap_or_default();
-            let port = |key: &str| event[key].as_str()?.rsplit(':').next()?.parse().ok();
-            ports.http = port("http").unwrap_or(ports.http);
-            ports.grpc = port("grpc").unwrap_or(ports.grpc);
-        }
-        ports
-    }
-}
-
-impl Drop for System {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            for name in SERVICES {
-                eprintln!("{}", self.end_of_log(name));
-            }
-        }
+    /// Reads of a line of a service's log where it listens, if it says so.
+    fn read(&mut self, line: &str) {
+        let event: Value = serde_json::from_str(line).unwrap_or_default();
+        let port = |key: &str| event[key].as_str()?.rsplit(':').next()?.parse().ok();
+        self.http = port("http").unwrap_or(self.http);
+        self.grpc = port("grpc").unwrap_or(self.grpc);
     }
 }
 

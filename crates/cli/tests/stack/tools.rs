@@ -5,14 +5,14 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use shadowline_testkit::stack_program;
+use shadowline_testkit::tool;
 
 use crate::settings::{files, rule_files};
 use crate::system::repository;
 
 #[test]
 fn promtool_accepts_the_rules() {
-    let Some(promtool) = stack_program("promtool") else { return };
+    let Some(promtool) = tool(&["promtool"]) else { return };
     let args = ["check", "rules", "--lint=all", "--lint-fatal"].map(OsStr::new);
     let files = rule_files();
     accepts(&promtool, args.into_iter().chain(files.iter().map(|it| it.as_os_str())));
@@ -20,7 +20,7 @@ fn promtool_accepts_the_rules() {
 
 #[test]
 fn the_rules_pass_their_tests() {
-    let Some(promtool) = stack_program("promtool") else { return };
+    let Some(promtool) = tool(&["promtool"]) else { return };
     let args = ["test", "rules"].map(OsStr::new);
     let files = files(&repository().join("deploy/prometheus/rules/tests"), "yml");
     accepts(&promtool, args.into_iter().chain(files.iter().map(|it| it.as_os_str())));
@@ -28,27 +28,27 @@ fn the_rules_pass_their_tests() {
 
 #[test]
 fn promtool_accepts_the_settings_of_prometheus() {
-    let Some(promtool) = stack_program("promtool") else { return };
+    let Some(promtool) = tool(&["promtool"]) else { return };
     let file = repository().join("deploy/prometheus/prometheus.yml");
     accepts(&promtool, [OsStr::new("check"), OsStr::new("config"), file.as_os_str()].into_iter());
 }
 
 #[test]
 fn amtool_accepts_the_routes() {
-    let Some(amtool) = stack_program("amtool") else { return };
+    let Some(amtool) = tool(&["amtool"]) else { return };
     let file = repository().join("deploy/alertmanager/alertmanager.yml");
     accepts(&amtool, [OsStr::new("check-config"), file.as_os_str()].into_iter());
 }
 
 /// Runs `promtool check config` on settings that were written for this machine, rules and all.
 pub(crate) fn check_config(file: &Path) {
-    let Some(promtool) = stack_program("promtool") else { return };
+    let Some(promtool) = tool(&["promtool"]) else { return };
     accepts(&promtool, [OsStr::new("check"), OsStr::new("config"), file.as_os_str()].into_iter());
 }
 
 /// Runs `promtool check metrics` on what a service shows; it also complains of names and units.
 pub(crate) fn check_metrics(service: &str, text: &str) {
-    let Some(promtool) = stack_program("promtool") else { return };
+    let Some(promtool) = tool(&["promtool"]) else { return };
     let mut child = Command::new(promtool)
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

@@ -7,8 +7,9 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::{Child, Command};
+use shadowline_testkit::Program;
+use tempfile::TempDir;
+use tokio::process::Command;
 use tokio::time::timeout;
 
 /// Everything here is over long before; who waits longer waits for ever.
@@ -48,28 +49,23 @@ pub async fn say(args: &[&str]) -> Said {
 /// A running `shadowline up`, ready.
 #[derive(Debug)]
 pub struct Up {
-    child: Child,
+    program: Program,
     pub lines: Vec<String>,
     data_dir: PathBuf,
+    /// Of what it says.
+    _dir: TempDir,
 }
 
 impl Up {
     /// Starts it on any free ports and waits until it says that it is ready.
     pub async fn start(data_dir: &Path) -> Self {
-        let mut child = up_command(data_dir).spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut lines: Vec<String> = Vec::new();
-        while !lines.last().is_some_and(|it| it.starts_with("ready")) {
-            match timeout(PATIENCE, stdout.next_line()).await.unwrap().unwrap() {
-                Some(line) => lines.push(line),
-                None => {
-                    let mut stderr = String::new();
-                    child.stderr.take().unwrap().read_to_string(&mut stderr).await.unwrap();
-                    panic!("`up` ended: {stderr}");
-                }
-            }
-        }
-        Self { child, lines, data_dir: data_dir.to_owned() }
+        let dir = tempfile::tempdir().unwrap();
+        let command = up_command(data_dir);
+        let mut program = Program::spawn_with_output("up", command.as_std(), dir.path()).unwrap();
+        let ready = |line: &str| line.starts_with("ready").then_some(());
+        program.output_line("it was ready", ready).await.unwrap();
+        let lines = program.output().lines().map(str::to_owned).collect();
+        Self { program, lines, data_dir: data_dir.to_owned(), _dir: dir }
     }
 
     /// The flags by which other commands find it.
@@ -78,16 +74,13 @@ impl Up {
     }
 
     /// Stops it as Ctrl-C does.
-    pub async fn interrupt(mut self) -> ExitStatus {
-        let process_id = self.child.id().unwrap().to_string();
-        let sent = Command::new("kill").args(["-INT", &process_id]).status().await.unwrap();
-        assert!(sent.success());
-        timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap()
+    pub async fn interrupt(self) -> ExitStatus {
+        self.program.end("-INT").await.unwrap()
     }
 
     /// Ends it as a power failure would.
-    pub async fn kill(mut self) {
-        self.child.kill().await.unwrap();
+    pub async fn kill(self) {
+        self.program.end("-KILL").await.unwrap();
     }
 }
 

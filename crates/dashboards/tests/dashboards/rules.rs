@@ -14,7 +14,7 @@ fn rules_dir() -> PathBuf {
 
 /// Runs promtool; None where it is not installed.
 fn promtool(arguments: &[&str]) -> Option<String> {
-    let program = shadowline_testkit::stack_program("promtool")?;
+    let program = shadowline_testkit::tool(&["promtool"])?;
     let output = Command::new(program).args(arguments).current_dir(rules_dir()).output().unwrap();
     let text = format!(
         "{}{}",

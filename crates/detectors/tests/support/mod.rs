@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use ndarray::Array2;
@@ -30,24 +30,6 @@ const COLUMNS: [&str; 15] = [
     "native-country",
     "income",
 ];
-
-/// The folder of a data set: in the folder that `SHADOWLINE_DATASETS` names, or beside the workspace.
-///
-/// Without the data a test passes and says so; in CI that is a failure.
-pub(crate) fn data_set(name: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/datasets");
-    let root = std::env::var_os("SHADOWLINE_DATASETS").map_or(beside, PathBuf::from);
-    let folder = root.join(name);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "CI needs the data set {name}, which is not there"
-    );
-    eprintln!("skipped: needs data set {name}");
-    None
-}
 
 /// Rows of `adult.data` or `adult.test`.
 pub(crate) fn census(path: &Path) -> Result<Table> {

@@ -20,7 +20,8 @@ use shadowline_store::StoreUrl;
 use shadowline_stream::{
     Bytes, Envelope, Origin, OutRecord, Producer, ReadEvent, Reader, Received, StartAt,
 };
-use shadowline_testkit::{TestDatabase, TestLog, wait_for};
+use shadowline_testkit::wait_for;
+use shadowline_testkit_stack::{TestDatabase, TestLog};
 use shadowline_wire::{ModelRef, MonitorRef, SCORE_TYPE, Score, ScoreValue, Unscored};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;

@@ -14,10 +14,9 @@ use shadowline_detectors::{
 };
 use shadowline_features::Table;
 use shadowline_packages::{ModelDocument, PackageName};
-use shadowline_testkit::wait_for;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, Command};
-use tokio::time::timeout;
+use shadowline_testkit::{Program, data_sets, wait_for};
+use tempfile::TempDir;
+use tokio::process::Command;
 
 /// Everything here is over long before; who waits longer waits for ever.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,10 +24,11 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// A running service.
 #[derive(Debug)]
 pub struct Service {
-    child: Child,
+    program: Program,
     pub url: String,
     client: reqwest::Client,
-    log: Option<tokio::task::JoinHandle<()>>,
+    /// Of what it says.
+    _dir: TempDir,
 }
 
 pub fn command(settings: &[String]) -> Command {
@@ -56,13 +56,16 @@ pub fn settings(dir: &Path, folders: &[&Path]) -> Vec<String> {
 impl Service {
     /// Starts it on any free port, and waits until it says where it listens.
     pub async fn start(settings: &[String]) -> Self {
-        let mut child = command(settings).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = timeout(PATIENCE, address(&mut lines)).await.unwrap();
-        let log = tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let url = format!("http://{address}");
+        let dir = tempfile::tempdir().unwrap();
+        let command = command(settings);
+        let mut program = Program::spawn("monitor-iforest", command.as_std(), dir.path()).unwrap();
+        let address = |line: &str| {
+            let event: Value = serde_json::from_str(line).ok()?;
+            event["http"].as_str().map(str::to_owned)
+        };
+        let address = program.line("it said where it listens", address).await.unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { child, url, client, log: Some(log) }
+        Self { program, url: format!("http://{address}"), client, _dir: dir }
     }
 
     /// As `start`, and waits until it is ready.
@@ -111,19 +114,6 @@ impl Service {
     }
 }
 
-async fn address(lines: &mut Lines<BufReader<ChildStderr>>) -> String {
-    let mut log = String::new();
-    while let Some(line) = lines.next_line().await.unwrap() {
-        let event: Value = serde_json::from_str(&line).unwrap_or_default();
-        if let Some(address) = event["http"].as_str() {
-            return address.to_owned();
-        }
-        log += &line;
-        log.push('\n');
-    }
-    panic!("the service ended without a word of where it listens:\n{log}");
-}
-
 /// A detector's package as a folder.
 #[derive(Debug)]
 pub struct Packaged {
@@ -167,9 +157,7 @@ pub fn forest(artefact: &DetectorArtefact) -> &IsolationForest {
 
 /// A table of the numbers of spending, if the data set is at hand, else two columns of the wines.
 pub fn spending() -> Table {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/datasets");
-    let root = std::env::var_os("SHADOWLINE_DATASETS").map_or(PathBuf::from(beside), PathBuf::from);
-    let file = root.join("credit-spend/train.csv");
+    let file = data_sets().join("credit-spend/train.csv");
     if file.exists() {
         return shadowline_datasets::csv_file::read(&file).unwrap();
     }

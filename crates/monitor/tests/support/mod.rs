@@ -17,7 +17,8 @@ use shadowline_service::{http::HttpSettings, telemetry};
 use shadowline_stream::{
     Bytes, Envelope, Origin, OutRecord, Producer, ReadEvent, Reader, Received, SpanContext, StartAt,
 };
-use shadowline_testkit::{TestLog, wait_for};
+use shadowline_testkit::wait_for;
+use shadowline_testkit_stack::TestLog;
 use shadowline_wire::{
     INFERENCE_TYPE, Inference, METRIC_SPEC_TYPE, ModelRef, MonitorRef, Outcome, Score, WatchedSpec,
 };

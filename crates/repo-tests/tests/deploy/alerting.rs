@@ -2,11 +2,13 @@
 
 use std::process::Command;
 
-use super::{read, repository, run, said, tool, yaml};
+use shadowline_testkit::tool;
+
+use super::{read, repository, run, said, yaml};
 
 #[test]
 fn prometheus_takes_its_file() {
-    let Some(promtool) = tool("promtool") else { return };
+    let Some(promtool) = tool(&["promtool"]) else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("prometheus.yml");
     let rules = repository().join("deploy/prometheus/rules");
@@ -29,7 +31,7 @@ fn started(variable: Option<(&str, &str)>) -> Result<String, String> {
     if !output.status.success() {
         return Err(said(&output));
     }
-    if let Some(amtool) = tool("amtool") {
+    if let Some(amtool) = tool(&["amtool"]) {
         let output = run(Command::new(amtool).arg("check-config").arg(&written));
         assert!(output.status.success(), "{}", said(&output));
     }

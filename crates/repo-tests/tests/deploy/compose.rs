@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use serde_json::Value;
+use shadowline_testkit::quick_leaves_out;
 
 use super::programs::{assert_flags_are_known, setting, settings};
 use super::{SERVICES, documents, read, repository, run, said, skip, str_of, strings, yaml};
@@ -72,6 +73,9 @@ fn load(
     profiles: &[&str],
     variables: &[(&str, &str)],
 ) -> Option<Result<Value, String>> {
+    if quick_leaves_out("Go") {
+        return None;
+    }
     let works = Command::new("go").arg("version").output().is_ok_and(|it| it.status.success());
     if !works {
         skip("Go (Debian: apt-get install golang-go)");

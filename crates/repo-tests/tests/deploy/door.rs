@@ -7,10 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use shadowline_testkit::wait_for_some;
+use shadowline_testkit::{tool, wait_for_some};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::{read, repository, run, said, tool};
+use super::{read, repository, run, said};
 
 const USER: &str = "me.too";
 /// With everything in it that a shell, a Caddyfile or a header could trip over.
@@ -101,7 +101,7 @@ fn free_ports(n: usize) -> Vec<u16> {
 impl Door {
     /// Opens one on free ports; none where there is no Caddy.
     async fn open(lock: Lock) -> Option<Self> {
-        let caddy = tool("caddy")?;
+        let caddy = tool(&["caddy"])?;
         let upstream = upstream().await;
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60));
         let client = client.build().expect("a client");
@@ -313,7 +313,7 @@ async fn websockets_go_through_to_grafana() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn grpc_asks_for_the_password_only_to_load_models() {
     let Some(door) = Door::open(Lock::Ready).await else { return };
-    let Some(curl) = tool("curl") else { return };
+    let Some(curl) = tool(&["curl"]) else { return };
     // HTTP/2 without TLS, as gRPC clients begin.
     let status = async |path: &str, password: Option<&str>| {
         let mut command = Command::new(&curl);
@@ -397,7 +397,7 @@ fn users_and_passwords_that_are_none_are_refused() {
 
 #[test]
 fn the_caddyfile_is_formatted_and_valid() {
-    let Some(caddy) = tool("caddy") else { return };
+    let Some(caddy) = tool(&["caddy"]) else { return };
     let file = repository().join("deploy/caddy/Caddyfile");
     let mut validate = Command::new(&caddy);
     validate

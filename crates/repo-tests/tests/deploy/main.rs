@@ -63,32 +63,9 @@ fn strings(value: &Value) -> Vec<String> {
     value.as_array().map(|it| it.iter().map(one).collect()).unwrap_or_default()
 }
 
-/// Where a program of somebody else is; none if it is not here, which has been said then.
-///
-/// # Panics
-/// In CI, where every test has to run.
-fn tool(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let extra = ["/usr/sbin", "/sbin"].map(PathBuf::from);
-    let found =
-        std::env::split_paths(&path).chain(extra).map(|it| it.join(name)).find(|it| it.is_file());
-    if found.is_none() {
-        skip(&format!("{name} (make stack-tools)"));
-    }
-    found
-}
-
+/// Says that something is missing; in CI that is a failure.
 fn skip(needs: &str) {
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "this test needs {needs}, and CI skips none"
-    );
-    say(&format!("skipped: needs {needs}"));
-}
-
-#[expect(clippy::print_stderr, reason = "what a test says when it does nothing")]
-fn say(text: &str) {
-    eprintln!("{text}");
+    shadowline_testkit::skip(needs, &anyhow::anyhow!("it is not on this machine"));
 }
 
 fn run(command: &mut Command) -> Output {

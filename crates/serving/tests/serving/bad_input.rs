@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::{Buf, BufMut};
 use shadowline_contract::Value;
-use shadowline_testkit::TestLog;
+use shadowline_testkit_stack::TestLog;
 use shadowline_wire::inference::model_infer_request::{
     InferInputTensor, InferRequestedOutputTensor,
 };

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use shadowline_contract::{TensorData, Value};
 use shadowline_serving::INFERENCE_ID;
 use shadowline_stream::{SpanContext, format_traceparent, partition_for};
-use shadowline_testkit::{TestLog, on_both_logs, wait_for};
+use shadowline_testkit::wait_for;
+use shadowline_testkit_stack::{TestLog, on_both_logs};
 use shadowline_wire::inference::infer_parameter::ParameterChoice;
 use shadowline_wire::inference::model_infer_request::InferRequestedOutputTensor;
 use shadowline_wire::inference::{

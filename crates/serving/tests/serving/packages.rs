@@ -4,7 +4,8 @@ use reqwest::multipart::{Form, Part};
 use serde_json::json;
 use shadowline_features::TableBuilder;
 use shadowline_models::LogisticRegression;
-use shadowline_testkit::{TestLog, wait_for};
+use shadowline_testkit::wait_for;
+use shadowline_testkit_stack::TestLog;
 use shadowline_wire::inference::{RepositoryModelLoadRequest, RepositoryModelUnloadRequest};
 
 use crate::server::{PATIENCE, TestServer, shadowed};

@@ -1,7 +1,7 @@
 //! The HTTP doors.
 
 use serde_json::{Value, json};
-use shadowline_testkit::TestLog;
+use shadowline_testkit_stack::TestLog;
 use shadowline_wire::Outcome;
 
 use crate::server::{TestServer, shadowed};

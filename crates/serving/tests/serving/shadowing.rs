@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use shadowline_serving::WhenFull;
 use shadowline_stream::{DeadLetters, Log, LogConfig};
-use shadowline_testkit::{KafkaNode, TestLog, wait_for, wait_for_some};
+use shadowline_testkit::{wait_for, wait_for_some};
+use shadowline_testkit_stack::{KafkaNode, TestLog};
 use shadowline_wire::Inference;
 use tokio::time::Instant;
 use tonic::Code;

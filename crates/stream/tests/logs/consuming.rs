@@ -6,7 +6,7 @@ use shadowline_stream::{
     CancellationToken, Cleanup, ConsumeError, ConsumerOptions, Handler, HandlerError,
     TopicPartition, consume,
 };
-use shadowline_testkit::{TestLog, on_both_logs};
+use shadowline_testkit_stack::{TestLog, on_both_logs};
 
 use super::*;
 

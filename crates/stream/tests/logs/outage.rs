@@ -3,7 +3,8 @@
 use shadowline_stream::{
     CancellationToken, Cleanup, ConsumerOptions, Handler, HandlerError, Producer, consume,
 };
-use shadowline_testkit::{KafkaNode, TestLog, wait_for};
+use shadowline_testkit::wait_for;
+use shadowline_testkit_stack::{KafkaNode, TestLog};
 use tokio::sync::{mpsc, watch};
 
 use super::*;

@@ -6,7 +6,7 @@ use shadowline_stream::{
     Cleanup, DeadLetters, Origin, OutRecord, ProduceError, ProducerOptions, Watermarks,
     partition_for,
 };
-use shadowline_testkit::on_both_logs;
+use shadowline_testkit_stack::on_both_logs;
 use uuid::Uuid;
 
 use super::*;

@@ -8,7 +8,8 @@ use shadowline_stream::{
     CancellationToken, Cleanup, ConsumerOptions, Handler, HandlerError, Log, TopicPartition,
     consume,
 };
-use shadowline_testkit::{on_both_logs, wait_for};
+use shadowline_testkit::wait_for;
+use shadowline_testkit_stack::on_both_logs;
 use tokio::task::JoinHandle;
 
 use super::*;

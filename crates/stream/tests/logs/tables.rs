@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use shadowline_stream::{Cleanup, OutRecord, Producer, TableEvent, TableReader};
-use shadowline_testkit::on_both_logs;
+use shadowline_testkit_stack::on_both_logs;
 
 use super::*;
 

@@ -1,7 +1,7 @@
 //! Creating and checking topics.
 
 use shadowline_stream::{Cleanup, Log, LogConfig, LogError, PartitionCount, TopicError, TopicSpec};
-use shadowline_testkit::on_both_logs;
+use shadowline_testkit_stack::on_both_logs;
 
 on_both_logs! {
     async fn missing_topics_are_created_and_fitting_ones_left_alone(log: TestLog) {

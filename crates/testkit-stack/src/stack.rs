@@ -6,11 +6,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use shadowline_testkit::{Program, tool};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
-
-use crate::program::{Program, find};
-use crate::skip::skip;
 
 /// How long a port that was ours may be somebody else's before that is a failure.
 const PORT_WITHIN: Duration = Duration::from_secs(30);
@@ -29,7 +27,7 @@ impl Prometheus {
     /// # Panics
     /// If it does not start, with the end of its log: a configuration that it refuses, for example.
     pub async fn start(config: &Path, flags: &[&str]) -> Option<Self> {
-        let program = required(&["prometheus"], "prometheus")?;
+        let program = tool(&["prometheus"])?;
         let mut fixed = vec![format!("--config.file={}", config.display())];
         fixed.extend(flags.iter().map(|&it| it.to_owned()));
         let server = Server::start(Kind::Prometheus, program, fixed).await;
@@ -77,7 +75,7 @@ impl Alertmanager {
     /// If it does not start, with the end of its log: a configuration that it refuses, for example.
     pub async fn start(config: &Path, flags: &[&str]) -> Option<Self> {
         // Debian gave it a longer name.
-        let program = required(&["prometheus-alertmanager", "alertmanager"], "alertmanager")?;
+        let program = tool(&["prometheus-alertmanager", "alertmanager"])?;
         let mut fixed = vec![format!("--config.file={}", config.display())];
         fixed.extend(flags.iter().map(|&it| it.to_owned()));
         let server = Server::start(Kind::Alertmanager, program, fixed).await;
@@ -132,7 +130,7 @@ pub struct Caddy {
 impl Caddy {
     /// Returns where Caddy is; `None` if there is none on this machine, which has been said then.
     pub fn program() -> Option<PathBuf> {
-        required(&["caddy"], "caddy")
+        tool(&["caddy"])
     }
 
     /// Starts one on a free port and waits until it serves. The command, made for a port and for a directory in which
@@ -202,15 +200,6 @@ impl Kind {
             Self::Alertmanager => line.contains("Listening on"),
         }
     }
-}
-
-/// Finds a program of the stack that runs and ends, such as `promtool`; `None` if it is not on this machine, which has
-/// been said then.
-///
-/// # Panics
-/// In CI (`CI=true`) if it is not there.
-pub fn stack_program(name: &str) -> Option<PathBuf> {
-    required(&[name], name)
 }
 
 /// What Prometheus and Alertmanager have in common: they choose a port themselves, and say which.
@@ -284,14 +273,6 @@ impl Server {
 fn listening_port(line: &str) -> Option<u16> {
     let (_, address) = line.split_once("msg=\"Listening on\" address=127.0.0.1:")?;
     address.trim_end().parse().ok()
-}
-
-fn required(names: &[&str], shown: &str) -> Option<PathBuf> {
-    let found = find(names);
-    if found.is_none() {
-        skip(&format!("{shown} (make stack-tools)"), &anyhow::anyhow!("it is not in PATH"));
-    }
-    found
 }
 
 fn free_port() -> anyhow::Result<u16> {

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use shadowline_testkit::{Alertmanager, Caddy, Prometheus, wait_for};
+use shadowline_testkit::wait_for;
+use shadowline_testkit_stack::{Alertmanager, Caddy, Prometheus};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 

@@ -1,20 +1,18 @@
 //! A real PostgreSQL server for tests.
 
-use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use parking_lot::Mutex;
+use shadowline_testkit::{Program, quick_leaves_out, skip};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use uuid::Uuid;
-
-use crate::skip::skip;
 
 const USER: &str = "postgres";
 /// Not a secret: the server listens on this machine only, and lives as long as a test.
@@ -23,21 +21,11 @@ const DATABASE: &str = "test";
 const NEEDS: &str = "PostgreSQL (make stack-tools)";
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Runs the server and kills it as soon as standard input ends, which is when we are gone.
-const WATCHDOG: &str = r#"
-exec 3<&0
-"$@" </dev/null >>"$LOG" 2>&1 &
-server=$!
-echo "$server"
-exec >/dev/null 2>&1
-( read -r _ <&3; trap '' TERM; kill -9 "$server"; rm -rf "$DIR" ) &
-watcher=$!
-wait "$server"
-kill "$watcher"
-"#;
+/// The address of a server for all tests of a run, with a database that is there.
+const SHARED_BY_RUN: &str = "SHADOWLINE_TEST_POSTGRES";
 
 /// The server that all tests of this process share.
-static SHARED: OnceCell<Option<PostgresServer>> = OnceCell::const_new();
+static SHARED: OnceCell<Option<Shared>> = OnceCell::const_new();
 
 /// A server of a test's own, from Debian's package `postgresql`, to be stopped, killed and started again on the same
 /// port and data. It dies with the test process, however that ends.
@@ -46,18 +34,19 @@ static SHARED: OnceCell<Option<PostgresServer>> = OnceCell::const_new();
 /// outlives the server, as long as the machine runs on.
 #[derive(Debug)]
 pub struct PostgresServer {
+    /// Named before the directory, so that it has ended when that is removed.
+    program: Mutex<Option<Program>>,
     port: u16,
     dir: TempDir,
     programs: PathBuf,
     settings: Vec<String>,
-    process: Mutex<Option<Process>>,
 }
 
-/// The shell that watches over the server, and the server.
 #[derive(Debug)]
-struct Process {
-    watchdog: Child,
-    server_pid: u32,
+struct Shared {
+    url: String,
+    /// Lives as long as the process.
+    _server: Option<PostgresServer>,
 }
 
 impl PostgresServer {
@@ -74,6 +63,9 @@ impl PostgresServer {
     /// # Panics
     /// In CI (`CI=true`) if there can be none.
     pub async fn start_with(settings: &[&str]) -> Option<Self> {
+        if quick_leaves_out(NEEDS) {
+            return None;
+        }
         let settings: Vec<_> = settings.iter().map(|it| (*it).to_owned()).collect();
         Self::start_new(settings).await.inspect_err(|error| skip(NEEDS, error)).ok()
     }
@@ -84,9 +76,17 @@ impl PostgresServer {
     /// # Panics
     /// In CI (`CI=true`) if there can be none.
     pub async fn shared_database() -> Option<String> {
+        if quick_leaves_out(NEEDS) {
+            return None;
+        }
         let shared = SHARED
             .get_or_init(async || {
-                Self::start_new(Vec::new()).await.inspect_err(|error| skip(NEEDS, error)).ok()
+                if let Some(url) = Self::shared_by_run() {
+                    return Some(Shared { url, _server: None });
+                }
+                let server = Self::start_new(Vec::new()).await;
+                let server = server.inspect_err(|error| skip(NEEDS, error)).ok()?;
+                Some(Shared { url: server.url(), _server: Some(server) })
             })
             .await;
         let Some(server) = shared else {
@@ -94,8 +94,19 @@ impl PostgresServer {
             return None;
         };
         let name = format!("test_{}", Uuid::new_v4().simple());
-        server.psql(&format!("CREATE DATABASE {name}")).await.expect("a database is made");
-        Some(server.url_of(&name))
+        psql(&server.url, &format!("CREATE DATABASE {name}")).await.expect("a database is made");
+        let (address, _) = server.url.rsplit_once('/').expect("the address ends with a database");
+        Some(format!("{address}/{name}"))
+    }
+
+    /// The address of the server that all tests of a run share, if there is one.
+    pub fn shared_by_run() -> Option<String> {
+        std::env::var(SHARED_BY_RUN).ok()
+    }
+
+    /// Names the server for all tests of a run that a command starts.
+    pub fn share_with(&self, command: &mut Command) {
+        command.env(SHARED_BY_RUN, self.url());
     }
 
     /// Returns the address of its database, password included.
@@ -172,7 +183,7 @@ impl PostgresServer {
                 dir,
                 programs: programs.clone(),
                 settings: settings.clone(),
-                process: Mutex::new(None),
+                program: Mutex::new(None),
             };
             server.init().await?;
             match server.launch(Instant::now() + START_TIMEOUT).await {
@@ -212,9 +223,9 @@ impl PostgresServer {
     }
 
     async fn launch(&self, deadline: Instant) -> anyhow::Result<()> {
-        ensure!(self.process.lock().is_none(), "the server runs already");
-        let process = self.spawn().context("start postgres")?;
-        *self.process.lock() = Some(process);
+        ensure!(self.program.lock().is_none(), "the server runs already");
+        let program = self.spawn()?;
+        *self.program.lock() = Some(program);
         loop {
             let mut command = Command::new(self.programs.join("pg_isready"));
             command.args(["--host", "127.0.0.1", "--port", &self.port.to_string()]);
@@ -232,17 +243,9 @@ impl PostgresServer {
         }
     }
 
-    fn spawn(&self) -> anyhow::Result<Process> {
-        let server = self.as_server("postgres")?;
-        let dir = self.dir.path();
-        let log = std::fs::File::create(dir.join("postgres.log"))?;
-        drop(log);
-        let mut watchdog = Command::new("sh");
-        watchdog
-            .args(["-c", WATCHDOG, "postgres"])
-            .arg(server.get_program())
-            .args(server.get_args());
-        watchdog.arg("-D").arg(self.data());
+    fn spawn(&self) -> anyhow::Result<Program> {
+        let mut server = self.as_server("postgres")?;
+        server.arg("-D").arg(self.data());
         let port = format!("port={}", self.port);
         let settings = [
             "listen_addresses=127.0.0.1",
@@ -253,48 +256,23 @@ impl PostgresServer {
             "log_min_messages=warning",
         ];
         for setting in settings.into_iter().chain(self.settings.iter().map(String::as_str)) {
-            watchdog.args(["-c", setting]);
+            server.args(["-c", setting]);
         }
-        let mut watchdog = watchdog
-            .current_dir("/")
-            .env("LOG", dir.join("postgres.log"))
-            .env("DIR", dir)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let stdout = watchdog.stdout.take().context("the watchdog has a standard output")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        let server_pid = line.trim().parse().with_context(|| format!("process id `{line}`"))?;
-        Ok(Process { watchdog, server_pid })
+        // Of this start only: what an earlier one said is no reason why this one fails.
+        drop(std::fs::File::create(self.log())?);
+        Program::spawn("postgres", &server, self.dir.path())
     }
 
     async fn end(&self, signal: &str) {
-        let Some(mut process) = self.process.lock().take() else { return };
-        let pid = process.server_pid.to_string();
-        let status = Command::new("kill").args([signal, &pid]).status().expect("run kill");
-        assert!(status.success(), "kill {signal} {pid} failed");
-        let wait = move || {
-            // `wait` would close it, and then the watchdog would clear the data away.
-            let stdin = process.watchdog.stdin.take();
-            let ended = process.watchdog.wait();
-            drop(stdin);
-            ended
-        };
-        tokio::task::spawn_blocking(wait)
-            .await
-            .expect("waiting does not panic")
-            .expect("wait for postgres to end");
+        let Some(program) = self.program.lock().take() else { return };
+        program.end(signal).await.expect("end postgres");
     }
 
     fn has_ended(&self) -> bool {
-        let mut process = self.process.lock();
-        let ended = match process.as_mut() {
-            Some(process) => !matches!(process.watchdog.try_wait(), Ok(None)),
-            None => true,
-        };
+        let mut program = self.program.lock();
+        let ended = program.as_mut().is_none_or(Program::has_ended);
         if ended {
-            *process = None;
+            *program = None;
         }
         ended
     }
@@ -320,22 +298,14 @@ impl PostgresServer {
         self.dir.path().join("data")
     }
 
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("postgres.log")
+    }
+
     fn end_of_log(&self) -> String {
-        let log = std::fs::read_to_string(self.dir.path().join("postgres.log")).unwrap_or_default();
+        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
-    }
-}
-
-impl Drop for PostgresServer {
-    fn drop(&mut self) {
-        if let Some(mut process) = self.process.lock().take() {
-            // The watchdog kills the server when its standard input ends.
-            drop(process.watchdog.stdin.take());
-            if let Err(error) = process.watchdog.wait() {
-                crate::skip::say(&format!("postgres was not waited for: {error}"));
-            }
-        }
     }
 }
 

@@ -1,52 +1,33 @@
 //! A real Apache Kafka node for tests.
 
-use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use parking_lot::Mutex;
 use shadowline_stream::{Log, LogConfig};
+use shadowline_testkit::{Program, quick_leaves_out, skip};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use crate::skip::{say, skip};
-
 const NEEDS: &str = "Apache Kafka";
+/// The address of a node for all tests of a run.
+const SHARED_BY_RUN: &str = "SHADOWLINE_TEST_KAFKA";
 
 /// A node of a test's own, to be stopped, killed and started again on the same port and data. It
 /// dies with the test process, however that ends.
 #[derive(Debug)]
 pub struct KafkaNode {
+    /// Named before the directory, so that it has ended when that is removed.
+    program: Mutex<Option<Program>>,
     port: u16,
     controller_port: u16,
     dir: TempDir,
     libs: PathBuf,
-    process: Mutex<Option<Process>>,
 }
-
-/// The shell that watches over the node, and the node.
-#[derive(Debug)]
-struct Process {
-    watchdog: Child,
-    java_pid: u32,
-}
-
-/// Runs the node and kills it as soon as standard input ends, which is when we are gone.
-const WATCHDOG: &str = r#"
-exec 3<&0
-java "$@" </dev/null >>"$LOG" 2>&1 &
-java=$!
-echo "$java"
-exec >/dev/null 2>&1
-( read -r _ <&3; trap '' TERM; kill -9 "$java"; rm -rf "$DIR" ) &
-watcher=$!
-wait "$java"
-kill "$watcher"
-"#;
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -63,20 +44,30 @@ struct Shared {
 impl KafkaNode {
     /// A node of the test's own; `None` if there can be none, which has been said then.
     pub async fn start_own() -> Option<Self> {
-        match Self::start_new().await {
-            Ok(node) => Some(node),
-            Err(error) => {
-                skip(NEEDS, &error);
-                None
-            }
+        if quick_leaves_out(NEEDS) {
+            return None;
         }
+        Self::start_new().await.inspect_err(|error| skip(NEEDS, error)).ok()
+    }
+
+    /// The address of the node that all tests of a run share, if there is one.
+    pub fn shared_by_run() -> Option<String> {
+        std::env::var(SHARED_BY_RUN).ok()
+    }
+
+    /// Names the node for all tests of a run that a command starts.
+    pub fn share_with(&self, command: &mut Command) {
+        command.env(SHARED_BY_RUN, self.bootstrap_servers());
     }
 
     /// The address of the node that the tests of this process share.
     pub(crate) async fn shared() -> Option<String> {
+        if quick_leaves_out(NEEDS) {
+            return None;
+        }
         let shared = SHARED
             .get_or_init(|| async {
-                if let Ok(bootstrap_servers) = std::env::var("SHADOWLINE_TEST_KAFKA") {
+                if let Some(bootstrap_servers) = Self::shared_by_run() {
                     return Some(Shared { bootstrap_servers, _node: None });
                 }
                 let node = Self::start_new().await.inspect_err(|error| skip(NEEDS, error)).ok()?;
@@ -97,7 +88,7 @@ impl KafkaNode {
             let (port, controller_port) = free_ports()?;
             let dir = tempfile::Builder::new().prefix("shadowline-kafka-").tempdir()?;
             let node =
-                Self { port, controller_port, dir, libs: libs.clone(), process: Mutex::new(None) };
+                Self { port, controller_port, dir, libs: libs.clone(), program: Mutex::new(None) };
             node.format().await?;
             match node.start().await {
                 Ok(()) => return Ok(node),
@@ -116,9 +107,9 @@ impl KafkaNode {
     /// # Errors
     /// If it does not, with the end of its log.
     pub async fn start(&self) -> anyhow::Result<()> {
-        ensure!(self.process.lock().is_none(), "the node runs already");
-        let process = self.spawn().context("start java")?;
-        *self.process.lock() = Some(process);
+        ensure!(self.program.lock().is_none(), "the node runs already");
+        let program = self.spawn()?;
+        *self.program.lock() = Some(program);
         let log = Log::open(&LogConfig::kafka(self.bootstrap_servers())).await?;
         let deadline = Instant::now() + START_TIMEOUT;
         while log.reachable(Duration::from_secs(1)).await.is_err() {
@@ -143,54 +134,28 @@ impl KafkaNode {
     }
 
     async fn end(&self, signal: &str) {
-        let Some(mut process) = self.process.lock().take() else { return };
-        let pid = process.java_pid.to_string();
-        let status = Command::new("kill").args([signal, &pid]).status().expect("run kill");
-        assert!(status.success(), "kill {signal} {pid} failed");
-        let wait = move || {
-            // `wait` would close it, and then the watchdog would clear the data away.
-            let stdin = process.watchdog.stdin.take();
-            let ended = process.watchdog.wait();
-            drop(stdin);
-            ended
-        };
-        tokio::task::spawn_blocking(wait)
-            .await
-            .expect("waiting does not panic")
-            .expect("wait for kafka to end");
+        let Some(program) = self.program.lock().take() else { return };
+        program.end(signal).await.expect("end kafka");
     }
 
     fn has_ended(&self) -> bool {
-        let mut process = self.process.lock();
-        let ended = match process.as_mut() {
-            Some(process) => !matches!(process.watchdog.try_wait(), Ok(None)),
-            None => true,
-        };
+        let mut program = self.program.lock();
+        let ended = program.as_mut().is_none_or(Program::has_ended);
         if ended {
-            *process = None;
+            *program = None;
         }
         ended
     }
 
-    fn spawn(&self) -> anyhow::Result<Process> {
+    fn spawn(&self) -> anyhow::Result<Program> {
         let dir = self.dir.path();
-        let mut watchdog = Command::new("sh")
-            .args(["-c", WATCHDOG, "kafka", "-Xms128m", "-Xmx512m", "-XX:+UseSerialGC"])
-            .args(["-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"])
-            .arg("-cp")
+        let mut java = Command::new("java");
+        java.args(["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+            .args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp"])
             .arg(class_path(&self.libs))
             .arg("kafka.Kafka")
-            .arg(dir.join("server.properties"))
-            .env("LOG", dir.join("kafka.log"))
-            .env("DIR", dir)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let stdout = watchdog.stdout.take().context("the watchdog has a standard output")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        let java_pid = line.trim().parse().with_context(|| format!("process id `{line}`"))?;
-        Ok(Process { watchdog, java_pid })
+            .arg(dir.join("server.properties"));
+        Program::spawn("kafka", &java, dir)
     }
 
     async fn format(&self) -> anyhow::Result<()> {
@@ -221,18 +186,6 @@ impl KafkaNode {
         let log = std::fs::read_to_string(self.dir.path().join("kafka.log")).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
-    }
-}
-
-impl Drop for KafkaNode {
-    fn drop(&mut self) {
-        if let Some(mut process) = self.process.lock().take() {
-            // The watchdog kills the node when its standard input ends.
-            drop(process.watchdog.stdin.take());
-            if let Err(error) = process.watchdog.wait() {
-                say(&format!("kafka was not waited for: {error}"));
-            }
-        }
     }
 }
 

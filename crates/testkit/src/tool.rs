@@ -1,0 +1,27 @@
+//! Programs of others that tests run.
+
+use std::path::PathBuf;
+
+use crate::scope::quick_leaves_out;
+use crate::skip::skip;
+
+/// Finds a program of others by any of its names, along the path and where Debian keeps what is for administrators;
+/// `None` if it is not on this machine, which has been said then. `make quick` leaves out what needs one.
+///
+/// # Panics
+/// In CI (`CI=true`) if it is not there.
+pub fn tool(names: &[&str]) -> Option<PathBuf> {
+    let shown = names.join(" or ");
+    if quick_leaves_out(&shown) {
+        return None;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let extra = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    let dirs: Vec<PathBuf> = std::env::split_paths(&path).chain(extra).collect();
+    let mut paths = names.iter().flat_map(|name| dirs.iter().map(move |dir| dir.join(name)));
+    let found = paths.find(|it| it.is_file());
+    if found.is_none() {
+        skip(&format!("{shown} (make stack-tools)"), &anyhow::anyhow!("it is not in PATH"));
+    }
+    found
+}

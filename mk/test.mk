@@ -1,0 +1,13 @@
+# The tests: the fast loop, all of them, and what is run rarely. CONTRIBUTING.md says when to run which.
+
+.PHONY: quick test soak
+
+quick: needs ## Runs the tests that need no server and take no time; the loop while working
+	@CARGO="$(CARGO)" mk/quick.sh
+
+test: build ## Runs every test, on one Apache Kafka and one PostgreSQL
+	$(BIN)/with-servers $(CARGO) test --release --locked --workspace --no-fail-fast
+
+soak: build ## Runs the long form of the tests that rarely fail
+	SHADOWLINE_TESTS=soak $(CARGO) test --release --locked -p shadowline-cli --test chaos
+	SHADOWLINE_TESTS=soak $(CARGO) test --release --locked -p shadowline-detectors
