@@ -2,5 +2,5 @@
 
 .PHONY: dashboards
 
-dashboards: ## Makes dashboards/*.json, the alert rules and docs/metrics.md from their source
+dashboards: ## Makes dashboards/*.json, the alert rules, docs/metrics.md and deploy/services from their sources
 	$(CARGO) run --release --locked --quiet -p shadowline-dashboards

@@ -15,11 +15,20 @@ encoded() { printf %s "$1" | od -An -v -tx1 | tr -d ' \n' | sed 's/../%&/g'; }
 }
 host=${PUBLIC_HOST:-localhost}
 at="http://$(encoded "$ADMIN_USER"):$(encoded "$ADMIN_PASSWORD")@$host"
-cat <<END
-{
-  "serving": {"grpc": "http://$host:${SERVING_GRPC_PORT:-8001}", "http": "$at:${SERVING_PORT:-8000}"},
-  "monitor_iforest": {"http": "$at:${MONITOR_IFOREST_PORT:-8010}"},
-  "monitor_knn": {"http": "$at:${MONITOR_KNN_PORT:-8011}"},
-  "metric_specs": {"http": "$at:${METRIC_SPECS_PORT:-8020}"}
-}
-END
+echo "{"
+separator=""
+# The services are those of deploy/services, their ports those of the environment or the defaults.
+grep '^[a-z]' "$(dirname "$0")/../services" | while read -r name http grpc _; do
+    key=$(echo "$name" | tr - _)
+    variable=$(echo "$key" | tr '[:lower:]' '[:upper:]')
+    eval "http=\${${variable}_PORT:-$http}"
+    printf '%s  "%s": {' "$separator" "$key"
+    if [ "$grpc" != - ]; then
+        eval "grpc=\${${variable}_GRPC_PORT:-$grpc}"
+        printf '"grpc": "http://%s:%s", ' "$host" "$grpc"
+    fi
+    printf '"http": "%s:%s"}' "$at" "$http"
+    separator=",
+"
+done
+printf '\n}\n'

@@ -10,7 +10,7 @@ set -eu
 programs=$1
 root=$2
 here=$(cd "$(dirname "$0")" && pwd)
-names="shadowline shadowline-serving shadowline-monitor-iforest shadowline-monitor-knn shadowline-metric-specs"
+names="shadowline $(sed -n 's/^\([a-z][^ ]*\) .*/shadowline-\1/p' "$here/../services" | tr '\n' ' ')"
 
 mkdir -p "$root"
 if [ -n "$(ls -A "$root")" ]; then

@@ -26,23 +26,39 @@ export ADMIN_USER=${ADMIN_USER:-} ADMIN_PASSWORD=${ADMIN_PASSWORD:-} BIND_ADDRES
 # The door's ports, and where things are behind it.
 export GRAFANA_PORT=${GRAFANA_PORT:-3000} PROMETHEUS_PORT=${PROMETHEUS_PORT:-9090} \
     ALERTMANAGER_PORT=${ALERTMANAGER_PORT:-9093} ADMINER_PORT=${ADMINER_PORT:-8080} TRACES_PORT=${TRACES_PORT:-16686} \
-    SERVING_PORT=${SERVING_PORT:-8000} SERVING_GRPC_PORT=${SERVING_GRPC_PORT:-8001} \
-    MONITOR_IFOREST_PORT=${MONITOR_IFOREST_PORT:-8010} MONITOR_KNN_PORT=${MONITOR_KNN_PORT:-8011} \
-    METRIC_SPECS_PORT=${METRIC_SPECS_PORT:-8020} CADDY_METRICS_PORT=${CADDY_METRICS_PORT:-2020}
+    CADDY_METRICS_PORT=${CADDY_METRICS_PORT:-2020}
 host=${PUBLIC_HOST:-localhost}
 inside() { echo "127.0.0.1:$(($1 + offset))"; }
-export GRAFANA_UPSTREAM PROMETHEUS_UPSTREAM ALERTMANAGER_UPSTREAM ADMINER_UPSTREAM TRACES_UPSTREAM SERVING_UPSTREAM \
-    SERVING_GRPC_UPSTREAM MONITOR_IFOREST_UPSTREAM MONITOR_KNN_UPSTREAM METRIC_SPECS_UPSTREAM
+export GRAFANA_UPSTREAM PROMETHEUS_UPSTREAM ALERTMANAGER_UPSTREAM ADMINER_UPSTREAM TRACES_UPSTREAM
 GRAFANA_UPSTREAM=$(inside "$GRAFANA_PORT")
 PROMETHEUS_UPSTREAM=$(inside "$PROMETHEUS_PORT")
 ALERTMANAGER_UPSTREAM=$(inside "$ALERTMANAGER_PORT")
 ADMINER_UPSTREAM=$(inside "$ADMINER_PORT")
 TRACES_UPSTREAM=$(inside "$TRACES_PORT")
-SERVING_UPSTREAM=$(inside "$SERVING_PORT")
-SERVING_GRPC_UPSTREAM=$(inside "$SERVING_GRPC_PORT")
-MONITOR_IFOREST_UPSTREAM=$(inside "$MONITOR_IFOREST_PORT")
-MONITOR_KNN_UPSTREAM=$(inside "$MONITOR_KNN_PORT")
-METRIC_SPECS_UPSTREAM=$(inside "$METRIC_SPECS_PORT")
+
+# The services, from deploy/services: MONITOR_KNN_PORT, MONITOR_KNN_UPSTREAM and so on, as the Caddyfile has them.
+services=()
+declare -A default_ports=() keeps=()
+while read -r name http grpc setting place; do
+    services+=("$name")
+    default_ports[$name]=$http
+    keeps[$name]=$setting=$place
+    variable=${name//-/_}
+    variable=${variable^^}
+    port=${variable}_PORT
+    export "$port=${!port:-$http}" "${variable}_UPSTREAM="
+    printf -v "${variable}_UPSTREAM" %s "$(inside "${!port}")"
+    if [ "$grpc" != - ]; then
+        port=${variable}_GRPC_PORT
+        export "$port=${!port:-$grpc}" "${variable}_GRPC_UPSTREAM="
+        printf -v "${variable}_GRPC_UPSTREAM" %s "$(inside "${!port}")"
+    fi
+done < <(grep '^[a-z]' "$root/deploy/services")
+upstream() { # service, and _GRPC or nothing
+    local variable=${1//-/_}
+    variable=${variable^^}${2:-}_UPSTREAM
+    echo "${!variable:-}"
+}
 postgres_port=${POSTGRES_PORT:-$((5432 + offset))}
 kafka_port=${KAFKA_PORT:-9092}
 # Not the next one, which is the door's for Alertmanager.
@@ -60,7 +76,7 @@ for candidate in "$(dirname "$(command -v initdb || echo /none)")" /usr/lib/post
 done
 [ -n "$postgres_bin" ] || missing+=" postgres"
 [ -z "$missing" ] || fail "missing:$missing; make stack-tools installs them on Debian and Ubuntu"
-for program in serving monitor-iforest monitor-knn metric-specs; do
+for program in "${services[@]}"; do
     [ -x "$bin/shadowline-$program" ] || fail "there is no $bin/shadowline-$program; make build makes it"
 done
 
@@ -157,22 +173,27 @@ PGHOST=127.0.0.1 PGPORT=$postgres_port PGUSER=postgres SUPERUSER_PASSWORD_FILE=$
 
 # The services. What they keep is theirs; settings of the environment (SHADOWLINE__…) go before these.
 shared=(--set log.kind=kafka --set "log.bootstrap_servers=$kafka" --set telemetry.format=json)
-start serving "$bin/shadowline-serving" "${shared[@]}" --set "data_dir=$dir/serving" \
-    --set "http.listen=$SERVING_UPSTREAM" --set "grpc.listen=$SERVING_GRPC_UPSTREAM"
-start monitor-iforest "$bin/shadowline-monitor-iforest" "${shared[@]}" --set "packages_dir=$dir/monitor-iforest/packages" \
-    --set "http.listen=$MONITOR_IFOREST_UPSTREAM"
-start monitor-knn "$bin/shadowline-monitor-knn" "${shared[@]}" --set "packages_dir=$dir/monitor-knn/packages" \
-    --set "http.listen=$MONITOR_KNN_UPSTREAM"
-start metric-specs "$bin/shadowline-metric-specs" "${shared[@]}" \
-    --set "store=postgres://shadowline@127.0.0.1:$postgres_port/shadowline" \
-    --set "store_password_file=$dir/secrets/metric-specs/store" --set "http.listen=$METRIC_SPECS_UPSTREAM" \
-    --set "alertmanager.urls=[\"http://$ALERTMANAGER_UPSTREAM\"]" \
-    --set "alertmanager.external_url=http://$host:$METRIC_SPECS_PORT"
+for name in "${services[@]}"; do
+    own=(--set "http.listen=$(upstream "$name")")
+    [ "${keeps[$name]}" = -=- ] || own+=(--set "${keeps[$name]/=/"=$dir/"}")
+    grpc=$(upstream "$name" _GRPC)
+    [ -z "$grpc" ] || own+=(--set "grpc.listen=$grpc")
+    if [ "$name" = metric-specs ]; then
+        own+=(--set "store=postgres://shadowline@127.0.0.1:$postgres_port/shadowline"
+            --set "store_password_file=$dir/secrets/metric-specs/store"
+            --set "alertmanager.urls=[\"http://$ALERTMANAGER_UPSTREAM\"]"
+            --set "alertmanager.external_url=http://$host:$METRIC_SPECS_PORT")
+    fi
+    start "$name" "$bin/shadowline-$name" "${shared[@]}" "${own[@]}"
+done
 
 # The same files as in compose.yaml, with this machine's addresses in place of its names.
 addressed() { # from, to
-    sed -e "s#\bserving:8000\b#$SERVING_UPSTREAM#g" -e "s#monitor-iforest:8010#$MONITOR_IFOREST_UPSTREAM#g" \
-        -e "s#monitor-knn:8011#$MONITOR_KNN_UPSTREAM#g" -e "s#metric-specs:8020#$METRIC_SPECS_UPSTREAM#g" \
+    local service edits=()
+    for service in "${services[@]}"; do
+        edits+=(-e "s#\b$service:${default_ports[$service]}\b#$(upstream "$service")#g")
+    done
+    sed "${edits[@]}" \
         -e "s#prometheus:9090#$PROMETHEUS_UPSTREAM#g" -e "s#alertmanager:9093#$ALERTMANAGER_UPSTREAM#g" \
         -e "s#caddy:2020#127.0.0.1:$CADDY_METRICS_PORT#g" -e "s#postgres:5432#127.0.0.1:$postgres_port#g" \
         -e "s#/etc/prometheus/rules#$root/deploy/prometheus/rules#g" \
@@ -217,10 +238,7 @@ fi
 
 CADDY_BIND=$BIND_ADDRESS CADDY_METRICS_BIND=127.0.0.1 start caddy "$root/deploy/caddy/start.sh"
 
-await serving answers "$SERVING_UPSTREAM/readyz"
-await monitor-iforest answers "$MONITOR_IFOREST_UPSTREAM/readyz"
-await monitor-knn answers "$MONITOR_KNN_UPSTREAM/readyz"
-await metric-specs answers "$METRIC_SPECS_UPSTREAM/readyz"
+for name in "${services[@]}"; do await "$name" answers "$(upstream "$name")/readyz"; done
 await alertmanager answers "$ALERTMANAGER_UPSTREAM/-/ready"
 await prometheus answers "$PROMETHEUS_UPSTREAM/-/ready"
 if [ -n "$grafana" ]; then await grafana answers "$GRAFANA_UPSTREAM/api/health"; fi

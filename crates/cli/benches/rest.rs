@@ -18,10 +18,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::json;
+use shadowline_services::SERVICES;
 use shadowline_testkit::wait_for;
 use tokio::time::{Instant, interval_at};
 
-use crate::system::{FOREST, MODEL, NEIGHBOURS, SERVICES, System};
+use crate::system::{FOREST, MODEL, NEIGHBOURS, System};
 
 const N_PREDICTIONS: usize = 2_000;
 const WITHIN: Duration = Duration::from_secs(120);
@@ -54,13 +55,14 @@ async fn main() -> ExitCode {
     scrape_for(&system, SETTLE).await;
 
     let began = Instant::now();
-    let before = SERVICES.map(|it| busy(system.process_id(it)));
+    let names = || SERVICES.iter().map(|it| it.name);
+    let before: Vec<_> = names().map(|it| busy(system.process_id(it))).collect();
     scrape_for(&system, REST).await;
     let elapsed = began.elapsed();
 
     println!("{:<18} {:>11} {:>9} {:>12}", "service", "resident MB", "threads", "% of a core");
     let (mut total_mb, mut total_percent) = (0.0, 0.0);
-    for (service, before) in SERVICES.into_iter().zip(before) {
+    for (service, before) in names().zip(before) {
         let process_id = system.process_id(service);
         let percent = (busy(process_id) - before).as_secs_f64() / elapsed.as_secs_f64() * 100.0;
         let mb = resident_mb(process_id);
@@ -87,7 +89,7 @@ async fn scrape_for(system: &System, span: Duration) {
             () = tokio::time::sleep_until(until) => return,
             _ = scrapes.tick() => {}
         }
-        for service in SERVICES {
+        for service in SERVICES.iter().map(|it| it.name) {
             let answer = system.http.get(format!("{}/metrics", system.base(service))).send().await;
             let text = answer.expect("ask for metrics").text().await.expect("metrics are text");
             assert!(text.contains("# EOF") || text.contains("# TYPE"), "{service} has no metrics");

@@ -73,7 +73,7 @@ pub(crate) async fn apply(
             let name = document.name.to_string();
             let what = || format!("apply model `{name}`");
             let answer = client
-                .install(endpoints.host(host), document.to_yaml()?, artefact)
+                .install(endpoints.host(host)?, document.to_yaml()?, artefact)
                 .await
                 .with_context(what)?;
             let version = answer.body["model"]["version"].as_u64();
@@ -90,7 +90,7 @@ pub(crate) async fn apply(
         Document::MetricSpec(spec) => {
             let name = spec.name().to_string();
             let what = || format!("apply metric spec `{name}`");
-            let specs = SpecsApi::new(client.clone(), &endpoints.metric_specs.http);
+            let specs = SpecsApi::new(client.clone(), endpoints.metric_specs()?);
             let put = specs.put(&spec).await.with_context(what)?;
             let outcome = match put.change.as_str() {
                 "created" => Outcome::Created,
@@ -112,7 +112,7 @@ pub(crate) async fn delete(args: &DeleteArgs) -> anyhow::Result<()> {
             if args.version.is_some() || args.on.is_some() {
                 bail!("--version and --on are for models; a metric spec is deleted as a whole");
             }
-            SpecsApi::new(client, &endpoints.metric_specs.http).delete(name).await?;
+            SpecsApi::new(client, endpoints.metric_specs()?).delete(name).await?;
             "metric-specs"
         }
         Kind::Model => {
@@ -123,7 +123,7 @@ pub(crate) async fn delete(args: &DeleteArgs) -> anyhow::Result<()> {
             let version = args.version.map(|it| it.to_string());
             let mut path = vec!["v1", "models", name];
             path.extend(version.iter().flat_map(|it| ["versions", it]));
-            client.delete(&url(endpoints.host(host), &path, &[])?).await?;
+            client.delete(&url(endpoints.host(host)?, &path, &[])?).await?;
             host.name()
         }
     };
@@ -142,8 +142,8 @@ pub(crate) async fn the_host_of(
     name: &str,
 ) -> anyhow::Result<Host> {
     let mut hosts = Vec::new();
-    for host in Host::ALL {
-        if client.find(&url(endpoints.host(host), &["v1", "models", name], &[])?).await?.is_some() {
+    for (host, base) in endpoints.hosts() {
+        if client.find(&url(base, &["v1", "models", name], &[])?).await?.is_some() {
             hosts.push(host);
         }
     }

@@ -73,10 +73,7 @@ fn model(yaml: &str, folder: &Path) -> anyhow::Result<Document> {
     let document = ModelDocument::parse(yaml)?;
     let ModelDocument { name, runtime, .. } = &document;
     let host = Host::of_runtime(runtime).ok_or_else(|| {
-        anyhow!(
-            "model `{name}`: `runtime` is `{runtime}`; \
-             expected `logistic-regression`, `isolation-forest` or `knn`"
-        )
+        anyhow!("model `{name}`: `runtime` is `{runtime}`; expected {}", Host::runtimes())
     })?;
     let path = folder.join(&document.artefact);
     let artefact = std::fs::read(&path)
@@ -134,7 +131,10 @@ mod tests {
         else {
             panic!("{documents:?}")
         };
-        assert_eq!((*host, artefact.as_slice()), (Host::MonitorKnn, b"bytes".as_slice()));
+        assert_eq!(
+            (*host, artefact.as_slice()),
+            (Host::of_runtime("knn").unwrap(), b"bytes".as_slice())
+        );
         assert_eq!(spec.name().as_str(), "outliers");
     }
 

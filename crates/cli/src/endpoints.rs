@@ -1,83 +1,95 @@
 //! Where the services are.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, bail};
-use serde::{Deserialize, Serialize};
+use anyhow::{Context, anyhow, bail};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+use shadowline_services::{Descriptor, SERVICES, Table};
 
-use crate::args::{Host, ServerArgs};
+use crate::args::{Host, ServerArgs, grpc_url_flag, url_flag};
 
 /// The name of the file in the data directory that says where the services are.
 pub(crate) const FILE: &str = "endpoints.json";
 
-/// Addresses of every service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Endpoints {
-    pub serving: ServingEndpoint,
-    pub monitor_iforest: HttpEndpoint,
-    pub monitor_knn: HttpEndpoint,
-    pub metric_specs: HttpEndpoint,
-}
+/// Addresses of services, in the order of their table.
+#[derive(Debug, Clone)]
+pub struct Endpoints(Vec<(&'static Descriptor, Endpoint)>);
 
-/// A service that speaks HTTP.
+/// Addresses of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct HttpEndpoint {
-    pub http: String,
-}
-
-/// A service that speaks gRPC, and HTTP.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServingEndpoint {
-    pub grpc: String,
+pub struct Endpoint {
+    /// Of a service that speaks gRPC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc: Option<String>,
+    /// REST, metrics and health.
     pub http: String,
 }
 
 impl Endpoints {
+    /// Addresses of services that are known one by one, in the order of their table.
+    pub(crate) fn new(services: Vec<(&'static Descriptor, Endpoint)>) -> Self {
+        Self(services)
+    }
+
     /// The default ports of a host.
-    pub fn of_host(host: &str) -> Self {
+    pub fn of_host(table: Table, host: &str) -> Self {
         let at = |port: u16| format!("http://{host}:{port}");
-        Self {
-            serving: ServingEndpoint { grpc: at(8001), http: at(8000) },
-            monitor_iforest: HttpEndpoint { http: at(8010) },
-            monitor_knn: HttpEndpoint { http: at(8011) },
-            metric_specs: HttpEndpoint { http: at(8020) },
-        }
+        let services = table.iter().map(|service| {
+            let endpoint = Endpoint { grpc: service.grpc.map(at), http: at(service.http) };
+            (*service, endpoint)
+        });
+        Self(services.collect())
     }
 
     /// The addresses that flags name.
     pub fn from_args(args: &ServerArgs) -> anyhow::Result<Self> {
+        Self::of_table(SERVICES, args)
+    }
+
+    /// The addresses that flags name, of the services of a table.
+    pub fn of_table(table: Table, args: &ServerArgs) -> anyhow::Result<Self> {
         let mut endpoints = match &args.endpoints {
-            Some(path) => Self::read(path)?,
-            None => Self::of_host(args.server.as_deref().unwrap_or("127.0.0.1")),
+            Some(path) => Self::read(table, path)?,
+            None => Self::of_host(table, args.server.as_deref().unwrap_or("127.0.0.1")),
         };
-        for (given, place, flag) in [
-            (&args.serving_url, &mut endpoints.serving.http, "--serving-url"),
-            (&args.serving_grpc_url, &mut endpoints.serving.grpc, "--serving-grpc-url"),
-            (
-                &args.monitor_iforest_url,
-                &mut endpoints.monitor_iforest.http,
-                "--monitor-iforest-url",
-            ),
-            (&args.monitor_knn_url, &mut endpoints.monitor_knn.http, "--monitor-knn-url"),
-            (&args.metric_specs_url, &mut endpoints.metric_specs.http, "--metric-specs-url"),
-        ] {
-            let Some(url) = given else { continue };
-            if !(url.starts_with("http://") || url.starts_with("https://")) {
-                bail!("{flag} `{url}`: expected an address such as http://127.0.0.1:8000");
+        for service in table {
+            if let Some(url) = given(args, &url_flag(service))? {
+                endpoints.set_http(service, url);
             }
-            *place = url.trim_end_matches('/').to_owned();
+            if let Some(url) = given(args, &grpc_url_flag(service))? {
+                endpoints.set_grpc(service, url)?;
+            }
         }
         Ok(endpoints)
     }
 
-    /// Reads the file that `shadowline up` wrote.
-    pub fn read(path: &Path) -> anyhow::Result<Self> {
+    /// Reads the file that `shadowline up` wrote. A service that it does not name was not there, as one that came with
+    /// a later version.
+    pub fn read(table: Table, path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("read endpoints `{}`", path.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("parse endpoints `{}`", path.display()))
+        Self::parse(table, &text).with_context(|| format!("parse endpoints `{}`", path.display()))
+    }
+
+    fn parse(table: Table, text: &str) -> anyhow::Result<Self> {
+        let mut found: BTreeMap<String, Endpoint> = serde_json::from_str(text)?;
+        let mut services = Vec::new();
+        for service in table {
+            let Some(endpoint) = found.remove(&service.key()) else { continue };
+            if endpoint.grpc.is_some() != service.grpc.is_some() {
+                let expected = if service.grpc.is_some() { "`grpc` and `http`" } else { "`http`" };
+                bail!("`{}`: expected {expected}", service.key());
+            }
+            services.push((*service, endpoint));
+        }
+        if let Some(unknown) = found.keys().next() {
+            let known: Vec<_> = table.iter().map(|it| format!("`{}`", it.key())).collect();
+            bail!("unknown field `{unknown}`, expected one of {}", known.join(", "));
+        }
+        Ok(Self(services))
     }
 
     /// Writes the file, whole or not at all.
@@ -86,68 +98,123 @@ impl Endpoints {
         crate::files::write_whole(path, text.as_bytes())
     }
 
+    /// The HTTP address of a service.
+    ///
+    /// # Errors
+    /// If none is known.
+    pub fn http(&self, service: &str) -> anyhow::Result<&str> {
+        Ok(&self.endpoint(service)?.http)
+    }
+
+    /// The gRPC address of a service.
+    ///
+    /// # Errors
+    /// If none is known.
+    pub fn grpc(&self, service: &str) -> anyhow::Result<&str> {
+        let grpc = self.endpoint(service)?.grpc.as_deref();
+        grpc.with_context(|| format!("service {service} does not speak gRPC"))
+    }
+
+    /// The HTTP address of the metric-spec service.
+    ///
+    /// # Errors
+    /// If none is known.
+    pub fn metric_specs(&self) -> anyhow::Result<&str> {
+        self.http("metric-specs")
+    }
+
     /// The address of a service that hosts packages.
-    pub fn host(&self, host: Host) -> &str {
-        match host {
-            Host::Serving => &self.serving.http,
-            Host::MonitorIforest => &self.monitor_iforest.http,
-            Host::MonitorKnn => &self.monitor_knn.http,
+    ///
+    /// # Errors
+    /// If none is known.
+    pub fn host(&self, host: Host) -> anyhow::Result<&str> {
+        self.http(host.name())
+    }
+
+    /// Every known service that hosts packages, with its address.
+    pub fn hosts(&self) -> impl Iterator<Item = (Host, &str)> {
+        let hosts = Host::all().iter();
+        hosts.filter_map(|host| Some((*host, self.http(host.name()).ok()?)))
+    }
+
+    /// Every known service's name and HTTP address.
+    pub fn all_http(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(service, endpoint)| (service.name, endpoint.http.as_str()))
+    }
+
+    /// Every known service's name and addresses.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &Endpoint)> {
+        self.0.iter().map(|(service, endpoint)| (service.name, endpoint))
+    }
+
+    fn endpoint(&self, service: &str) -> anyhow::Result<&Endpoint> {
+        let found = self.0.iter().find(|(it, _)| it.name == service).map(|(_, it)| it);
+        found.ok_or_else(|| anyhow!("the endpoints name no address of service {service}"))
+    }
+
+    fn set_http(&mut self, service: &'static Descriptor, url: String) {
+        match self.0.iter_mut().find(|(it, _)| it.name == service.name) {
+            Some((_, endpoint)) => endpoint.http = url,
+            None => self.0.push((service, Endpoint { grpc: None, http: url })),
         }
     }
 
-    /// Every service's name and HTTP address.
-    pub fn all_http(&self) -> [(&'static str, &str); 4] {
-        [
-            ("serving", &self.serving.http),
-            ("monitor-iforest", &self.monitor_iforest.http),
-            ("monitor-knn", &self.monitor_knn.http),
-            ("metric-specs", &self.metric_specs.http),
-        ]
+    fn set_grpc(&mut self, service: &'static Descriptor, url: String) -> anyhow::Result<()> {
+        let found = self.0.iter_mut().find(|(it, _)| it.name == service.name);
+        let (_, endpoint) = found.with_context(|| {
+            format!("the endpoints name no HTTP address of service {}", service.name)
+        })?;
+        endpoint.grpc = Some(url);
+        Ok(())
     }
 }
 
-impl Host {
-    /// Every service that hosts packages.
-    pub const ALL: [Self; 3] = [Self::Serving, Self::MonitorIforest, Self::MonitorKnn];
-
-    /// The service's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Serving => "serving",
-            Self::MonitorIforest => "monitor-iforest",
-            Self::MonitorKnn => "monitor-knn",
-        }
+/// The address that a flag gave, without the slash behind it.
+fn given(args: &ServerArgs, flag: &str) -> anyhow::Result<Option<String>> {
+    let Some(url) = args.urls.get(flag) else { return Ok(None) };
+    if !(url.starts_with("http://") || url.starts_with("https://")) {
+        bail!("{flag} `{url}`: expected an address such as http://127.0.0.1:8000");
     }
+    Ok(Some(url.trim_end_matches('/').to_owned()))
+}
 
-    /// Who can run artefacts of a runtime.
-    pub fn of_runtime(runtime: &str) -> Option<Self> {
-        match runtime {
-            "logistic-regression" => Some(Self::Serving),
-            "isolation-forest" => Some(Self::MonitorIforest),
-            "knn" => Some(Self::MonitorKnn),
-            _ => None,
+impl Serialize for Endpoints {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (service, endpoint) in &self.0 {
+            map.serialize_entry(&service.key(), endpoint)?;
         }
+        map.end()
     }
 }
+
+impl PartialEq for Endpoints {
+    fn eq(&self, other: &Self) -> bool {
+        self.all().eq(other.all())
+    }
+}
+
+impl Eq for Endpoints {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn flags(urls: &[(&str, &str)]) -> ServerArgs {
+        let urls = urls.iter().map(|(flag, url)| ((*flag).to_owned(), (*url).to_owned()));
+        ServerArgs { urls: urls.collect(), ..ServerArgs::default() }
+    }
+
     #[test]
     fn flags_win_over_the_host() {
-        let args = ServerArgs {
-            server: Some("prod".into()),
-            serving_url: Some("https://predict.example/".into()),
-            ..ServerArgs::default()
-        };
+        let given = flags(&[("--serving-url", "https://predict.example/")]);
+        let args = ServerArgs { server: Some("prod".into()), ..given };
         let endpoints = Endpoints::from_args(&args).unwrap();
-        assert_eq!(endpoints.serving.http, "https://predict.example");
-        assert_eq!(endpoints.serving.grpc, "http://prod:8001");
-        assert_eq!(endpoints.metric_specs.http, "http://prod:8020");
-        let args =
-            ServerArgs { metric_specs_url: Some("prod:8020".into()), ..ServerArgs::default() };
-        let error = Endpoints::from_args(&args).unwrap_err().to_string();
+        assert_eq!(endpoints.http("serving").unwrap(), "https://predict.example");
+        assert_eq!(endpoints.grpc("serving").unwrap(), "http://prod:8001");
+        assert_eq!(endpoints.metric_specs().unwrap(), "http://prod:8020");
+        let error = Endpoints::from_args(&flags(&[("--metric-specs-url", "prod:8020")]));
+        let error = error.unwrap_err().to_string();
         assert!(error.contains("--metric-specs-url `prod:8020`"), "{error}");
     }
 
@@ -155,8 +222,53 @@ mod tests {
     fn the_file_comes_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
-        let endpoints = Endpoints::of_host("127.0.0.1");
+        let endpoints = Endpoints::of_host(SERVICES, "127.0.0.1");
         endpoints.write(&path).unwrap();
-        assert_eq!(Endpoints::read(&path).unwrap(), endpoints);
+        assert_eq!(Endpoints::read(SERVICES, &path).unwrap(), endpoints);
+    }
+
+    /// The file as earlier versions wrote it.
+    const WRITTEN: &str = r#"{
+  "serving": {
+    "grpc": "http://127.0.0.1:8001",
+    "http": "http://127.0.0.1:8000"
+  },
+  "monitor_iforest": {
+    "http": "http://127.0.0.1:8010"
+  },
+  "monitor_knn": {
+    "http": "http://127.0.0.1:8011"
+  },
+  "metric_specs": {
+    "http": "http://127.0.0.1:8020"
+  }
+}"#;
+
+    #[test]
+    fn the_file_is_as_it_was() {
+        let endpoints = Endpoints::of_host(SERVICES, "127.0.0.1");
+        assert_eq!(serde_json::to_string_pretty(&endpoints).unwrap(), WRITTEN);
+        assert_eq!(Endpoints::parse(SERVICES, WRITTEN).unwrap(), endpoints);
+        let refused = |from: &str, to: &str| {
+            let text = WRITTEN.replace(from, to);
+            assert_ne!(text, WRITTEN);
+            Endpoints::parse(SERVICES, &text).unwrap_err().to_string()
+        };
+        assert!(refused("monitor_knn", "monitor_kn").contains("unknown field `monitor_kn`"));
+        let without = r#""grpc": "http://127.0.0.1:8001","#;
+        assert!(refused(without, "").contains("`serving`: expected `grpc` and `http`"));
+    }
+
+    #[test]
+    fn what_a_file_does_not_name_is_not_there() {
+        let endpoints = Endpoints::parse(SERVICES, r#"{"monitor_knn": {"http": "http://h:1"}}"#);
+        let endpoints = endpoints.unwrap();
+        assert_eq!(endpoints.all_http().collect::<Vec<_>>(), [("monitor-knn", "http://h:1")]);
+        assert_eq!(
+            endpoints.hosts().map(|(host, _)| host.name()).collect::<Vec<_>>(),
+            ["monitor-knn"]
+        );
+        let error = endpoints.metric_specs().unwrap_err().to_string();
+        assert_eq!(error, "the endpoints name no address of service metric-specs");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Every command is a function of its arguments; what it prints on standard output is the answer, and progress and
 //! logs go to standard error. Whatever several commands need of a server is in `client`, `specs_api` and `predict`;
-//! the services themselves are only known to `up`.
+//! the services themselves are known by their table, `shadowline-services`, and run by `up`.
 //!
 //! Start reading at [`args::Command`], then `up` for the services in one process, `demo` for the whole story.
 
@@ -34,13 +34,15 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use shadowline_service::program::EX_USAGE;
+use shadowline_program::EX_USAGE;
 use shadowline_service::settings::SettingsError;
 use shadowline_service::{shutdown, telemetry};
 
 use args::{Cli, Command};
 
-pub use endpoints::Endpoints;
+pub use endpoints::{Endpoint, Endpoints};
+pub use status::status_rows;
+pub use up::{Config, Ports, Running};
 
 /// Parses the process's arguments and does what they ask for; the result is its exit status.
 pub fn main() -> ExitCode {

@@ -19,7 +19,7 @@ pub(crate) async fn run(args: &ReplayArgs, stop: CancellationToken) -> anyhow::R
     let model = args.model.as_deref().context("--model or --prediction is needed")?;
     let endpoints = Endpoints::from_args(&args.servers)?;
     let Data { table, found, .. } = data::load(&args.data, args.rows.as_ref()).await?;
-    let predictor = Predictor::connect(&endpoints.serving.grpc, model, args.version).await?;
+    let predictor = Predictor::connect(endpoints.grpc("serving")?, model, args.version).await?;
     let requests = predictor.requests(&table)?;
     let n_rows = requests.len();
     eprintln!("data: {found}, {} rows", output::thousands(n_rows));

@@ -4,9 +4,7 @@ use anyhow::bail;
 use serde_json::{Value, json};
 
 use crate::apply::the_host_of;
-use crate::args::{
-    AlertsArgs, ChecksArgs, ChecksView, Host, ModelsArgs, OutcomeArg, SpecsArgs, View,
-};
+use crate::args::{AlertsArgs, ChecksArgs, ChecksView, ModelsArgs, OutcomeArg, SpecsArgs, View};
 use crate::client::{Client, url};
 use crate::endpoints::Endpoints;
 use crate::output;
@@ -17,13 +15,13 @@ pub(crate) async fn models(args: &ModelsArgs) -> anyhow::Result<()> {
     let client = Client::new()?;
     if let Some(View::Show { name }) = &args.view {
         let host = the_host_of(&client, &endpoints, name).await?;
-        let shown = client.get(&url(endpoints.host(host), &["v1", "models", name], &[])?).await?;
+        let shown = client.get(&url(endpoints.host(host)?, &["v1", "models", name], &[])?).await?;
         return show(args.json, &shown);
     }
     let mut models = Vec::new();
     let mut damaged = Vec::new();
-    for host in Host::ALL {
-        let answer = client.get(&url(endpoints.host(host), &["v1", "models"], &[])?).await?;
+    for (host, base) in endpoints.hosts() {
+        let answer = client.get(&url(base, &["v1", "models"], &[])?).await?;
         for (key, list) in [("models", &mut models), ("damaged", &mut damaged)] {
             for entry in answer[key].as_array().into_iter().flatten() {
                 let mut entry = entry.clone();
@@ -145,7 +143,7 @@ pub(crate) async fn checks(args: &ChecksArgs) -> anyhow::Result<()> {
 }
 
 fn specs_api(endpoints: &Endpoints) -> anyhow::Result<SpecsApi> {
-    Ok(SpecsApi::new(Client::new()?, &endpoints.metric_specs.http))
+    Ok(SpecsApi::new(Client::new()?, endpoints.metric_specs()?))
 }
 
 /// Everything that is known of one thing: as JSON, or as YAML for people.

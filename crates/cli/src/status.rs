@@ -36,6 +36,11 @@ pub(crate) async fn run(args: &StatusArgs) -> anyhow::Result<()> {
     if not_ready.is_empty() { Ok(()) } else { bail!("not ready: {}", not_ready.join(", ")) }
 }
 
+/// What is said of every service, as the table shows it.
+pub async fn status_rows(endpoints: &Endpoints) -> anyhow::Result<Vec<Vec<String>>> {
+    Ok(ask(&Client::new()?, endpoints).await.iter().map(row).collect())
+}
+
 async fn ask(client: &Client, endpoints: &Endpoints) -> Vec<Value> {
     let services = endpoints.all_http().map(async |(name, url)| {
         let said = client.status(url).await;

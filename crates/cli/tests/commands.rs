@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 use shadowline_detectors::{Detector, DetectorArtefact};
 use shadowline_packages::ModelDocument;
+use shadowline_services::SERVICES;
 use support::{Said, Up, say, up_command};
 
 const SPEC: &str = "\
@@ -260,8 +261,8 @@ async fn settings_of_all_services_are_one_file() {
         .ok();
     let file = folder.path().join("shadowline.toml");
     let shown: toml::Table = said.stdout.parse().unwrap();
-    for table in ["serving", "monitor_iforest", "monitor_knn", "metric_specs", "telemetry"] {
-        assert!(shown.contains_key(table), "{}", said.stdout);
+    for table in SERVICES.iter().map(|it| it.key()).chain(["telemetry".to_owned()]) {
+        assert!(shown.contains_key(&table), "{}", said.stdout);
     }
     assert!(shown["serving"]["log"]["kind"].as_str() == Some("embedded"), "{}", said.stdout);
     std::fs::write(&file, &said.stdout).unwrap();

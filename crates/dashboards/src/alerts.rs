@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::dashboard::{dashboard_uid, panel_id};
+use crate::address::{dashboard_uid, panel_id};
+use crate::shared::one_line;
 use crate::source::{Alert, Source, SourceError};
 
 /// Who evaluates a rule: they name a value differently.
@@ -234,10 +235,6 @@ fn uid(alert: &str) -> String {
         uid.extend(character.to_lowercase());
     }
     uid
-}
-
-pub(crate) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -2,43 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::panel;
-use crate::source::{Dashboard, Link, PanelKind, Source, SourceError};
-
-/// The width of a dashboard, in Grafana's columns.
-const COLUMNS: u32 = 24;
-
-/// A dashboard's name in addresses.
-pub(crate) fn dashboard_uid(name: &str) -> String {
-    format!("shadowline-{name}")
-}
-
-/// The number of a panel in its dashboard: rows and panels are counted in their order.
-///
-/// # Errors
-/// A dashboard or panel that is not there, with those that are.
-pub(crate) fn panel_id(source: &Source, dashboard: &str, panel: &str) -> Result<u32, SourceError> {
-    let place = format!("{dashboard}/{panel}");
-    let Some(found) = source.dashboards.get(dashboard) else {
-        let known: Vec<&str> = source.dashboards.keys().map(String::as_str).collect();
-        let reason = format!("there is no such dashboard; expected one of {}", known.join(", "));
-        return Err(SourceError::content(place, reason));
-    };
-    let mut id = 0;
-    let mut known = Vec::new();
-    for row in &found.rows {
-        id += 1;
-        for candidate in &row.panels {
-            id += 1;
-            if candidate.key == panel {
-                return Ok(id);
-            }
-            known.push(candidate.key.as_str());
-        }
-    }
-    let reason = format!("there is no such panel; expected one of {}", known.join(", "));
-    Err(SourceError::content(place, reason))
-}
+use crate::address::dashboard_uid;
+use crate::panel::{self, COLUMNS};
+use crate::shared::{colour, datasource, one_line, with_fragments};
+use crate::source::{Dashboard, Source, SourceError};
 
 /// One dashboard as Grafana reads it.
 ///
@@ -53,7 +20,7 @@ pub(crate) fn dashboard(source: &Source, name: &str) -> Result<Value, SourceErro
     Ok(json!({
         "uid": dashboard_uid(name),
         "title": dashboard.title,
-        "description": crate::alerts::one_line(&dashboard.description),
+        "description": one_line(&dashboard.description),
         "tags": ["shadowline"],
         "schemaVersion": shared.schema_version,
         "version": 1,
@@ -122,11 +89,11 @@ fn panels(source: &Source, name: &str, dashboard: &Dashboard) -> Result<Vec<Valu
         }
         y += line_height;
     }
-    check_keys(name, dashboard)?;
+    validate_keys(name, dashboard)?;
     Ok(panels)
 }
 
-fn check_keys(name: &str, dashboard: &Dashboard) -> Result<(), SourceError> {
+fn validate_keys(name: &str, dashboard: &Dashboard) -> Result<(), SourceError> {
     let mut seen = std::collections::BTreeSet::new();
     for panel in dashboard.rows.iter().flat_map(|it| &it.panels) {
         if !seen.insert(panel.key.as_str()) {
@@ -147,7 +114,7 @@ fn variables(
     name: &str,
     dashboard: &Dashboard,
 ) -> Result<Vec<Value>, SourceError> {
-    let prometheus = panel::datasource(source, "prometheus");
+    let prometheus = datasource(source, "prometheus");
     dashboard
         .variables
         .iter()
@@ -204,16 +171,16 @@ fn annotations(
                 let reason = format!("annotation `{annotation}` is not in shared.yaml");
                 return Err(SourceError::content(name, reason));
             };
-            let sql = panel::with_fragments(source, name, &found.sql)?;
+            let sql = with_fragments(source, name, &found.sql)?;
             Ok(json!({
                 "name": found.name,
                 "enable": true,
                 "hide": false,
-                "iconColor": panel::colour(source, name, &found.colour)?,
-                "datasource": panel::datasource(source, "postgres"),
+                "iconColor": colour(source, name, &found.colour)?,
+                "datasource": datasource(source, "postgres"),
                 "target": {
                     "refId": "Anno",
-                    "datasource": panel::datasource(source, "postgres"),
+                    "datasource": datasource(source, "postgres"),
                     "editorMode": "code",
                     "format": "table",
                     "rawQuery": true,
@@ -222,39 +189,4 @@ fn annotations(
             }))
         })
         .collect()
-}
-
-/// A link to another dashboard, with the time range and the variables it keeps.
-pub(crate) fn link(source: &Source, place: &str, name: &str) -> Result<Value, SourceError> {
-    let Some(Link { title, dashboard, set, keep }) = source.shared.links.get(name) else {
-        return Err(SourceError::content(place, format!("link `{name}` is not in shared.yaml")));
-    };
-    let Some(target) = source.dashboards.get(dashboard) else {
-        let reason = format!("link `{name}` leads to `{dashboard}`, which is not there");
-        return Err(SourceError::content(place, reason));
-    };
-    if let Some(odd) = set.keys().chain(keep).find(|it| !target.variables.contains(it)) {
-        let reason = format!("link `{name}` sets `{odd}`, which `{dashboard}` does not have");
-        return Err(SourceError::content(place, reason));
-    }
-    let mut url = format!("/d/{}?${{__url_time_range}}", dashboard_uid(dashboard));
-    for (variable, value) in set {
-        url += &format!("&var-{variable}={value}");
-    }
-    for variable in keep {
-        url += &format!("&${{{variable}:queryparam}}");
-    }
-    Ok(json!({"title": title, "url": url, "targetBlank": false}))
-}
-
-/// Whether a panel has values that need a unit, an axis and a word for having none.
-pub(crate) fn shows_data(kind: PanelKind) -> bool {
-    match kind {
-        PanelKind::Timeseries
-        | PanelKind::Stat
-        | PanelKind::Table
-        | PanelKind::Heatmap
-        | PanelKind::StateTimeline => true,
-        PanelKind::AlertList | PanelKind::Text => false,
-    }
 }

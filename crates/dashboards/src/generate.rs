@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use shadowline_services::Table;
 
 use crate::alerts::{grafana_rules, prometheus_rules};
 use crate::dashboard::dashboard;
 use crate::metrics_page::metrics_page;
+use crate::services_list::services_list;
 use crate::source::{Source, SourceError};
 
 const MADE: &str =
@@ -16,11 +18,11 @@ const MADE: &str =
 /// The files by their paths from the project's root.
 pub type Files = BTreeMap<PathBuf, String>;
 
-/// Makes every file from `dashboards/source` under a root.
+/// Makes every file from `dashboards/source` under a root, and the list of metrics of a table of services.
 ///
 /// # Errors
 /// A source that cannot be read, or something in it that is not whole.
-pub fn generate(root: &Path) -> Result<Files, SourceError> {
+pub fn generate(root: &Path, services: Table) -> Result<Files, SourceError> {
     let source = Source::read(&root.join("dashboards/source"))?;
     let mut files = Files::new();
     for name in source.dashboards.keys() {
@@ -33,7 +35,8 @@ pub fn generate(root: &Path) -> Result<Files, SourceError> {
     files.insert("deploy/prometheus/rules/alerting.yml".into(), rules);
     let rules = yaml(&grafana_rules(&source)?);
     files.insert("deploy/grafana/provisioning/alerting/rules.yml".into(), rules);
-    files.insert("docs/metrics.md".into(), metrics_page());
+    files.insert("docs/metrics.md".into(), metrics_page(services));
+    files.insert("deploy/services".into(), services_list(services));
     Ok(files)
 }
 
@@ -43,55 +46,8 @@ fn yaml(value: &Value) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    const SHARED: &str = "
-schema_version: 39
-plugin_version: 11.6.0
-refresh: 30s
-datasources:
-  prometheus: {type: prometheus, uid: prometheus}
-  postgres: {type: grafana-postgresql-datasource, uid: postgres}
-colours: {good: green}
-thresholds: {none: [{at: null, colour: good}]}
-mappings: {}
-fragments: {of: 'model=~\"$model\"'}
-variables: {}
-links: {}
-annotations: {}
-";
-    const ALERTS: &str = "{runbook: docs/operate.md, folder: F, interval: 30s, groups: []}";
-    const ONE: &str = "
-title: One
-description: An example
-from: now-1h
-rows:
-  - title: Row
-    panels:
-      - key: a
-        type: timeseries
-        title: Requests
-        description: How many
-        width: 12
-        height: 8
-        unit: reqps
-        axis: Requests per second
-        no_data: Nobody asked
-        queries: [{prom: 'rate(a_total{<<of>>}[1m])'}]
-        style: lines
-";
-
-    /// A small source, with `from` in its dashboard changed to `to`.
-    pub(crate) fn example(from: &str, to: &str) -> Result<Source, String> {
-        assert!(ONE.contains(from), "{from} is not in the example");
-        let dir = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
-        write("shared.yaml", SHARED);
-        write("alerts.yaml", ALERTS);
-        write("one.yaml", &if from.is_empty() { ONE.to_owned() } else { ONE.replace(from, to) });
-        Source::read(dir.path()).map_err(|it| it.to_string())
-    }
 
     #[test]
     fn rules_read_back_as_they_were_made() {

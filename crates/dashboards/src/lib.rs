@@ -10,15 +10,21 @@
 //! Start reading at [`generate`], then `panel.rs` for one panel, `alerts.rs` for one alert, `queries.rs` for what is
 //! asked.
 
+mod address;
 mod alerts;
 mod dashboard;
+#[cfg(test)]
+mod example;
 mod generate;
 mod metrics_page;
 mod panel;
 mod queries;
+mod services_list;
+mod shared;
 mod source;
 
 pub use generate::{Files, generate};
-pub use metrics_page::catalogue;
+pub use metrics_page::{catalogue, metrics_page};
 pub use queries::{Asked, Language, QueriesError, Settings, asked};
+pub use services_list::services_list;
 pub use source::{Source, SourceError};

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use shadowline_services::SERVICES;
 
-/// Makes dashboards/*.json, the alert rules and docs/metrics.md from dashboards/source.
+/// Makes dashboards/*.json and the alert rules from dashboards/source, docs/metrics.md and deploy/services from the
+/// table of services.
 #[derive(Debug, Parser)]
 struct Args {
     /// The project's root.
@@ -18,7 +20,7 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let files = shadowline_dashboards::generate(&args.root)?;
+    let files = shadowline_dashboards::generate(&args.root, SERVICES)?;
     let mut n_stale = 0;
     for (path, text) in files {
         let path = args.root.join(path);

@@ -3,20 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shadowline_service::catalogue::MetricFamily;
+use shadowline_services::Table;
 
-/// The services with the metrics that each can have.
-pub fn catalogue() -> Vec<(&'static str, Vec<MetricFamily>)> {
-    vec![
-        ("serving", shadowline_serving::metric_families()),
-        ("monitor-iforest", shadowline_monitor_iforest::metric_families()),
-        ("monitor-knn", shadowline_monitor_knn::metric_families()),
-        ("metric-specs", shadowline_metric_specs::metric_families()),
-    ]
+/// The services of a table with the metrics that each can have.
+pub fn catalogue(services: Table) -> Vec<(&'static str, Vec<MetricFamily>)> {
+    services.iter().map(|it| (it.name, (it.metric_families)())).collect()
 }
 
 /// The page.
-pub(crate) fn metrics_page() -> String {
-    let catalogue = catalogue();
+pub fn metrics_page(services: Table) -> String {
+    let catalogue = catalogue(services);
     let n_services = catalogue.len();
     // The same name is the same metric, whoever has it.
     let mut families: BTreeMap<String, (MetricFamily, BTreeSet<&str>)> = BTreeMap::new();

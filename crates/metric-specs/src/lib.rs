@@ -16,11 +16,13 @@ mod log_health;
 mod metrics;
 mod publish;
 mod run;
+mod service;
 
 pub use api::openapi_json;
 pub use config::{AlertmanagerSettings, Config, ConfigError, PeerUrl, TopicSettings};
 pub use metrics::metric_families;
 pub use run::{MetricSpecsError, run, serve};
+pub use service::SERVICE;
 
 /// Default settings, as TOML.
 pub const DEFAULTS: &str = include_str!("../default.toml");

@@ -6,6 +6,7 @@
 //! is all it is, and it needs no log.
 
 mod prediction;
+mod service;
 
 use futures_util::future::BoxFuture;
 use shadowline_detectors::DetectorKind;
@@ -15,6 +16,8 @@ use shadowline_service::catalogue::MetricFamily;
 use shadowline_stream::Log;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+pub use service::SERVICE;
 
 /// Default settings, as TOML.
 pub const DEFAULTS: &str = include_str!("../default.toml");

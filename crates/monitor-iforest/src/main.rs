@@ -1,18 +1,5 @@
-//! The binary of the isolation-forest monitor.
+//! The program `shadowline-monitor-iforest`.
 
-use std::process::ExitCode;
-
-use shadowline_monitor_iforest::{Config, DEFAULTS, run};
-use shadowline_service::program::{self, Program};
-
-fn main() -> ExitCode {
-    let program = Program {
-        name: "shadowline-monitor-iforest",
-        about: "Scores shadowed inferences with the isolation-forest detectors installed in it",
-        version: env!("CARGO_PKG_VERSION"),
-        defaults: DEFAULTS,
-        telemetry: |config: &Config| &config.telemetry,
-        http: |config: &Config| &config.http,
-    };
-    program::main(program, async |config, stop| Ok(run(config, stop).await?))
+fn main() -> std::process::ExitCode {
+    shadowline_program::main(&shadowline_monitor_iforest::SERVICE)
 }

@@ -2,6 +2,8 @@
 //!
 //! All it adds to `shadowline-monitor` is which detectors it hosts, and its default settings.
 
+mod service;
+
 use futures_util::future::BoxFuture;
 use shadowline_detectors::DetectorKind;
 use shadowline_monitor::Kind;
@@ -10,6 +12,8 @@ use shadowline_service::catalogue::MetricFamily;
 use shadowline_stream::Log;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+pub use service::SERVICE;
 
 /// Default settings, as TOML.
 pub const DEFAULTS: &str = include_str!("../default.toml");

@@ -25,6 +25,7 @@ const LAYERS: [(&str, &[&str]); 4] = [
         "wire",
         "segment-log",
         "stream",
+        "program",
         "store",
         "packages",
         "parquet-files",
@@ -42,6 +43,7 @@ const LAYERS: [(&str, &[&str]); 4] = [
         "metric-specs",
     ]),
     ("tools", &[
+        "services",
         "dashboards",
         "cli",
     ]),
@@ -57,25 +59,13 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
     ("tonic", &["wire", "serving", "cli"]),
     ("axum", &["service", "packages", "monitor", "monitor-iforest", "serving", "metric-specs"]),
     ("reqwest", &["datasets", "metric-specs", "cli"]),
-    (
-        "clap",
-        &[
-            "service",
-            "monitor",
-            "serving",
-            "monitor-iforest",
-            "monitor-knn",
-            "metric-specs",
-            "dashboards",
-            "cli",
-        ],
-    ),
+    ("clap", &["program", "dashboards", "cli"]),
     ("shadowline-segment-log", &["stream", "serving"]),
     (
         "anyhow",
         &[
             "service",
-            "monitor",
+            "program",
             "serving",
             "monitor-iforest",
             "monitor-knn",

@@ -1,8 +1,9 @@
 //! What every service shares: settings, telemetry, health, metrics, HTTP, graceful shutdown.
 //!
 //! This crate knows nothing of models, logs or databases: a service hands it a settings type, named
-//! health components, metrics and routes, and gets a program that behaves like every other one.
-//! Start reading at [`program`], which puts the parts together as a binary's `main` does.
+//! health components, metrics and routes, and gets parts that behave like those of every other one.
+//! Start reading at [`settings`], [`health`] and [`http`]; `shadowline-program` puts the parts together as a
+//! binary's `main` does.
 
 pub mod catalogue;
 pub mod clock;
@@ -11,9 +12,7 @@ pub mod health;
 mod health_metrics;
 pub mod http;
 pub mod metrics;
-mod probe;
 mod process;
-pub mod program;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;

@@ -144,6 +144,38 @@ impl Layers {
         self.figment.extract().map_err(|error| self.explain(&error))
     }
 
+    /// Makes the settings of one table of the layers.
+    ///
+    /// # Errors
+    /// As [`Layers::extract`]; keys are named with their table.
+    pub fn extract_in<C: DeserializeOwned>(&self, table: &str) -> Result<C, SettingsError> {
+        self.figment.extract_inner(table).map_err(|mut error| {
+            // Figment puts the table behind the key that is wrong in it.
+            if error.path.last().is_some_and(|it| it == table) {
+                error.path.rotate_right(1);
+            }
+            self.explain(&error)
+        })
+    }
+
+    /// Returns the names of the tables and keys on the highest level, sorted.
+    ///
+    /// # Errors
+    /// If a layer cannot be read.
+    pub fn keys(&self) -> Result<Vec<String>, SettingsError> {
+        let tables: Dict = self.extract()?;
+        Ok(tables.into_keys().collect())
+    }
+
+    /// Says that a key on the highest level is none of those that are known.
+    pub fn unknown(&self, key: &str, known: &[&str]) -> SettingsError {
+        SettingsError::UnknownKey {
+            origin: self.origin(key),
+            key: key.to_owned(),
+            hint: nearest(key, known),
+        }
+    }
+
     fn explain(&self, error: &figment::Error) -> SettingsError {
         let mut path = error.path.clone();
         match &error.kind {
@@ -199,16 +231,16 @@ impl Layers {
     }
 }
 
-/// Loads settings the usual way: defaults, file, this process's environment, flags.
+/// Layers settings the usual way: defaults, file, this process's environment, flags.
 ///
 /// # Errors
 /// As [`Layers`] says.
-pub fn load<C: DeserializeOwned>(
+pub fn layers(
     defaults: &str,
     file: Option<&Path>,
     flags: &[String],
-) -> Result<C, SettingsError> {
-    Layers::defaults(defaults)?.file(file)?.environment(std::env::vars_os()).flags(flags)?.extract()
+) -> Result<Layers, SettingsError> {
+    Layers::defaults(defaults)?.file(file)?.environment(std::env::vars_os()).flags(flags)
 }
 
 /// Shows settings as the TOML file that would give them, with secrets masked.
@@ -216,13 +248,22 @@ pub fn load<C: DeserializeOwned>(
 /// # Errors
 /// [`SettingsError::BuiltIn`] if the settings type cannot be written as TOML.
 pub fn print<C: Serialize>(config: &C) -> Result<String, SettingsError> {
-    let failed = |source: toml::ser::Error| SettingsError::BuiltIn {
-        what: "the program, shown as TOML".into(),
-        source: Box::new(source),
-    };
-    let mut table = toml::Table::try_from(config).map_err(failed)?;
+    let mut table = to_toml(config)?;
     table.iter_mut().for_each(|(key, value)| mask(key, value));
-    toml::to_string_pretty(&table).map_err(failed)
+    toml::to_string_pretty(&table).map_err(not_toml)
+}
+
+/// Returns settings as the TOML table that would give them.
+///
+/// # Errors
+/// [`SettingsError::BuiltIn`] if the settings type cannot be written as TOML.
+pub fn to_toml<C: Serialize>(config: &C) -> Result<toml::Table, SettingsError> {
+    toml::Table::try_from(config).map_err(not_toml)
+}
+
+fn not_toml(source: toml::ser::Error) -> SettingsError {
+    let what = "the program, shown as TOML".into();
+    SettingsError::BuiltIn { what, source: Box::new(source) }
 }
 
 /// Hides what is no [`Secret`] but has a key like one: settings that are passed through to a library.

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{ServerArgs, parse_rate, parse_rows, parse_share};
+use super::parse::{parse_rate, parse_rows, parse_share};
+use super::servers::ServerArgs;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -2,10 +2,13 @@
 
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
+use shadowline_services::{self as services, Descriptor, SERVICES};
 
-use super::ServerArgs;
+use super::servers::ServerArgs;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -60,13 +63,74 @@ pub struct DeleteArgs {
     pub servers: ServerArgs,
 }
 
-/// The services that host packages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
-pub enum Host {
-    /// Target models
-    Serving,
-    /// Isolation forests
-    MonitorIforest,
-    /// KNN outlier detectors
-    MonitorKnn,
+/// A service that hosts packages.
+#[derive(Debug, Clone, Copy)]
+pub struct Host(&'static Descriptor);
+
+/// In the order of the table of services.
+static HOSTS: LazyLock<Vec<Host>> = LazyLock::new(|| {
+    let hosts = SERVICES.iter().copied().filter(|it| it.packages.is_some());
+    hosts.map(Host).collect()
+});
+
+impl Host {
+    /// Every service that hosts packages.
+    pub fn all() -> &'static [Self] {
+        &HOSTS
+    }
+
+    /// The service's name.
+    pub fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// Who can run artefacts of a runtime.
+    pub fn of_runtime(runtime: &str) -> Option<Self> {
+        services::host_of(SERVICES, runtime).map(Self)
+    }
+
+    /// The runtimes that have a host, as a message names them: `a`, `b` or `c`.
+    pub fn runtimes() -> String {
+        let runtimes = HOSTS.iter().filter_map(|it| it.0.packages).flat_map(|it| it.runtimes);
+        let runtimes: Vec<_> = runtimes.map(|it| format!("`{it}`")).collect();
+        match runtimes.as_slice() {
+            [several @ .., last] if !several.is_empty() => {
+                format!("{} or {last}", several.join(", "))
+            }
+            few => few.concat(),
+        }
+    }
+}
+
+impl PartialEq for Host {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Host {}
+
+impl ValueEnum for Host {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::all()
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let title = self.0.packages.map(|it| it.title);
+        Some(PossibleValue::new(self.name()).help(title.unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_those_of_the_table() {
+        let names: Vec<_> = Host::all().iter().map(|it| it.name()).collect();
+        assert_eq!(names, ["serving", "monitor-iforest", "monitor-knn"]);
+        assert_eq!(Host::of_runtime("knn").map(Host::name), Some("monitor-knn"));
+        assert_eq!(Host::of_runtime("onnx"), None);
+        assert_eq!(Host::runtimes(), "`logistic-regression`, `isolation-forest` or `knn`");
+    }
 }

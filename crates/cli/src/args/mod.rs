@@ -3,19 +3,20 @@
 mod data;
 mod exchange;
 mod install;
+mod parse;
 mod run;
+mod servers;
 mod show;
 mod train;
 
-use std::ops::Range;
-use std::path::PathBuf;
-
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 pub use data::{ExploreArgs, ReplayArgs, ScoreArgs};
 pub use exchange::{ExportArgs, FormatArg, ImportCommand, ImportForestArgs};
 pub use install::{ApplyArgs, DeleteArgs, Host, Kind};
 pub use run::{DemoArgs, DemoData, UpArgs};
+pub use servers::{ServerArgs, with_servers};
+pub(crate) use servers::{grpc_url_flag, url_flag};
 pub use show::{
     AlertsArgs, ChecksArgs, ChecksView, ModelsArgs, OutcomeArg, SpecsArgs, StatusArgs, View,
 };
@@ -74,69 +75,6 @@ pub enum Command {
     Status(StatusArgs),
 }
 
-/// Which servers to ask.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Servers")]
-pub struct ServerArgs {
-    /// Host of all services, at their default ports [default: 127.0.0.1]
-    #[arg(long, global = true, value_name = "HOST")]
-    pub server: Option<String>,
-    /// The `endpoints.json` that `shadowline up` writes into its data directory
-    #[arg(long, global = true, value_name = "FILE", conflicts_with = "server")]
-    pub endpoints: Option<PathBuf>,
-    /// Address of serving's REST interface [default: http://HOST:8000]
-    #[arg(long, global = true, value_name = "URL")]
-    pub serving_url: Option<String>,
-    /// Address of serving's gRPC interface [default: http://HOST:8001]
-    #[arg(long, global = true, value_name = "URL")]
-    pub serving_grpc_url: Option<String>,
-    /// Address of the isolation forest monitor [default: http://HOST:8010]
-    #[arg(long, global = true, value_name = "URL")]
-    pub monitor_iforest_url: Option<String>,
-    /// Address of the KNN monitor [default: http://HOST:8011]
-    #[arg(long, global = true, value_name = "URL")]
-    pub monitor_knn_url: Option<String>,
-    /// Address of the metric-spec service [default: http://HOST:8020]
-    #[arg(long, global = true, value_name = "URL")]
-    pub metric_specs_url: Option<String>,
-}
-
-fn parse_rows(text: &str) -> Result<Range<usize>, String> {
-    let expected = || format!("`{text}` is not a range of rows such as 0..2000, ..100 or 500..");
-    let (start, end) = text.split_once("..").ok_or_else(expected)?;
-    let number = |text: &str, missing| {
-        if text.is_empty() { Ok(missing) } else { text.parse().map_err(|_| expected()) }
-    };
-    let range = number(start, 0)?..number(end, usize::MAX)?;
-    if range.is_empty() { Err(format!("`{text}` holds no row")) } else { Ok(range) }
-}
-
-/// The two ends of a range of numbers, such as -2..70.
-fn parse_interval(text: &str) -> Result<(f64, f64), String> {
-    let ends =
-        text.split_once("..").and_then(|(low, high)| Some((low.parse().ok()?, high.parse().ok()?)));
-    match ends {
-        Some((low, high)) if f64::is_finite(low) && f64::is_finite(high) && low < high => {
-            Ok((low, high))
-        }
-        _ => Err(format!("`{text}` is not a range of numbers such as -2..70, the lower one first")),
-    }
-}
-
-fn parse_rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate.is_finite() && 0.0 < rate => Ok(rate),
-        _ => Err(format!("`{text}` is not a number of calls per second above 0")),
-    }
-}
-
-fn parse_share(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err(format!("`{text}` is not a share from 0 to 1")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -146,23 +84,6 @@ mod tests {
     #[test]
     fn the_definitions_are_sound() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn rows_are_ranges() {
-        assert_eq!(parse_rows("0..20"), Ok(0..20));
-        assert_eq!(parse_rows("..20"), Ok(0..20));
-        assert_eq!(parse_rows("5.."), Ok(5..usize::MAX));
-        for text in ["5", "5..5", "9..5", "a..b", "-1..4"] {
-            assert!(parse_rows(text).unwrap_err().contains(text));
-        }
-        assert_eq!(parse_interval("-2..70.5"), Ok((-2.0, 70.5)));
-        for text in ["", "1", "..", "5..5", "9..5", "a..b", "0..inf", "NaN..1"] {
-            assert!(parse_interval(text).unwrap_err().contains(text));
-        }
-        for text in ["0", "-3", "NaN", "inf", "fast"] {
-            assert!(parse_rate(text).unwrap_err().contains(text));
-        }
     }
 
     #[test]

@@ -3,20 +3,30 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use shadowline_services::SERVICES;
 
-#[derive(Debug, Args)]
-#[command(after_help = "\
+/// What `up --help` ends with.
+fn after_up() -> String {
+    let tables: Vec<_> = SERVICES.iter().map(|it| format!("[{}]", it.key())).collect();
+    let tables = tables.join(", ");
+    format!(
+        "\
 Examples:
   shadowline up
   shadowline up --data-dir /var/lib/shadowline --config shadowline.toml
   shadowline up --set serving.http.listen=127.0.0.1:0
 
-A settings file has one table per service: [serving], [monitor_iforest], [monitor_knn], [metric_specs].
+A settings file has one table per service: {tables}.
 --print-config shows them all.
 
 Traces of all services go to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names (OTLP over gRPC, such as
 http://localhost:4317). The other variables are OpenTelemetry's own: OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG,
-OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_SDK_DISABLED.")]
+OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_SDK_DISABLED."
+    )
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = after_up())]
 pub struct UpArgs {
     /// Where everything is kept [default: .shadowline in the current directory]
     #[arg(long, value_name = "DIR")]

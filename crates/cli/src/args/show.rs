@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::ServerArgs;
+use super::servers::ServerArgs;
 
 /// List all, or show one.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]

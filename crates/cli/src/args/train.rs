@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{parse_interval, parse_rows};
+use super::parse::{parse_interval, parse_rows};
 
 #[derive(Debug, Subcommand)]
 pub enum TrainCommand {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use shadowline_services::SERVICES;
 use shadowline_stream::{Log, Topics};
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +29,7 @@ impl Deployment {
                 .await?
                 .map(|it| Self::Kafka(Box::new(it))),
             None => {
-                let config = Config::load(data_dir, None, &[])?;
+                let config = Config::load(SERVICES, data_dir, None, &[])?;
                 let running = Running::start(config, data_dir, Ports::OrAnyFree, stop).await?;
                 running.map(|it| Self::OneProcess(Box::new(it)))
             }

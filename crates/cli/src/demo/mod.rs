@@ -2,15 +2,16 @@
 
 mod audit;
 mod deployment;
+mod live;
 mod processes;
 mod report;
+mod say;
 mod story;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::Value;
 use shadowline_features::Table;
@@ -21,7 +22,9 @@ use tokio_util::sync::CancellationToken;
 
 use audit::Audit;
 use deployment::Deployment;
+use live::Live;
 use report::{Facts, Phase, Report};
+use say::Say;
 use story::{Prepared, Story};
 
 use crate::apply::{self, Applied};
@@ -95,23 +98,6 @@ async fn finish(
     if report.problems.is_empty() { Ok(()) } else { bail!("{}", report.problems.join("; ")) }
 }
 
-/// Says what happens: on standard output, or on standard error where that is for one JSON document.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Say {
-    json: bool,
-}
-
-impl Say {
-    pub(crate) fn line(self, text: impl AsRef<str>) -> anyhow::Result<()> {
-        if self.json {
-            eprintln!("{}", text.as_ref());
-            Ok(())
-        } else {
-            output::line(text)
-        }
-    }
-}
-
 /// Where everything is kept: the user's directory, or one that goes away with the program.
 #[derive(Debug)]
 enum DataDir {
@@ -160,7 +146,7 @@ impl<'a> Teller<'a> {
     ) -> anyhow::Result<Self> {
         let client = Client::new()?;
         let endpoints = deployment.endpoints();
-        let specs = SpecsApi::new(client.clone(), &endpoints.metric_specs.http);
+        let specs = SpecsApi::new(client.clone(), endpoints.metric_specs()?);
         Ok(Self { say, story, dir, endpoints, deployment, client, specs, stop })
     }
 
@@ -171,7 +157,7 @@ impl<'a> Teller<'a> {
         let audit = Audit::start(self.deployment.log(), self.deployment.topics()).await?;
         let since = clock::now();
         let predictor =
-            Predictor::connect(&self.endpoints.serving.grpc, self.story.name, None).await?;
+            Predictor::connect(self.endpoints.grpc("serving")?, self.story.name, None).await?;
 
         let live = Live::new(self.story);
         let (normal, _) =
@@ -248,8 +234,8 @@ impl<'a> Teller<'a> {
         }
         let watching = async {
             for (base, detector) in [
-                (&self.endpoints.monitor_iforest.http, self.story.forest_name()),
-                (&self.endpoints.monitor_knn.http, self.story.knn_name()),
+                (self.endpoints.http("monitor-iforest")?, self.story.forest_name()),
+                (self.endpoints.http("monitor-knn")?, self.story.knn_name()),
             ] {
                 while !self.watches(base, &detector).await? {
                     sleep(Duration::from_millis(20)).await;
@@ -288,7 +274,7 @@ impl<'a> Teller<'a> {
         live.phase(name, requests.len());
         let started = Instant::now();
         let calls = {
-            let watch = live.watch(self, audit);
+            let watch = live.watch(&self.specs, audit);
             let replay = predictor.replay(requests, Some(RATE), stop, |_| live.predicted());
             tokio::pin!(watch);
             tokio::select! {
@@ -375,88 +361,4 @@ impl<'a> Teller<'a> {
 
 fn answered(calls: &[Called]) -> Vec<String> {
     calls.iter().filter_map(|it| it.result.as_ref().ok().cloned()).collect()
-}
-
-/// The live summary on a terminal.
-struct Live {
-    forest: String,
-    knn: String,
-    specs: [String; 2],
-    bar: ProgressBar,
-    counts: ProgressBar,
-    all: MultiProgress,
-}
-
-impl Live {
-    fn new(story: &Story) -> Self {
-        let all = MultiProgress::new();
-        let bar = all.add(ProgressBar::new(0));
-        if let Ok(style) = ProgressStyle::with_template("{msg:12} {bar:40} {pos}/{len} predictions")
-        {
-            bar.set_style(style);
-        }
-        let counts = all.add(ProgressBar::new_spinner());
-        if let Ok(style) = ProgressStyle::with_template("             {msg}") {
-            counts.set_style(style);
-        }
-        Self {
-            forest: story.forest_name(),
-            knn: story.knn_name(),
-            specs: [story.forest_spec(), story.knn_spec()],
-            bar,
-            counts,
-            all,
-        }
-    }
-
-    fn phase(&self, name: &'static str, n_rows: usize) {
-        self.bar.set_message(name);
-        self.bar.set_length(n_rows as u64);
-        self.bar.set_position(0);
-    }
-
-    /// Prints something above the live lines.
-    fn above<T>(&self, print: impl FnOnce() -> T) -> T {
-        self.all.suspend(print)
-    }
-
-    fn predicted(&self) {
-        self.bar.inc(1);
-    }
-
-    /// Shows what has been seen on the topics, and what the metric specs have counted, twice a second.
-    async fn watch(&self, teller: &Teller<'_>, audit: &Audit) -> std::convert::Infallible {
-        let mut ticks = tokio::time::interval(Duration::from_millis(500));
-        loop {
-            ticks.tick().await;
-            if self.counts.is_hidden() {
-                continue;
-            }
-            let mut checks = Vec::new();
-            for spec in &self.specs {
-                checks.push(teller.specs.counts(spec, None).await.unwrap_or_default());
-            }
-            let [forest, knn] = checks.as_slice() else { continue };
-            let message = audit.look(|seen| {
-                format!(
-                    "shadowed {}  scored {} + {}  checked {} + {}  breaches {} + {}  alerts {}{}",
-                    seen.shadowed.len(),
-                    seen.n_scored(&self.forest),
-                    seen.n_scored(&self.knn),
-                    forest.total,
-                    knn.total,
-                    forest.breach,
-                    knn.breach,
-                    seen.n_firings(),
-                    if seen.is_firing() { ", firing" } else { "" }
-                )
-            });
-            self.counts.set_message(message);
-        }
-    }
-
-    fn finish(&self) {
-        self.bar.finish_and_clear();
-        self.counts.finish_and_clear();
-    }
 }

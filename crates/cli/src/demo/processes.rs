@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
+use shadowline_services::{Descriptor, Need, SERVICES};
 use shadowline_stream::{Log, LogConfig, Topics};
 use tokio::fs::File;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -18,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::endpoints::{self, Endpoints, HttpEndpoint, ServingEndpoint};
+use crate::endpoints::{self, Endpoint, Endpoints};
 use crate::up::{self, DataDirLock};
 
 const REACHABLE_WITHIN: Duration = Duration::from_secs(10);
@@ -69,37 +70,18 @@ impl Processes {
         let topics = Topics::with_prefix(prefix.as_str())?;
         // New topics, so new databases and spools: what an earlier run has kept speaks of other topics.
         let run_dir = data_dir.join(prefix.trim_end_matches('.'));
-        let at = |part: &str| run_dir.join(part).display().to_string();
-        let http = ("http.listen", "127.0.0.1:0".to_owned());
-        let packages = |service: &str| {
-            let group = ("group", format!("{prefix}{service}"));
-            vec![http.clone(), group, ("packages_dir", at(&format!("{service}/packages")))]
-        };
-        let mut serving = vec![http.clone(), ("grpc.listen", "127.0.0.1:0".to_owned())];
-        serving.push(("data_dir", at("serving")));
-        let mut specs = vec![http.clone(), ("group", format!("{prefix}metric-specs"))];
-        specs.push(("store", at("metric-specs.sqlite")));
-        let common = [
-            ("log.kind", "kafka".to_owned()),
-            ("log.bootstrap_servers", bootstrap_servers.to_owned()),
-            ("topics.prefix", prefix.clone()),
-            ("telemetry.format", "json".to_owned()),
-        ];
         let mut children = Vec::new();
         let mut addresses = Vec::new();
-        for (name, own) in [
-            ("serving", serving),
-            ("monitor-iforest", packages("monitor-iforest")),
-            ("monitor-knn", packages("monitor-knn")),
-            ("metric-specs", specs),
-        ] {
-            let (process, ports) = spawn(name, &run_dir, common.iter().chain(&own)).await?;
+        for service in SERVICES {
+            let settings = settings_of(service, bootstrap_servers, &prefix, &run_dir);
+            let (process, ports) = spawn(service, &run_dir, &settings).await?;
             children.push(process);
-            addresses.push((name, ports));
+            addresses.push((*service, ports));
         }
         let mut known = Vec::new();
         let deadline = Instant::now() + PORTS_WITHIN;
-        for (name, ports) in addresses {
+        for (service, ports) in addresses {
+            let name = service.name;
             let waited = tokio::select! {
                 waited = timeout_at(deadline, ports) => waited,
                 () = stop.cancelled() => return Ok(None),
@@ -110,21 +92,11 @@ impl Processes {
                 let file = file.map(|it| it.to_string()).unwrap_or_default();
                 bail!("service {name} did not say where it listens; see `{file}`");
             };
-            known.push(ports);
+            let url = |address: String| format!("http://{address}");
+            let http = ports.http.context("a service did not say where it listens")?;
+            known.push((service, Endpoint { grpc: ports.grpc.map(url), http: url(http) }));
         }
-        let [serving, iforest, knn, specs] = known.as_slice() else {
-            bail!("not every service said where it listens");
-        };
-        let url = |address: &Option<String>| {
-            let address = address.as_ref().context("a service did not say where it listens")?;
-            anyhow::Ok(format!("http://{address}"))
-        };
-        let endpoints = Endpoints {
-            serving: ServingEndpoint { grpc: url(&serving.grpc)?, http: url(&serving.http)? },
-            monitor_iforest: HttpEndpoint { http: url(&iforest.http)? },
-            monitor_knn: HttpEndpoint { http: url(&knn.http)? },
-            metric_specs: HttpEndpoint { http: url(&specs.http)? },
-        };
+        let endpoints = Endpoints::new(known);
         let mut processes =
             Self { endpoints: endpoints.clone(), log, topics, children, _lock: lock };
         tokio::select! {
@@ -192,14 +164,41 @@ impl Processes {
     }
 }
 
-async fn spawn(
-    name: &'static str,
+/// What a service is set to: this cluster, free ports, and a group, topics and data of this run.
+fn settings_of(
+    service: &Descriptor,
+    bootstrap_servers: &str,
+    prefix: &str,
     run_dir: &Path,
-    settings: impl Iterator<Item = &(&'static str, String)>,
+) -> Vec<(&'static str, String)> {
+    let any_port = || "127.0.0.1:0".to_owned();
+    let mut settings = vec![("telemetry.format", "json".to_owned()), ("http.listen", any_port())];
+    if service.needs(Need::Log) {
+        settings.push(("log.kind", "kafka".to_owned()));
+        settings.push(("log.bootstrap_servers", bootstrap_servers.to_owned()));
+        settings.push(("topics.prefix", prefix.to_owned()));
+    }
+    if service.grpc.is_some() {
+        settings.push(("grpc.listen", any_port()));
+    }
+    if service.has_group {
+        settings.push(("group", format!("{prefix}{}", service.name)));
+    }
+    if let Some(keeps) = service.keeps {
+        settings.push((keeps.setting, run_dir.join(keeps.place).display().to_string()));
+    }
+    settings
+}
+
+async fn spawn(
+    service: &'static Descriptor,
+    run_dir: &Path,
+    settings: &[(&'static str, String)],
 ) -> anyhow::Result<(Process, oneshot::Receiver<Addresses>)> {
+    let name = service.name;
     let program = std::env::current_exe()
         .context("find this program's own file")?
-        .with_file_name(format!("shadowline-{name}"));
+        .with_file_name(service.program);
     let log_dir = run_dir.join("logs");
     std::fs::create_dir_all(&log_dir)
         .with_context(|| format!("make directory `{}`", log_dir.display()))?;
@@ -226,7 +225,7 @@ async fn spawn(
     let file =
         File::create(&log_file).await.with_context(|| format!("write `{}`", log_file.display()))?;
     let (found, addresses) = oneshot::channel();
-    let expects_grpc = name == "serving";
+    let expects_grpc = service.grpc.is_some();
     tokio::spawn(async move {
         if let Err(error) = keep_log(stderr, file, expects_grpc, found).await {
             tracing::warn!(name, %error, "log of a service");

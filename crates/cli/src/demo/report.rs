@@ -5,11 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
+use shadowline_services::SERVICES;
 use shadowline_wire::event::AlertState;
 use tokio::time::Instant;
 
-use super::Say;
 use super::audit::{AlertSeen, Audit};
+use super::say::Say;
 use super::story::{Prepared, Story};
 use crate::apply::Applied;
 use crate::endpoints::Endpoints;
@@ -231,10 +232,10 @@ impl Report {
     }
 
     fn print_links(&self, say: &Say, endpoints: &Endpoints) -> anyhow::Result<()> {
-        let specs = &endpoints.metric_specs.http;
+        let specs = endpoints.metric_specs()?;
         say.line("\nTo open:")?;
-        let serving = &endpoints.serving.http;
-        let watching = format!("{}/v1/watching", endpoints.monitor_knn.http);
+        let serving = endpoints.http("serving")?;
+        let watching = format!("{}/v1/watching", endpoints.http("monitor-knn")?);
         for (url, what) in [
             (format!("{specs}/docs"), "the REST interface of the metric specs"),
             (format!("{specs}/v1/alerts"), "where every alert stands"),
@@ -244,7 +245,7 @@ impl Report {
         ] {
             say.line(format!("  {url:40}  {what}"))?;
         }
-        let at = if *endpoints == Endpoints::of_host("127.0.0.1") {
+        let at = if *endpoints == Endpoints::of_host(SERVICES, "127.0.0.1") {
             String::new()
         } else {
             format!(" --endpoints {}/{}", self.data_dir, crate::endpoints::FILE)

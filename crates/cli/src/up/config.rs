@@ -3,73 +3,102 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use serde::{Deserialize, Serialize};
-use shadowline_service::settings::Layers;
+use shadowline_service::settings::{self, Layers};
 use shadowline_service::telemetry;
+use shadowline_services::{Descriptor, Need, Settings, Table};
 use shadowline_stream::Topics;
 
 /// Settings of `shadowline up`: one table per service, and the log output of the process.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Config {
-    pub(crate) serving: shadowline_serving::Config,
-    pub(crate) monitor_iforest: shadowline_monitor_iforest::Config,
-    pub(crate) monitor_knn: shadowline_monitor_knn::Config,
-    pub(crate) metric_specs: shadowline_metric_specs::Config,
-    #[serde(default)]
+#[derive(Debug)]
+pub struct Config {
+    /// In the order of the table of services.
+    pub(crate) services: Vec<(&'static Descriptor, Box<dyn Settings>)>,
     pub(crate) telemetry: telemetry::Settings,
 }
 
-/// The tables of the services.
-const SERVICES: [&str; 4] = ["serving", "monitor_iforest", "monitor_knn", "metric_specs"];
+/// The table of the log output.
+const TELEMETRY: &str = "telemetry";
 
 impl Config {
     /// Defaults with everything below one directory, then a file, the environment and flags.
-    pub(crate) fn load(
+    pub fn load(
+        table: Table,
         data_dir: &Path,
         file: Option<&Path>,
         flags: &[String],
     ) -> anyhow::Result<Self> {
-        let mut layers = Layers::defaults(&own_defaults(data_dir)?)?
-            .defaults_in("serving", shadowline_serving::DEFAULTS)?
-            .defaults_in("monitor_iforest", shadowline_monitor_iforest::DEFAULTS)?
-            .defaults_in("monitor_knn", shadowline_monitor_knn::DEFAULTS)?
-            .defaults_in("metric_specs", shadowline_metric_specs::DEFAULTS)?
-            .file(file)?
-            .environment(std::env::vars_os())
-            .flags(flags)?;
+        let mut layers = Layers::defaults(&own_defaults(table, data_dir)?)?;
+        for service in table {
+            layers = layers.defaults_in(&service.key(), service.defaults)?;
+        }
+        let mut layers = layers.file(file)?.environment(std::env::vars_os()).flags(flags)?;
         // In one process there is one log, and it is below the data directory.
         let log_dir = path_text(&data_dir.join("log"))?;
-        for service in SERVICES {
-            let log = |key: &str| format!("{service}.log.{key}");
+        for service in table.iter().filter(|it| it.needs(Need::Log)) {
+            let log = |key: &str| format!("{}.log.{key}", service.key());
             layers = layers.set("`shadowline up`", &log("kind"), "embedded").set(
                 "`shadowline up`",
                 &log("dir"),
                 &log_dir,
             );
         }
-        let config: Self = layers.extract()?;
-        config.check()?;
+        let config = Self::extract(table, &layers)?;
+        config.validate()?;
         Ok(config)
     }
 
-    /// The topics that all services use.
-    pub(crate) fn topics(&self) -> &Topics {
-        &self.serving.topics.prefix
+    /// Takes every service's settings out of the layers. What is wrong is found in the order of the keys, so that the
+    /// same error is said whichever order the services have.
+    fn extract(table: Table, layers: &Layers) -> anyhow::Result<Self> {
+        let mut services: Vec<(&'static Descriptor, Box<dyn Settings>)> = Vec::new();
+        let mut telemetry = telemetry::Settings::default();
+        for key in layers.keys()? {
+            if key == TELEMETRY {
+                telemetry = layers.extract_in(TELEMETRY)?;
+                continue;
+            }
+            let Some(service) = table.iter().copied().find(|it| it.key() == key) else {
+                let mut known: Vec<_> = table.iter().map(|it| it.key()).collect();
+                known.push(TELEMETRY.to_owned());
+                let known: Vec<_> = known.iter().map(String::as_str).collect();
+                return Err(layers.unknown(&key, &known).into());
+            };
+            services.push((service, service.settings(layers, Some(&key))?));
+        }
+        services.sort_by_key(|(service, _)| table.iter().position(|it| it.name == service.name));
+        Ok(Self { services, telemetry })
     }
 
-    fn check(&self) -> anyhow::Result<()> {
-        self.serving.check()?;
-        let expected = self.topics().prefix();
-        for (service, topics) in [
-            ("monitor_iforest", &self.monitor_iforest.topics.prefix),
-            ("monitor_knn", &self.monitor_knn.topics.prefix),
-            ("metric_specs", &self.metric_specs.topics.prefix),
-        ] {
-            if topics.prefix() != expected {
+    /// The topics that all services use.
+    pub(crate) fn topics(&self) -> Topics {
+        let topics = self.services.iter().find_map(|(_, settings)| settings.topics());
+        topics.cloned().unwrap_or_default()
+    }
+
+    /// Prints the settings as the TOML file that would give them, with secrets masked.
+    pub fn print(&self) -> anyhow::Result<String> {
+        let mut tables = toml::Table::new();
+        for (service, settings) in &self.services {
+            tables.insert(service.key(), settings.to_toml()?.into());
+        }
+        tables.insert(TELEMETRY.to_owned(), settings::to_toml(&self.telemetry)?.into());
+        Ok(settings::print(&tables)?)
+    }
+
+    fn validate(&self) -> anyhow::Result<()> {
+        for (_, settings) in &self.services {
+            settings.validate()?;
+        }
+        let mut first: Option<(&str, &Topics)> = None;
+        for (service, settings) in &self.services {
+            let Some(topics) = settings.topics() else { continue };
+            let (other, expected) = *first.get_or_insert((service.name, topics));
+            if topics.prefix() != expected.prefix() {
                 bail!(
-                    "setting `{service}.topics.prefix` is `{}`; expected `{expected}`, as in `serving`",
-                    topics.prefix()
+                    "setting `{}.topics.prefix` is `{}`; expected `{}`, as in `{other}`",
+                    service.key(),
+                    topics.prefix(),
+                    expected.prefix()
                 );
             }
         }
@@ -77,22 +106,22 @@ impl Config {
     }
 }
 
-/// What differs from the services' own defaults.
-fn own_defaults(data_dir: &Path) -> anyhow::Result<String> {
-    let at = |part: &str| path_text(&data_dir.join(part)).map(toml_string);
-    Ok(format!(
-        "[serving]\ndata_dir = {}\n\
-         [serving.grpc]\nlisten = '127.0.0.1:8001'\n\
-         [serving.http]\nlisten = '127.0.0.1:8000'\n\
-         [monitor_iforest]\npackages_dir = {}\n\
-         [monitor_knn]\npackages_dir = {}\n\
-         [metric_specs]\nstore = {}\n\
-         [telemetry]\nfilter = 'warn'\n",
-        at("serving")?,
-        at("monitor-iforest/packages")?,
-        at("monitor-knn/packages")?,
-        at("metric-specs.sqlite")?,
-    ))
+/// What differs from the services' own defaults: data below one directory, and ports for this machine only.
+fn own_defaults(table: Table, data_dir: &Path) -> anyhow::Result<String> {
+    let mut toml = String::new();
+    for service in table {
+        let key = service.key();
+        if let Some(keeps) = service.keeps {
+            let place = toml_string(path_text(&data_dir.join(keeps.place))?);
+            toml += &format!("{key}.{} = {place}\n", keeps.setting);
+        }
+        for (protocol, port) in [("grpc", service.grpc), ("http", Some(service.http))] {
+            if let Some(port) = port {
+                toml += &format!("{key}.{protocol}.listen = '127.0.0.1:{port}'\n");
+            }
+        }
+    }
+    Ok(format!("{toml}{TELEMETRY}.filter = 'warn'\n"))
 }
 
 fn path_text(path: &Path) -> anyhow::Result<String> {
@@ -103,4 +132,55 @@ fn path_text(path: &Path) -> anyhow::Result<String> {
 
 fn toml_string(text: String) -> String {
     serde_json::Value::String(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use shadowline_services::SERVICES;
+
+    use super::*;
+
+    fn load(flags: &[&str]) -> anyhow::Result<Config> {
+        let flags: Vec<_> = flags.iter().map(|it| (*it).to_owned()).collect();
+        Config::load(SERVICES, Path::new("/data"), None, &flags)
+    }
+
+    #[test]
+    fn everything_is_below_the_data_directory_and_on_this_machine() {
+        let config = load(&[]).unwrap();
+        let printed: toml::Table = config.print().unwrap().parse().unwrap();
+        for (service, settings) in &config.services {
+            let table = &printed[&service.key()];
+            let keeps = service.keeps.unwrap();
+            let kept = table[keeps.setting].as_str().unwrap().trim_start_matches("sqlite://");
+            assert_eq!(kept, format!("/data/{}", keeps.place));
+            assert_eq!(table["log"]["dir"].as_str(), Some("/data/log"));
+            assert_eq!(settings.http().listen, format!("127.0.0.1:{}", service.http));
+        }
+        assert_eq!(printed["serving"]["grpc"]["listen"].as_str(), Some("127.0.0.1:8001"));
+        assert_eq!(printed["telemetry"]["filter"].as_str(), Some("warn"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_table() {
+        let refused = |flag: &str| load(&[flag]).unwrap_err().to_string();
+        assert_eq!(
+            refused("servng.http.listen=1"),
+            "flag `--set servng.http.listen`: unknown key `servng`; did you mean `serving`?"
+        );
+        assert_eq!(
+            refused("monitor_knn.http.listn=1"),
+            "flag `--set monitor_knn.http.listn`: unknown key `monitor_knn.http.listn`; did you mean `listen`?"
+        );
+        assert_eq!(
+            refused("monitor_knn.topics.prefix=other."),
+            "setting `monitor_knn.topics.prefix` is `other.`; expected `shadowline.`, as in `serving`"
+        );
+        assert_eq!(
+            refused("serving.topics.partitions=0"),
+            "setting `topics.partitions` is 0; expected at least 1"
+        );
+        let error = refused("telemetry.filter=[");
+        assert!(error.contains("`telemetry.filter`"), "{error}");
+    }
 }

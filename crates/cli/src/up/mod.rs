@@ -7,14 +7,16 @@ mod running;
 use std::path::Path;
 
 use anyhow::Context;
-use shadowline_service::{settings, shutdown, telemetry, traces};
+use shadowline_service::{shutdown, telemetry, traces};
+use shadowline_services::SERVICES;
 
-pub(crate) use config::Config;
+pub use config::Config;
 pub(crate) use lock::DataDirLock;
-pub(crate) use running::{Ports, Running, all_ready};
+pub(crate) use running::all_ready;
+pub use running::{Ports, Running};
 
 use crate::args::UpArgs;
-use crate::endpoints::Endpoints;
+use crate::endpoints::{Endpoint, Endpoints};
 use crate::output;
 
 /// Where everything is kept unless the user says otherwise.
@@ -25,9 +27,9 @@ pub(crate) async fn run(args: &UpArgs) -> anyhow::Result<()> {
     // Absolute, so that what is printed can be used from anywhere.
     let data_dir = std::path::absolute(data_dir)
         .with_context(|| format!("--data-dir `{}`", data_dir.display()))?;
-    let config = Config::load(&data_dir, args.config.as_deref(), &args.set)?;
+    let config = Config::load(SERVICES, &data_dir, args.config.as_deref(), &args.set)?;
     if args.print_config {
-        return output::line(settings::print(&config)?.trim_end());
+        return output::line(config.print()?.trim_end());
     }
     telemetry::init("shadowline", &config.telemetry);
     let traces = traces::start("shadowline", env!("CARGO_PKG_VERSION"));
@@ -52,9 +54,11 @@ async fn run_services(config: Config, data_dir: &Path) -> anyhow::Result<()> {
 }
 
 fn print_ready(endpoints: &Endpoints, data_dir: &Path) -> anyhow::Result<()> {
-    output::line(format!("serving          gRPC  {}", endpoints.serving.grpc))?;
-    for (name, url) in endpoints.all_http() {
-        output::line(format!("{name:15}  HTTP  {url}"))?;
+    for (name, Endpoint { grpc, http }) in endpoints.all() {
+        if let Some(grpc) = grpc {
+            output::line(format!("{name:15}  gRPC  {grpc}"))?;
+        }
+        output::line(format!("{name:15}  HTTP  {http}"))?;
     }
     output::line(format!("data             {}", data_dir.display()))?;
     output::line("ready; Ctrl-C stops")

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use shadowline_service::http::HttpSettings;
+use shadowline_services::Listeners;
 use shadowline_stream::{Log, LogConfig, Topics};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::Config;
 use super::lock::DataDirLock;
 use crate::client::Client;
-use crate::endpoints::{self, Endpoints, HttpEndpoint, ServingEndpoint};
+use crate::endpoints::{self, Endpoint, Endpoints};
 
 /// How long the services may take until they are ready; a large log takes its time to be opened.
 const READY_WITHIN: Duration = Duration::from_secs(120);
@@ -24,7 +25,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(30);
 
 /// What is done about a port that somebody else has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ports {
+pub enum Ports {
     /// It is an error.
     AsSet,
     /// Any free one will do.
@@ -33,7 +34,7 @@ pub(crate) enum Ports {
 
 /// Every service, running in this process.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub struct Running {
     endpoints: Endpoints,
     endpoints_file: PathBuf,
     log: Log,
@@ -52,7 +53,7 @@ struct Service {
 
 impl Running {
     /// Starts every service and waits until all are ready; none if a stop came first.
-    pub(crate) async fn start(
+    pub async fn start(
         config: Config,
         data_dir: &Path,
         ports: Ports,
@@ -61,48 +62,35 @@ impl Running {
         let lock = DataDirLock::take(data_dir)?;
         let endpoints_file = data_dir.join(endpoints::FILE);
         remove(&endpoints_file)?;
-        let topics = config.topics().clone();
-        let serving_grpc = bind(&config.serving.grpc, ports).await?;
-        let serving_http = bind(&config.serving.http, ports).await?;
-        let iforest = bind(&config.monitor_iforest.http, ports).await?;
-        let knn = bind(&config.monitor_knn.http, ports).await?;
-        let metric_specs = bind(&config.metric_specs.http, ports).await?;
-        let endpoints = Endpoints {
-            serving: ServingEndpoint { grpc: url(&serving_grpc)?, http: url(&serving_http)? },
-            monitor_iforest: HttpEndpoint { http: url(&iforest)? },
-            monitor_knn: HttpEndpoint { http: url(&knn)? },
-            metric_specs: HttpEndpoint { http: url(&metric_specs)? },
-        };
+        let topics = config.topics();
+        // Every port before the first service, so that one that is taken stops them all.
+        let mut bound = Vec::new();
+        let mut endpoints = Vec::new();
+        for (service, settings) in config.services {
+            let grpc = match settings.grpc() {
+                Some(settings) => Some(bind(settings, ports).await?),
+                None => None,
+            };
+            let listeners = Listeners { http: bind(settings.http(), ports).await?, grpc };
+            let grpc = listeners.grpc.as_ref().map(url).transpose()?;
+            endpoints.push((service, Endpoint { grpc, http: url(&listeners.http)? }));
+            bound.push((service, settings, listeners));
+        }
         let log = Log::open(&LogConfig::embedded(data_dir.join("log"))).await?;
         let mut running = Self {
-            endpoints,
+            endpoints: Endpoints::new(endpoints),
             endpoints_file,
             log: log.clone(),
             topics,
             services: Vec::new(),
             _lock: lock,
         };
-        let Config { serving, monitor_iforest, monitor_knn, metric_specs: specs, .. } = config;
-        running.spawn("serving", {
-            let log = log.clone();
-            async move |stop| {
-                Ok(shadowline_serving::serve(serving, log, serving_grpc, serving_http, stop)
-                    .await?)
-            }
-        });
-        running.spawn("monitor-iforest", {
-            let log = log.clone();
-            async move |stop| {
-                Ok(shadowline_monitor_iforest::serve(monitor_iforest, log, iforest, stop).await?)
-            }
-        });
-        running.spawn("monitor-knn", {
-            let log = log.clone();
-            async move |stop| Ok(shadowline_monitor_knn::serve(monitor_knn, log, knn, stop).await?)
-        });
-        running.spawn("metric-specs", async move |stop| {
-            Ok(shadowline_metric_specs::serve(specs, log, metric_specs, stop).await?)
-        });
+        for (service, settings, listeners) in bound {
+            let stop = CancellationToken::new();
+            let task = tokio::spawn(settings.serve(log.clone(), listeners, stop.clone()));
+            running.services.push(Service { name: service.name, stop, task });
+        }
+        drop(log);
         let endpoints = running.endpoints.clone();
         let ready = tokio::select! {
             ready = all_ready(&endpoints) => ready.map(|()| true),
@@ -125,22 +113,22 @@ impl Running {
     }
 
     /// Where the services are.
-    pub(crate) fn endpoints(&self) -> &Endpoints {
+    pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints
     }
 
     /// The log that all services share.
-    pub(crate) fn log(&self) -> &Log {
+    pub fn log(&self) -> &Log {
         &self.log
     }
 
     /// The names of the topics.
-    pub(crate) fn topics(&self) -> &Topics {
+    pub fn topics(&self) -> &Topics {
         &self.topics
     }
 
     /// Waits until a service ends that nobody has stopped; says which, and why.
-    pub(crate) async fn ended(&mut self) -> anyhow::Error {
+    pub async fn ended(&mut self) -> anyhow::Error {
         let ends = self.services.iter_mut().map(|service| {
             let name = service.name;
             Box::pin(async move { (name, (&mut service.task).await) })
@@ -157,7 +145,7 @@ impl Running {
     ///
     /// # Errors
     /// What the first service has to say that did not stop as it should.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+    pub async fn stop(mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + STOP_WITHIN;
         let mut result = remove(&self.endpoints_file);
         for Service { name, stop, mut task } in std::mem::take(&mut self.services) {
@@ -172,15 +160,6 @@ impl Running {
             result = result.and(stopped);
         }
         result
-    }
-
-    fn spawn<F>(&mut self, name: &'static str, serve: impl FnOnce(CancellationToken) -> F)
-    where
-        F: Future<Output = anyhow::Result<()>> + Send + 'static,
-    {
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(serve(stop.clone()));
-        self.services.push(Service { name, stop, task });
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use shadowline_services::SERVICES;
 use shadowline_stream::{Log, LogConfig, Received, Topics};
 use shadowline_testkit::Program;
 use tempfile::TempDir;
@@ -20,14 +21,15 @@ pub(crate) const SPECS: [(&str, &str); 2] =
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const WATCHING_WITHIN: Duration = Duration::from_secs(60);
-const SERVICES: [&str; 4] = ["serving", "monitor-iforest", "monitor-knn", "metric-specs"];
 
-/// The ports of one machine on which everything listens, before and after a kill.
+/// The ports of one machine on which everything listens, before and after a kill, in the order of [`SERVICES`].
+#[derive(Debug)]
+struct Ports(Vec<ServicePorts>);
+
 #[derive(Debug, Clone, Copy)]
-struct Ports {
-    grpc: u16,
-    /// In the order of [`SERVICES`].
-    http: [u16; 4],
+struct ServicePorts {
+    grpc: Option<u16>,
+    http: u16,
 }
 
 /// The programs, and the log they share.
@@ -91,11 +93,12 @@ impl Fleet {
     }
 
     pub(crate) fn serving_grpc(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports.grpc)
+        let grpc = self.ports.0[service_idx("serving")].grpc.expect("serving speaks gRPC");
+        format!("http://127.0.0.1:{grpc}")
     }
 
-    pub(crate) fn base(&self, service_idx: usize) -> String {
-        format!("http://127.0.0.1:{}", self.ports.http[service_idx])
+    pub(crate) fn base(&self, service: &str) -> String {
+        format!("http://127.0.0.1:{}", self.ports.0[service_idx(service)].http)
     }
 
     /// Trains a target model and both detectors on rows, installs them with a spec each, and waits until they watch.
@@ -157,8 +160,8 @@ impl Fleet {
             "neighbours/serving.yaml",
             "specs.yaml",
         ]);
-        for (service_idx, (_, monitor)) in [1, 2].into_iter().zip(SPECS) {
-            let url = format!("{}/v1/watching", self.base(service_idx));
+        for (service, (_, monitor)) in ["monitor-iforest", "monitor-knn"].into_iter().zip(SPECS) {
+            let url = format!("{}/v1/watching", self.base(service));
             let what = format!("{monitor} to watch");
             shadowline_testkit::wait_for(&what, WATCHING_WITHIN, async || {
                 self.get_url(&url)
@@ -171,19 +174,16 @@ impl Fleet {
 
     /// Runs a command that asks the services, and returns what it prints.
     pub(crate) fn ask(&self, args: &[&str]) -> String {
-        let [serving, forest, neighbours, specs] = [0, 1, 2, 3].map(|it| self.base(it));
-        let servers = [
-            "--serving-url",
-            &serving,
-            "--serving-grpc-url",
-            &self.serving_grpc(),
-            "--monitor-iforest-url",
-            &forest,
-            "--monitor-knn-url",
-            &neighbours,
-            "--metric-specs-url",
-            &specs,
-        ];
+        let mut servers = Vec::new();
+        for (service, ports) in SERVICES.iter().zip(&self.ports.0) {
+            servers.push(format!("--{}-url", service.name));
+            servers.push(format!("http://127.0.0.1:{}", ports.http));
+            if let Some(grpc) = ports.grpc {
+                servers.push(format!("--{}-grpc-url", service.name));
+                servers.push(format!("http://127.0.0.1:{grpc}"));
+            }
+        }
+        let servers: Vec<_> = servers.iter().map(String::as_str).collect();
         self.shadowline(&[args, &servers].concat())
     }
 
@@ -214,30 +214,22 @@ impl Fleet {
             Kind::OneProcess => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_shadowline"));
                 command.arg("up").arg("--data-dir").arg(dir.join("data"));
-                set.push(listen("serving.grpc.listen", self.ports.grpc));
-                let tables = ["serving", "monitor_iforest", "monitor_knn", "metric_specs"];
-                for (table, port) in tables.into_iter().zip(self.ports.http) {
-                    set.push(listen(&format!("{table}.http.listen"), port));
+                for (service, ports) in SERVICES.iter().zip(&self.ports.0) {
+                    let key = service.key();
+                    set.push(listen(&format!("{key}.http.listen"), ports.http));
+                    set.extend(ports.grpc.map(|it| listen(&format!("{key}.grpc.listen"), it)));
                 }
                 (command, "up")
             }
             Kind::Processes { bootstrap_servers } => {
-                let name = SERVICES[victim];
+                let (service, ports) = (SERVICES[victim], self.ports.0[victim]);
                 set.push("log.kind=kafka".to_owned());
                 set.push(format!("log.bootstrap_servers={bootstrap_servers}"));
-                set.push(listen("http.listen", self.ports.http[victim]));
-                let data = dir.join(name);
-                match name {
-                    "serving" => {
-                        set.push(listen("grpc.listen", self.ports.grpc));
-                        set.push(format!("data_dir={}", data.display()));
-                    }
-                    "metric-specs" => {
-                        set.push(format!("store={}", data.join("store.db").display()))
-                    }
-                    _ => set.push(format!("packages_dir={}", data.display())),
-                }
-                (Command::new(program(name)), name)
+                set.push(listen("http.listen", ports.http));
+                set.extend(ports.grpc.map(|it| listen("grpc.listen", it)));
+                let keeps = service.keeps.expect("every service keeps something");
+                set.push(format!("{}={}", keeps.setting, dir.join(keeps.place).display()));
+                (Command::new(program(service.program)), service.name)
             }
         };
         for set in set {
@@ -248,8 +240,8 @@ impl Fleet {
     }
 
     async fn all_ready(&self) {
-        for (service_idx, name) in SERVICES.iter().enumerate() {
-            let url = format!("{}/readyz", self.base(service_idx));
+        for name in SERVICES.iter().map(|it| it.name) {
+            let url = format!("{}/readyz", self.base(name));
             let what =
                 format!("{name} to be ready; what it said is in {}", self.dir.path().display());
             shadowline_testkit::wait_for(&what, READY_WITHIN, async || {
@@ -261,7 +253,7 @@ impl Fleet {
 
     /// Asks metric-specs; nothing if it does not answer well.
     pub(crate) async fn get(&self, path: &str) -> Option<Value> {
-        self.get_url(&format!("{}{path}", self.base(3))).await
+        self.get_url(&format!("{}{path}", self.base("metric-specs"))).await
     }
 
     async fn get_url(&self, url: &str) -> Option<Value> {
@@ -312,18 +304,31 @@ impl Fleet {
 impl Ports {
     fn free() -> Self {
         // All are held until all are known, so that they differ.
-        let held: Vec<TcpListener> =
-            (0..5).map(|_| TcpListener::bind("127.0.0.1:0").expect("bind a port")).collect();
-        let ports: Vec<u16> =
-            held.iter().map(|it| it.local_addr().expect("its address").port()).collect();
-        Self { grpc: ports[0], http: [ports[1], ports[2], ports[3], ports[4]] }
+        let mut held = Vec::new();
+        let mut free = || {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("bind a port");
+            let port = listener.local_addr().expect("its address").port();
+            held.push(listener);
+            port
+        };
+        Self(
+            SERVICES
+                .iter()
+                .map(|it| ServicePorts { grpc: it.grpc.map(|_| free()), http: free() })
+                .collect(),
+        )
     }
 }
 
+/// The place of a service in the table.
+fn service_idx(name: &str) -> usize {
+    SERVICES.iter().position(|it| it.name == name).expect("a service of the table")
+}
+
 /// A service's binary, which is built beside the program `shadowline`.
-fn program(service: &str) -> PathBuf {
+fn program(name: &str) -> PathBuf {
     let shadowline = Path::new(env!("CARGO_BIN_EXE_shadowline"));
-    let path = shadowline.with_file_name(format!("shadowline-{service}"));
+    let path = shadowline.with_file_name(name);
     assert!(
         path.exists(),
         "{} is not built; `cargo build --release --workspace --bins` does",

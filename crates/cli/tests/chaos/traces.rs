@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use serde_json::Value;
+use shadowline_services::SERVICES;
 use shadowline_testkit::wait_for;
 use shadowline_testkit_stack::{CollectedSpan, KafkaNode, TraceCollector};
 use shadowline_wire::serving::prediction_service_client::PredictionServiceClient;
@@ -82,16 +83,22 @@ async fn follow(
         assert_eq!(span.service, service_name(service), "{span:?}");
     }
     // Before another request takes the place of this one in a bucket.
-    for (service_idx, family) in [
-        (0, "shadowline_predict_duration_seconds_bucket"),
-        (1, "shadowline_monitor_delay_seconds_bucket"),
-        (2, "shadowline_monitor_delay_seconds_bucket"),
-        (3, "shadowline_alert_delay_seconds_bucket"),
+    for (service, family) in [
+        ("serving", "shadowline_predict_duration_seconds_bucket"),
+        ("monitor-iforest", "shadowline_monitor_delay_seconds_bucket"),
+        ("monitor-knn", "shadowline_monitor_delay_seconds_bucket"),
+        ("metric-specs", "shadowline_alert_delay_seconds_bucket"),
     ] {
-        wait_for_exemplar(&fleet, service_idx, family, SAMPLED).await;
+        wait_for_exemplar(&fleet, service, family, SAMPLED).await;
     }
     predict_by_rest(&fleet, &traffic::near_row(3)).await;
-    wait_for_exemplar(&fleet, 0, "shadowline_http_request_duration_seconds_bucket", BY_REST).await;
+    wait_for_exemplar(
+        &fleet,
+        "serving",
+        "shadowline_http_request_duration_seconds_bucket",
+        BY_REST,
+    )
+    .await;
     batches_link_to_their_records(&mut client, collector).await;
 
     status_shows_every_service(&fleet).await;
@@ -253,9 +260,9 @@ fn assert_attributes(span: &CollectedSpan, expected: &[(&str, &str)]) {
 }
 
 /// Waits until a histogram names a trace, for those who ask for OpenMetrics; others do not see it.
-async fn wait_for_exemplar(fleet: &Fleet, service_idx: usize, family: &str, trace_id: &str) {
+async fn wait_for_exemplar(fleet: &Fleet, service: &str, family: &str, trace_id: &str) {
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let url = format!("{}/metrics", fleet.base(service_idx));
+    let url = format!("{}/metrics", fleet.base(service));
     let exemplar = format!("# {{trace_id=\"{trace_id}\"}}");
     wait_for(&format!("an exemplar of {family}"), PATIENCE, async || {
         let request = http.get(&url).header("accept", "application/openmetrics-text");
@@ -302,7 +309,7 @@ async fn batches_link_to_their_records(
 async fn predict_by_rest(fleet: &Fleet, [a, b, c]: &[f64; 3]) {
     let http = reqwest::Client::builder().no_proxy().build().expect("it is there");
     let answer = http
-        .post(format!("{}/v1/models/target:predict", fleet.base(0)))
+        .post(format!("{}/v1/models/target:predict", fleet.base("serving")))
         .header("traceparent", format!("00-{BY_REST}-{CALLER}-01"))
         .body(format!("{{\"a\": {a}, \"b\": {b}, \"c\": {c}}}"))
         .send()
@@ -320,9 +327,12 @@ async fn status_shows_every_service(fleet: &Fleet) {
         let services = status["services"].as_array().expect("it is there");
         services.iter().map(|it| it["consumers"][0]["lag_records"].as_u64()).collect()
     };
-    wait_for("everything to be read", PATIENCE, async || lags(&status()) == [Some(0); 4]).await;
+    wait_for("everything to be read", PATIENCE, async || {
+        lags(&status()) == vec![Some(0); SERVICES.len()]
+    })
+    .await;
     let table = fleet.ask(&["status"]);
-    for service in ["serving", "monitor-iforest", "monitor-knn", "metric-specs"] {
+    for service in SERVICES.iter().map(|it| it.name) {
         let row = table.lines().find(|it| it.starts_with(service)).expect(&table);
         assert!(row.contains("ready") && row.contains(env!("CARGO_PKG_VERSION")), "{table}");
     }

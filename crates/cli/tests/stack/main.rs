@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shadowline_services::SERVICES;
 use shadowline_testkit::{left_to_soak, wait_for};
 use shadowline_testkit_stack::{Alertmanager, Prometheus};
 use tempfile::TempDir;
@@ -34,7 +35,7 @@ use crate::alerts::FLOOD;
 use crate::door::Door;
 use crate::failures::Seen;
 use crate::sources::Sources;
-use crate::system::{FOREST, MODEL, NEIGHBOURS, SERVICES, System};
+use crate::system::{FOREST, MODEL, NEIGHBOURS, System};
 use crate::traffic::Steady;
 use crate::webhook::Webhook;
 
@@ -65,14 +66,12 @@ impl Stack {
         let dir = system.dir().join("prometheus");
         std::fs::create_dir(&dir).expect("make a directory for Prometheus' settings");
 
-        let mut addresses: BTreeMap<&str, String> = [
-            ("serving:8000", "serving"),
-            ("monitor-iforest:8010", "monitor-iforest"),
-            ("monitor-knn:8011", "monitor-knn"),
-            ("metric-specs:8020", "metric-specs"),
-        ]
-        .map(|(name, service)| (name, system.address(service)))
-        .into();
+        let named: Vec<_> = SERVICES
+            .iter()
+            .map(|it| (format!("{}:{}", it.name, it.http), system.address(it.name)))
+            .collect();
+        let mut addresses: BTreeMap<&str, String> =
+            named.iter().map(|(name, address)| (name.as_str(), address.clone())).collect();
         addresses.insert("alertmanager:9093", format!("127.0.0.1:{}", first.port()));
         // Not known before they run; they are asked for their settings again then.
         for later in ["prometheus:9090", "caddy:2020"] {
@@ -145,13 +144,14 @@ async fn an_operator_sees_all_of_the_system_and_hears_of_what_goes_wrong() {
     // Nothing is wrong.
     wait_for("every target to be up", WITHIN, async || {
         let targets = stack.targets().await;
-        SERVICES.iter().all(|it| targets.contains_key(*it)) && targets.values().all(|it| it == "up")
+        SERVICES.iter().all(|it| targets.contains_key(it.name))
+            && targets.values().all(|it| it == "up")
     })
     .await;
     let all = queries::all(&stack.sources).await;
     queries::each_returns_data(&stack.sources, &all, &quiet::QUERIES).await;
     rules::each_has_data(&stack.sources, &quiet::RULES).await;
-    for service in SERVICES {
+    for service in SERVICES.iter().map(|it| it.name) {
         let url = format!("{}/metrics", stack.system.base(service));
         let answer = stack.system.http.get(url).send().await.expect("ask for metrics");
         tools::check_metrics(service, &answer.text().await.expect("text"));

@@ -7,14 +7,13 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shadowline_testkit::{Program, wait_for};
+use shadowline_services::SERVICES;
+use shadowline_testkit::{Program, wait_for, wait_for_some};
 use shadowline_testkit_stack::{KafkaNode, PostgresServer};
 use tempfile::TempDir;
 
 use crate::traffic;
 
-pub(crate) const SERVICES: [&str; 4] =
-    ["serving", "monitor-iforest", "monitor-knn", "metric-specs"];
 /// The model that is watched, and what watches it.
 pub(crate) const MODEL: &str = "target";
 pub(crate) const FOREST: &str = "forest";
@@ -70,7 +69,7 @@ impl System {
             dir,
         };
         system.prepare_database();
-        for name in SERVICES {
+        for name in SERVICES.iter().map(|it| it.name) {
             let service = system.spawn(name, Ports::default()).await;
             system.services.insert(name, service);
         }
@@ -173,7 +172,7 @@ impl System {
     }
 
     pub(crate) async fn all_ready(&self) {
-        for name in SERVICES {
+        for name in SERVICES.iter().map(|it| it.name) {
             let url = format!("{}/readyz", self.base(name));
             wait_for(&format!("{name} to be ready"), READY_WITHIN, async || {
                 let answer = self.http.get(&url).send().await;
@@ -253,12 +252,15 @@ impl System {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_shadowline"));
         command.args(args).current_dir(self.dir.path()).stdin(Stdio::null());
         if matches!(args.first(), Some(&("apply" | "replay" | "status"))) {
-            let endpoints = json!({
-                "serving": {"grpc": self.grpc(), "http": self.base("serving")},
-                "monitor_iforest": {"http": self.base("monitor-iforest")},
-                "monitor_knn": {"http": self.base("monitor-knn")},
-                "metric_specs": {"http": self.base("metric-specs")},
-            });
+            let mut endpoints = serde_json::Map::new();
+            for service in SERVICES {
+                let mut addresses = json!({"http": self.base(service.name)});
+                if service.grpc.is_some() {
+                    addresses["grpc"] = self.grpc().into();
+                }
+                endpoints.insert(service.key(), addresses);
+            }
+            let endpoints = serde_json::Value::from(endpoints);
             let path = self.dir.path().join("endpoints.json");
             std::fs::write(&path, endpoints.to_string()).expect("write the endpoints");
             command.arg("--endpoints").arg(path);

@@ -6,6 +6,7 @@ use promql_parser::label::{Labels, Matchers};
 use promql_parser::parser::token::{T_LAND, T_LOR, T_LUNLESS};
 use promql_parser::parser::{self, AggregateExpr, BinaryExpr, Call, Expr, LabelModifier};
 use shadowline_dashboards::{Asked, Language, Settings, asked, catalogue};
+use shadowline_services::SERVICES;
 
 use crate::root;
 
@@ -28,7 +29,7 @@ struct Known(BTreeMap<String, Names>);
 impl Known {
     fn read() -> Self {
         let mut known = BTreeMap::new();
-        for (_, families) in catalogue() {
+        for (_, families) in catalogue(SERVICES) {
             for (name, labels) in families.into_iter().flat_map(|it| it.series) {
                 known.entry(name).or_insert_with(Names::new).extend(labels);
             }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use serde_json::Value;
+use shadowline_services::SERVICES;
 use shadowline_testkit::quick_leaves_out;
 
 use super::programs::{assert_flags_are_known, setting, settings};
-use super::{SERVICES, documents, read, repository, run, said, skip, str_of, strings, yaml};
+use super::{documents, read, repository, run, said, skip, str_of, strings, yaml};
 
 /// The services that end when their work is done.
 const ONE_SHOT: [&str; 2] = ["secrets", "postgres-setup"];
@@ -193,7 +194,7 @@ fn images_are_pinned_and_agree() {
         "version",
     )
     .to_owned();
-    for name in SERVICES {
+    for name in super::services() {
         assert_eq!(image(name), format!("shadowline:{ours}"));
     }
     let containerfile = read("deploy/container/Containerfile");
@@ -310,19 +311,18 @@ fn every_mounted_file_exists_and_every_volume_is_declared() {
 #[test]
 fn data_is_on_named_volumes() {
     let services = services(&compose());
-    for (name, dir) in [
+    let packages = SERVICES.iter().filter(|it| it.packages.is_some());
+    let packages = packages.map(|it| (it.name, "/var/lib/shadowline"));
+    for (name, dir) in packages.chain([
         ("kafka", "/var/lib/kafka/data"),
         ("kafka-2", "/var/lib/kafka/data"),
         ("kafka-3", "/var/lib/kafka/data"),
         ("postgres", "/var/lib/postgresql/data"),
-        ("serving", "/var/lib/shadowline"),
-        ("monitor-iforest", "/var/lib/shadowline"),
-        ("monitor-knn", "/var/lib/shadowline"),
         ("prometheus", "/prometheus"),
         ("alertmanager", "/alertmanager"),
         ("grafana", "/var/lib/grafana"),
         ("jaeger", "/var/lib/jaeger"),
-    ] {
+    ]) {
         let volumes = strings(&services[name]["volumes"]);
         assert!(volumes.contains(&format!("{name}-data:{dir}")), "{name} has {volumes:?}");
     }
@@ -382,7 +382,7 @@ fn containers_may_little_and_end_well() {
         let checked = service["healthcheck"]["test"].is_array();
         let excused = ONE_SHOT.contains(&name.as_str()) || NO_HEALTH_CHECK.contains(&name.as_str());
         assert!(checked != excused, "health check of {name}");
-        if SERVICES.contains(&name.as_str()) {
+        if super::services().any(|it| it == name) {
             assert_eq!(service["read_only"], true, "{name}");
             assert_eq!(service["user"], "65532:65532", "{name}");
         }
@@ -418,7 +418,7 @@ fn nobody_waits_for_what_never_comes() {
 #[test]
 fn services_take_their_settings_and_flags() {
     let services = services(&compose());
-    for name in SERVICES {
+    for name in super::services() {
         let service = &services[name];
         let path = format!("/usr/local/bin/shadowline-{name}");
         let command = strings(&service["command"]);
@@ -496,7 +496,7 @@ fn traces_go_to_the_collector_and_from_there_to_jaeger() {
         .expect("an endpoint");
     assert_eq!(endpoint, "http://otel-collector:4317");
     let services = services(&compose());
-    for name in SERVICES {
+    for name in super::services() {
         let with: BTreeMap<_, _> =
             environment(&services[name], &[("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)])
                 .into_iter()

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use shadowline_services::SERVICES;
 use shadowline_testkit::{tool, wait_for_some};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -19,18 +21,16 @@ const PASSWORD: &str = "se$a {me}\"'\\`#%:";
 const HASH: &str = "$2y$04$BUmi0vqCPA2BAyRksSJ6ceJQHsChGDgHkQleSirWGua93saVbsZra";
 
 /// The variables of a door's port and its upstream, without their endings.
-const DOORS: [&str; 10] = [
-    "GRAFANA",
-    "PROMETHEUS",
-    "ALERTMANAGER",
-    "ADMINER",
-    "TRACES",
-    "SERVING",
-    "SERVING_GRPC",
-    "MONITOR_IFOREST",
-    "MONITOR_KNN",
-    "METRIC_SPECS",
-];
+static DOORS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let tools = ["GRAFANA", "PROMETHEUS", "ALERTMANAGER", "ADMINER", "TRACES"];
+    let mut doors = tools.map(str::to_owned).to_vec();
+    for service in SERVICES {
+        let name = service.key().to_uppercase();
+        doors.extend(service.grpc.map(|_| format!("{name}_GRPC")));
+        doors.push(name);
+    }
+    doors
+});
 
 /// Where the hash of the password comes from.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +108,8 @@ impl Door {
         // Somebody else may take a port between choosing it and using it.
         for _ in 0..5 {
             let free = free_ports(DOORS.len() + 1);
-            let ports: BTreeMap<_, _> = DOORS.into_iter().zip(free.iter().copied()).collect();
+            let ports: BTreeMap<_, _> =
+                DOORS.iter().map(String::as_str).zip(free.iter().copied()).collect();
             let metrics = free[DOORS.len()];
             let mut command = match lock {
                 Lock::Ready => {

@@ -3,30 +3,37 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use shadowline_services::SERVICES;
+
 use super::programs::program;
 use super::{read, repository, run, said, skip};
 
-/// The programs that deploy/container/assemble.sh copies.
+/// The command line, and the program of each service.
 fn programs() -> Vec<String> {
-    let script = read("deploy/container/assemble.sh");
-    let names = script.lines().find_map(|it| it.strip_prefix("names=\"")?.strip_suffix('"'));
-    names.expect("the names of the programs").split(' ').map(str::to_owned).collect()
+    let services = SERVICES.iter().map(|it| it.program.to_owned());
+    std::iter::once("shadowline".to_owned()).chain(services).collect()
+}
+
+/// What a shell of a checkout prints for a command.
+fn printed(command: &str) -> String {
+    let output = run(Command::new("sh").args(["-c", command]).current_dir(repository()));
+    assert!(output.status.success(), "{command}: {}", said(&output));
+    String::from_utf8(output.stdout).expect("it prints text")
 }
 
 #[test]
 fn the_image_has_the_programs_that_compose_starts() {
-    let programs = programs();
-    for service in super::SERVICES {
-        assert!(
-            programs.contains(&format!("shadowline-{service}")),
-            "{service} is not in the image"
-        );
-    }
+    let script = read("deploy/container/assemble.sh");
+    let names = script.lines().find(|it| it.starts_with("names=")).expect("the programs' names");
+    let copied = printed(&format!("here=deploy/container; {names}; echo $names"));
+    assert_eq!(copied.split_whitespace().collect::<Vec<_>>(), programs());
     // Every program is built, by the package that has it.
     let containerfile = read("deploy/container/Containerfile");
-    for program in &programs {
-        let package = if program == "shadowline" { "shadowline-cli" } else { program };
-        assert!(containerfile.contains(&format!("-p {package} ")), "{package} is not built");
+    let packages = containerfile.split("-p shadowline-cli $(").nth(1).expect("the packages");
+    let built = printed(packages.split(" \\\n").next().expect("a line").trim_end_matches(')'));
+    for service in SERVICES {
+        let package = format!("-p {}", service.program);
+        assert!(built.lines().any(|it| it == package), "{} is not built", service.program);
     }
 }
 

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use shadowline_services::SERVICES;
 use shadowline_stream::{Cleanup, PartitionCount, Topics};
 
 use super::programs::{setting, settings};
-use super::{SERVICES, documents, files, read, repository, str_of, strings, yaml};
+use super::{documents, files, read, repository, services, str_of, strings, yaml};
 
 const BASE: &str = "deploy/kubernetes/base";
 const OVERLAYS: [&str; 3] = ["plain", "strimzi", "keda"];
@@ -109,10 +110,7 @@ fn kustomizations_name_files_that_exist_and_no_file_is_left_over() {
 #[test]
 fn every_service_runs_with_its_settings_in_every_overlay() {
     let workloads = workloads();
-    assert_eq!(
-        workloads.keys().map(String::as_str).collect::<BTreeSet<_>>(),
-        SERVICES.into_iter().collect()
-    );
+    assert_eq!(workloads.keys().map(String::as_str).collect::<BTreeSet<_>>(), services().collect());
     for (overlay_name, folders) in [
         ("plain", vec![BASE.to_owned(), overlay("plain")]),
         ("strimzi", vec![BASE.to_owned(), overlay("strimzi")]),
@@ -294,7 +292,7 @@ fn strimzis_topics_are_the_ones_the_services_want() {
     // Each service comes as a user of its own, with a certificate that its patch mounts.
     let users: BTreeSet<_> = of_kind(&objects, "KafkaUser").into_iter().map(name).collect();
     let cluster = name(of_kind(&objects, "Kafka")[0]).to_owned();
-    for service in SERVICES {
+    for service in services() {
         let user = format!("shadowline-{service}");
         assert!(users.contains(user.as_str()), "no user {user}");
         let patch = yaml(&format!("{}/tls-{service}.yaml", overlay("strimzi"))).remove(0);
@@ -313,7 +311,8 @@ fn keda_looks_at_the_groups_that_read() {
         config_maps(&[overlay("plain")])["shadowline-log"]["SHADOWLINE__LOG__BOOTSTRAP_SERVERS"]
             .clone();
     let maps = config_maps(&[BASE.to_owned()]);
-    for service in ["monitor-iforest", "monitor-knn"] {
+    let monitors = SERVICES.iter().filter(|it| it.packages.is_some() && it.has_group);
+    for service in monitors.map(|it| it.name) {
         let scaled = of_kind(&objects, "ScaledObject").into_iter().find(|it| name(it) == service);
         let spec = &scaled.unwrap_or_else(|| panic!("{service} is not scaled"))["spec"];
         assert_eq!(spec["scaleTargetRef"]["name"], service);

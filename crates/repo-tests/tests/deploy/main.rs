@@ -12,9 +12,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use shadowline_repo_tests::missing_entries;
+use shadowline_services::SERVICES;
 
-/// The services, in the order of `shadowline status`.
-const SERVICES: [&str; 4] = ["serving", "monitor-iforest", "monitor-knn", "metric-specs"];
+/// The names of the services, in the order of their table.
+fn services() -> impl Iterator<Item = &'static str> {
+    SERVICES.iter().map(|it| it.name)
+}
+
+#[test]
+fn every_service_has_its_entries() {
+    for service in SERVICES {
+        let missing = missing_entries(&repository(), service);
+        assert!(missing.is_empty(), "{}: {}", service.name, missing.join("; "));
+    }
+}
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository")

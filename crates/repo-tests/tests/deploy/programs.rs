@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{SERVICES, run, said, skip};
+use super::{run, said, services, skip};
 
 /// Where cargo put a program of this workspace; none if it was not built.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
@@ -59,7 +59,7 @@ pub(crate) fn assert_flags_are_known(service: &str, arguments: &[String]) {
 
 #[test]
 fn a_misspelt_setting_is_refused() {
-    for service in SERVICES {
+    for service in services() {
         let wrong = [("SHADOWLINE__HTTP__LISTN".to_owned(), "127.0.0.1:1".to_owned())];
         let Some(settings) = settings(service, &wrong, &[]) else { return };
         let refused = settings.expect_err("a misspelt key");

@@ -2,8 +2,10 @@
 
 use std::process::Command;
 
+use shadowline_services::SERVICES;
+
 use super::programs::{assert_flags_are_known, program, setting, settings};
-use super::{SERVICES, files, read, repository, run, said, skip};
+use super::{files, read, repository, run, said, services, skip};
 
 fn unit(service: &str) -> String {
     format!("deploy/systemd/shadowline-{service}.service")
@@ -18,11 +20,12 @@ fn command(service: &str) -> Vec<String> {
 
 #[test]
 fn every_service_has_its_unit_and_takes_its_settings() {
-    let units = SERVICES.map(unit);
+    let units: Vec<_> = services().map(unit).collect();
     let mut found = files("deploy/systemd", ".service");
     found.sort_by_key(|it| units.iter().position(|unit| unit == it));
     assert_eq!(found, units);
-    for service in SERVICES {
+    for row in SERVICES {
+        let service = row.name;
         let command = command(service);
         assert_eq!(command[0], format!("/usr/local/bin/shadowline-{service}"));
         assert_flags_are_known(service, &command);
@@ -33,17 +36,15 @@ fn every_service_has_its_unit_and_takes_its_settings() {
         let Some(settings) = settings(service, &[], &arguments) else { return };
         let settings =
             settings.unwrap_or_else(|error| panic!("{service} refuses its file: {error}"));
-        let (key, state) = match service {
-            "serving" => ("data_dir", "/var/lib/shadowline/serving"),
-            "metric-specs" => ("store", "/var/lib/shadowline/metric-specs/"),
-            _ => ("packages_dir", "/var/lib/shadowline/monitor-"),
-        };
-        // Where systemd lets it write.
-        let stored = setting(&settings, key);
-        assert!(
-            stored.trim_start_matches("sqlite://").starts_with(state),
-            "{service} stores in {stored}"
-        );
+        if let Some(keeps) = row.keeps {
+            // Where systemd lets it write.
+            let stored = setting(&settings, keeps.setting);
+            let state = format!("/var/lib/shadowline/{service}");
+            assert!(
+                stored.trim_start_matches("sqlite://").starts_with(&state),
+                "{service} stores in {stored}"
+            );
+        }
         assert!(
             read(&unit(service)).contains(&format!("\nStateDirectory=shadowline/{service}\n")),
             "{service}"
@@ -83,7 +84,7 @@ fn systemd_finds_nothing_wrong_and_little_exposed() {
         return skip("systemd-analyze (Debian: apt-get install systemd)");
     }
     let folder = tempfile::tempdir().expect("a folder");
-    for service in SERVICES {
+    for service in services() {
         let name = format!("shadowline-{service}");
         let Some(program) = program(&name) else { return };
         // The one thing that is elsewhere on this machine.
@@ -118,7 +119,7 @@ fn users_and_folders_are_what_the_units_use() {
     );
     let folders = read("deploy/systemd/shadowline.tmpfiles");
     assert!(folders.contains("\nd /etc/shadowline 0750 root shadowline -\n"), "{folders}");
-    for service in SERVICES {
+    for service in services() {
         let unit = read(&unit(service));
         for line in
             ["User=shadowline", "Group=shadowline", "ProtectSystem=strict", "NoNewPrivileges=yes"]

@@ -87,9 +87,9 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::health::Health;
-    use crate::http;
-    use crate::metrics::Metrics;
+    use shadowline_service::health::Health;
+    use shadowline_service::http;
+    use shadowline_service::metrics::Metrics;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_running_service_answers_for_itself() {

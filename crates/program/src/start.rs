@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use shadowline_service::settings;
+use shadowline_service::{shutdown, telemetry, traces};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::http::HttpSettings;
-use crate::{probe, settings, shutdown, telemetry, traces};
+use crate::descriptor::Descriptor;
+use crate::probe;
+use crate::settings::Settings;
 
 /// Exit status for settings or flags that were refused, as sysexits.h counts.
 pub const EX_USAGE: u8 = 64;
@@ -24,23 +25,6 @@ Environment:
                                   without it there are no traces
   OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_SDK_DISABLED
                                   As OpenTelemetry has them";
-
-/// What a service's binary says about itself.
-#[derive(Debug)]
-pub struct Program<C> {
-    /// Name of the binary, for example `shadowline-monitor-knn`.
-    pub name: &'static str,
-    /// One sentence for `--help`.
-    pub about: &'static str,
-    /// Version of the package.
-    pub version: &'static str,
-    /// Default settings, as TOML.
-    pub defaults: &'static str,
-    /// Where the log output's settings are.
-    pub telemetry: fn(&C) -> &telemetry::Settings,
-    /// Where the settings of its HTTP port are, for `--health-check`.
-    pub http: fn(&C) -> &HttpSettings,
-}
 
 /// The flags every service has.
 #[derive(Debug, Parser)]
@@ -68,16 +52,11 @@ struct Flags {
 ///
 /// Refused flags or settings exit with 64 and say why on standard error; a failure while running is
 /// logged and exits with 1.
-pub fn main<C, R, F>(program: Program<C>, run: R) -> ExitCode
-where
-    C: DeserializeOwned + Serialize,
-    R: FnOnce(C, CancellationToken) -> F,
-    F: Future<Output = anyhow::Result<()>>,
-{
+pub fn main(service: &Descriptor) -> ExitCode {
     let command = Flags::command()
-        .name(program.name)
-        .about(program.about)
-        .version(program.version)
+        .name(service.program)
+        .about(service.about)
+        .version(service.version)
         .after_help(ENVIRONMENT);
     let flags = match command.try_get_matches().and_then(|it| Flags::from_arg_matches(&it)) {
         Ok(flags) => flags,
@@ -89,21 +68,22 @@ where
             };
         }
     };
-    let config: C = match settings::load(program.defaults, flags.config.as_deref(), &flags.set) {
-        Ok(config) => config,
+    let layers = settings::layers(service.defaults, flags.config.as_deref(), &flags.set);
+    let settings = match layers.and_then(|it| service.settings(&it, None)) {
+        Ok(settings) => settings,
         Err(error) => {
             // To standard error: logging is one of the things this would have set up.
-            eprintln!("{}: {:#}", program.name, anyhow::Error::new(error));
+            eprintln!("{}: {:#}", service.program, anyhow::Error::new(error));
             return ExitCode::from(EX_USAGE);
         }
     };
     if flags.print_config {
-        return print_config(&config);
+        return print_config(&*settings);
     }
     if flags.health_check {
-        return health_check(&(program.http)(&config).listen);
+        return health_check(&settings.http().listen);
     }
-    telemetry::init(program.name, (program.telemetry)(&config));
+    telemetry::init(service.program, settings.telemetry());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -116,19 +96,19 @@ where
         if flags.until_stdin_closes {
             stop_with_stdin(stop.clone());
         }
-        info!(program = program.name, version = program.version, "starting");
-        let traces = traces::start(program.name, program.version);
-        let result = run(config, stop).await;
+        info!(program = service.program, version = service.version, "starting");
+        let traces = traces::start(service.program, service.version);
+        let result = settings.run(stop).await;
         traces.flush().await;
         result
     });
     match result {
         Ok(()) => {
-            info!(program = program.name, "stopped");
+            info!(program = service.program, "stopped");
             ExitCode::SUCCESS
         }
         Err(error) => {
-            error!(program = program.name, error = format!("{error:#}"), "stopped by a failure");
+            error!(program = service.program, error = format!("{error:#}"), "stopped by a failure");
             ExitCode::FAILURE
         }
     }
@@ -158,8 +138,8 @@ fn health_check(listen: &str) -> ExitCode {
 }
 
 #[expect(clippy::print_stdout, reason = "what --print-config was asked to print")]
-fn print_config<C: Serialize>(config: &C) -> ExitCode {
-    match settings::print(config) {
+fn print_config(settings: &dyn Settings) -> ExitCode {
+    match settings.to_toml().and_then(|it| settings::print(&it)) {
         Ok(text) => {
             print!("{text}");
             ExitCode::SUCCESS
