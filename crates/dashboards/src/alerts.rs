@@ -6,7 +6,7 @@ use crate::address::{dashboard_uid, panel_id};
 use crate::shared::one_line;
 use crate::source::{Alert, Source, SourceError};
 
-/// Who evaluates a rule: they name a value differently.
+/// What evaluates a rule; the two name a value differently.
 #[derive(Clone, Copy)]
 enum Evaluator {
     Prometheus,

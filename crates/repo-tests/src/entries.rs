@@ -12,7 +12,8 @@ use shadowline_services::{Descriptor, Need};
 pub fn missing_entries(root: &Path, service: &Descriptor) -> Vec<String> {
     let Descriptor { name, program, http, .. } = service;
     let address = format!("{name}:{http}");
-    let has_service = has(&yaml(root, "compose.yaml"), |compose| {
+    let compose = yaml(root, "compose.yaml");
+    let has_service = has(&compose, |compose| {
         compose["services"][*name]["command"][0] == format!("/usr/local/bin/{program}")
     });
     let base = "deploy/kubernetes/base";
@@ -47,6 +48,11 @@ pub fn missing_entries(root: &Path, service: &Descriptor) -> Vec<String> {
     for file in [format!("{program}.service"), format!("{name}.toml")] {
         let is_there = root.join("deploy/systemd").join(&file).is_file();
         entries.push((is_there, format!("deploy/systemd has no `{file}`")));
+    }
+    for (need, other) in [(Need::Log, "kafka"), (Need::Database, "postgres-setup")] {
+        let waits = has(&compose, |it| it["services"][*name]["depends_on"][other].is_object());
+        let sentence = format!("in compose.yaml, `{name}` does not depend on `{other}`");
+        entries.push((waits || !service.needs(need), sentence));
     }
     if service.needs(Need::Log) {
         let users = "deploy/kubernetes/overlays/strimzi/users.yaml";

@@ -10,7 +10,7 @@ use shadowline_cli::args::{ServerArgs, with_servers};
 use shadowline_cli::{Config, Endpoints, Ports, Running, status_rows};
 use shadowline_repo_tests::missing_entries;
 use shadowline_service::settings::Layers;
-use shadowline_services::{SERVICES, Table};
+use shadowline_services::{Descriptor, Need, SERVICES, Table};
 use tokio_util::sync::CancellationToken;
 
 /// What would be a crate: `crates/toy/src/lib.rs`.
@@ -223,6 +223,20 @@ fn what_deploys_it_is_still_missing_and_is_named() {
             "deploy/services does not list `toy`; `make dashboards` writes it",
             "deploy/systemd has no `shadowline-toy.service`",
             "deploy/systemd has no `toy.toml`",
+        ]
+    );
+}
+
+#[test]
+fn what_it_needs_is_demanded_too() {
+    let needy = Descriptor { needs: &[Need::Log, Need::Database], ..toy::SERVICE };
+    let missing = missing_entries(&root(), &needy);
+    assert_eq!(
+        missing[missing.len() - 3..],
+        [
+            "in compose.yaml, `toy` does not depend on `kafka`",
+            "in compose.yaml, `toy` does not depend on `postgres-setup`",
+            "deploy/kubernetes/overlays/strimzi/users.yaml has no user `shadowline-toy`",
         ]
     );
 }

@@ -7,8 +7,8 @@
 
 pub use shadowline_program::{Descriptor, Keeps, Listeners, Need, Packages, Settings};
 
-/// Every service, in the order of `shadowline status`. In one process they start and stop in this order: who makes
-/// work for others comes first.
+/// Every service, in the order of `shadowline status`. In one process they start and stop in this order: a service
+/// stands before those for which it makes work.
 pub static SERVICES: Table = &[
     &shadowline_serving::SERVICE,
     &shadowline_monitor_iforest::SERVICE,

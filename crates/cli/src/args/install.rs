@@ -84,7 +84,7 @@ impl Host {
         self.0.name
     }
 
-    /// Who can run artefacts of a runtime.
+    /// The service that runs artefacts of a runtime.
     pub fn of_runtime(runtime: &str) -> Option<Self> {
         services::host_of(SERVICES, runtime).map(Self)
     }

@@ -102,3 +102,48 @@ impl FromArgMatches for ServerArgs {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_service_has_its_flags() {
+        let command = with_servers(SERVICES, Command::new("test"));
+        let flags: Vec<_> = command
+            .get_arguments()
+            .map(|it| {
+                let help = it.get_help().map(ToString::to_string).unwrap_or_default();
+                assert_eq!(it.get_help_heading(), Some("Servers"));
+                assert!(it.is_global_set());
+                (it.get_long().unwrap_or_default().to_owned(), help)
+            })
+            .collect();
+        let expected = [
+            ("server", "Host of all services, at their default ports [default: 127.0.0.1]"),
+            (
+                "endpoints",
+                "The `endpoints.json` that `shadowline up` writes into its data directory",
+            ),
+            ("serving-url", "Address of serving's REST interface [default: http://HOST:8000]"),
+            ("serving-grpc-url", "Address of serving's gRPC interface [default: http://HOST:8001]"),
+            (
+                "monitor-iforest-url",
+                "Address of the isolation forest monitor [default: http://HOST:8010]",
+            ),
+            ("monitor-knn-url", "Address of the KNN monitor [default: http://HOST:8011]"),
+            ("metric-specs-url", "Address of the metric-spec service [default: http://HOST:8020]"),
+        ];
+        assert_eq!(flags, expected.map(|(flag, help)| (flag.to_owned(), help.to_owned())));
+    }
+
+    #[test]
+    fn flags_are_read() {
+        let command = with_servers(SERVICES, Command::new("test"));
+        let line = ["test", "--server", "prod", "--monitor-knn-url", "http://h:1"];
+        let args = ServerArgs::from_arg_matches(&command.get_matches_from(line)).unwrap();
+        assert_eq!((args.server.as_deref(), args.endpoints), (Some("prod"), None));
+        let urls = [("--monitor-knn-url".to_owned(), "http://h:1".to_owned())];
+        assert_eq!(args.urls, urls.into());
+    }
+}

@@ -65,7 +65,7 @@ impl Deployment {
         }
     }
 
-    /// Waits until a service ends that nobody has stopped; says which, and why.
+    /// Waits until a service ends that was not stopped; returns which, and why.
     pub(crate) async fn ended(&mut self) -> anyhow::Error {
         match self {
             Self::OneProcess(running) => running.ended().await,

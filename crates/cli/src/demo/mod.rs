@@ -75,7 +75,7 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
     result.and(stopped)
 }
 
-/// Prints what came of it, and lets everything run on where nobody asked for the end.
+/// Prints the report, and runs on until Ctrl-C unless `--exit` was given.
 async fn finish(
     args: &DemoArgs,
     say: &Say,

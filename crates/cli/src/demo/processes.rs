@@ -120,7 +120,7 @@ impl Processes {
         &self.topics
     }
 
-    /// Waits until a process ends that nobody has stopped.
+    /// Waits until a process ends that was not stopped; returns which, and why.
     pub(crate) async fn ended(&mut self) -> anyhow::Error {
         let ends = self.children.iter_mut().map(|process| {
             Box::pin(async move {
@@ -260,7 +260,7 @@ async fn keep_log(
             && let Some(found) = found.take()
             && found.send(std::mem::take(&mut addresses)).is_err()
         {
-            tracing::debug!("nobody waits for the addresses any more");
+            tracing::debug!("the addresses are no longer waited for");
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-/// Held for as long as a data directory is in use. The operating system lets go of it when the process ends,
+/// Held for as long as a data directory is in use. The operating system releases it when the process ends,
 /// however it ends.
 #[derive(Debug)]
 pub(crate) struct DataDirLock {
@@ -47,13 +47,13 @@ impl DataDirLock {
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(in_use),
         }
-        let mut say_who = || {
+        let mut write_process_id = || {
             file.set_len(0)?;
             file.seek(SeekFrom::Start(0))?;
             writeln!(file, "{}", std::process::id())?;
             file.flush()
         };
-        say_who().with_context(in_use)?;
+        write_process_id().with_context(in_use)?;
         Ok(Self { _file: file })
     }
 }

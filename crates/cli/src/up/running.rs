@@ -23,7 +23,7 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 /// How long all of them together may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 
-/// What is done about a port that somebody else has.
+/// What is done about a port that is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ports {
     /// It is an error.
@@ -39,7 +39,7 @@ pub struct Running {
     endpoints_file: PathBuf,
     log: Log,
     topics: Topics,
-    /// In the order in which they are stopped: who makes work for others first.
+    /// In the order in which they are stopped, which is that of the table.
     services: Vec<Service>,
     _lock: DataDirLock,
 }
@@ -127,7 +127,7 @@ impl Running {
         &self.topics
     }
 
-    /// Waits until a service ends that nobody has stopped; says which, and why.
+    /// Waits until a service ends that was not stopped; returns which, and why.
     pub async fn ended(&mut self) -> anyhow::Error {
         let ends = self.services.iter_mut().map(|service| {
             let name = service.name;
@@ -141,10 +141,10 @@ impl Running {
         }
     }
 
-    /// Stops the services one after the other, and lets go of the data directory.
+    /// Stops the services one after the other, and releases the data directory.
     ///
     /// # Errors
-    /// What the first service has to say that did not stop as it should.
+    /// That of the first service that failed, or did not stop in time.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + STOP_WITHIN;
         let mut result = remove(&self.endpoints_file);

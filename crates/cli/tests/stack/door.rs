@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
+use shadowline_services::SERVICES;
 use shadowline_testkit_stack::{Caddy, Prometheus};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -65,19 +66,17 @@ const PATHS: [&str; 44] = [
     "/api/v1/query;/?query=up",
 ];
 
-/// The sites of the Caddyfile, by the variables that set their ports, but for Prometheus's.
-const OTHERS: [&str; 10] = [
-    "GRAFANA_PORT",
-    "ALERTMANAGER_PORT",
-    "ADMINER_PORT",
-    "TRACES_PORT",
-    "SERVING_PORT",
-    "SERVING_GRPC_PORT",
-    "MONITOR_IFOREST_PORT",
-    "MONITOR_KNN_PORT",
-    "METRIC_SPECS_PORT",
-    "CADDY_METRICS_PORT",
-];
+/// The sites of the Caddyfile, by the variables that set their ports, but for Prometheus's; Caddy's own is the last.
+fn others() -> Vec<String> {
+    let tools = ["GRAFANA", "ALERTMANAGER", "ADMINER", "TRACES"].map(str::to_owned);
+    let services = SERVICES.iter().flat_map(|it| {
+        let name = it.key().to_uppercase();
+        let grpc = it.grpc.map(|_| format!("{name}_GRPC"));
+        [Some(name), grpc].into_iter().flatten()
+    });
+    let names = tools.into_iter().chain(services).chain(["CADDY_METRICS".to_owned()]);
+    names.map(|it| format!("{it}_PORT")).collect()
+}
 
 /// Caddy, and where its own metrics are.
 #[derive(Debug)]
@@ -104,9 +103,10 @@ async fn start(set: &[(&str, &str)]) -> anyhow::Result<Door> {
             command.env_remove(name);
         }
         // All are held until all are known, so that they differ.
+        let others = others();
         let held: Vec<_> =
-            OTHERS.iter().map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-        for (name, listener) in OTHERS.iter().zip(&held) {
+            others.iter().map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+        for (name, listener) in others.iter().zip(&held) {
             let other = listener.local_addr().expect("its address").port();
             command.env(name, other.to_string());
             // The last of them.

@@ -7,9 +7,11 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use shadowline_services::SERVICES;
 use shadowline_testkit::Program;
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 /// Everything here is over long before; who waits longer waits for ever.
@@ -87,14 +89,11 @@ impl Up {
 pub fn up_command(data_dir: &Path) -> Command {
     let mut command = shadowline();
     command.args(["up", "--data-dir"]).arg(data_dir);
-    for key in [
-        "serving.grpc.listen",
-        "serving.http.listen",
-        "monitor_iforest.http.listen",
-        "monitor_knn.http.listen",
-        "metric_specs.http.listen",
-    ] {
-        command.arg("--set").arg(format!("{key}=127.0.0.1:0"));
+    for service in SERVICES {
+        let key = service.key();
+        for protocol in ["http"].into_iter().chain(service.grpc.map(|_| "grpc")) {
+            command.arg("--set").arg(format!("{key}.{protocol}.listen=127.0.0.1:0"));
+        }
     }
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
