@@ -55,6 +55,20 @@ pub enum TopicError {
     Check { topic: String, source: LogError },
 }
 
+impl TopicError {
+    /// Says whether the topic is not as it must be, which waiting for the log does not cure.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Create { .. } | Self::Check { .. } => false,
+            Self::PartitionsDiffer { .. }
+            | Self::NothingToMatch { .. }
+            | Self::CleanupDiffers { .. }
+            | Self::MessagesTooSmall { .. }
+            | Self::Empty { .. } => true,
+        }
+    }
+}
+
 /// Why a record was not written, as far as the producer knows.
 ///
 /// What failed may still have been written: sending it again is safe, leaving it out is not.

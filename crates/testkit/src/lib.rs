@@ -15,6 +15,7 @@
 mod kafka_node;
 mod postgres_server;
 mod program;
+mod service_binary;
 mod skip;
 mod stack;
 mod test_database;
@@ -24,6 +25,7 @@ mod wait;
 
 pub use kafka_node::KafkaNode;
 pub use postgres_server::{PostgresServer, psql};
+pub use service_binary::{ServiceBinary, assert_committed};
 pub use stack::{Alertmanager, Caddy, Prometheus, stack_program};
 pub use test_database::TestDatabase;
 pub use test_log::TestLog;

@@ -13,8 +13,9 @@ use rdkafka::{ClientContext, TopicPartitionList};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use crate::consumer::Change;
-use crate::{Metrics, TopicPartition};
+use crate::membership::Change;
+use crate::metrics::Metrics;
+use crate::record::TopicPartition;
 
 /// Logs an outage once, and its end.
 pub(super) struct KafkaContext {
