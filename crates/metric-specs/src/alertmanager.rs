@@ -107,7 +107,7 @@ impl Peer {
         }
     }
 
-    /// Delivers what there is to tell. `firing` is what fired at the delivery before: while the database is away, that is
+    /// Delivers what there is to tell. `firing` is what fired at the delivery before: while the database is unavailable, that is
     /// told again, because an Alertmanager that hears nothing takes an alert for resolved.
     async fn deliver(&self, firing: &mut Vec<PostedAlert>) -> Result<usize, DeliveryError> {
         let now = clock::now();
@@ -134,7 +134,7 @@ impl Peer {
     }
 
     /// When an alert ends that fires now and is not told again: long enough that a few lost deliveries resolve nothing;
-    /// if this service is gone for good, its alerts end.
+    /// if this service does not come back, its alerts end.
     fn until(&self, now: Timestamp) -> Timestamp {
         later(now, self.settings.resend_every.get() * 4)
     }
@@ -160,7 +160,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Sends one alert. If it is refused for good, that is said, and it waits for the next delivery with the others.
+    /// Sends one alert. If it is refused permanently, that is said, and it waits for the next delivery with the others.
     async fn send_alone(&self, alert: &PostedAlert) -> Result<(), DeliveryError> {
         match self.post(std::slice::from_ref(alert)).await {
             Err(refused) if refused.is_for_good() => {

@@ -59,7 +59,7 @@ pub struct Config {
 #[error("setting `{key}` {wrong}; expected {expected}")]
 pub struct ConfigError {
     key: &'static str,
-    wrong: &'static str,
+    wrong: String,
     expected: &'static str,
 }
 
@@ -80,7 +80,9 @@ impl Serialize for Config {
 impl Config {
     /// How the database is used, checked as a whole.
     pub(crate) fn store_options(&self) -> Result<StoreOptions, ConfigError> {
-        let refused = |key, wrong, expected| Err(ConfigError { key, wrong, expected });
+        let refused = |key, wrong: &str, expected| {
+            Err(ConfigError { key, wrong: wrong.to_owned(), expected })
+        };
         let has_file = !self.store_password_file.as_os_str().is_empty();
         if has_file && self.store.path().is_some() {
             let expected = "it with an address of PostgreSQL only";
@@ -91,7 +93,9 @@ impl Config {
             return refused("store_password_file", "is set, and `store` has a password", expected);
         }
         if !(Duration::from_millis(1)..=Duration::from_secs(86_400)).contains(&self.store_timeout) {
-            return refused("store_timeout", "is out of range", "from 1ms to 1d");
+            let found = humantime_serde::re::humantime::format_duration(self.store_timeout);
+            let wrong = format!("is {found}");
+            return refused("store_timeout", &wrong, "a time from 1ms to 1d");
         }
         Ok(StoreOptions {
             readers: self.store_readers,

@@ -143,7 +143,7 @@ impl Publisher {
         }
     }
 
-    /// Puts every spec into the outbox again if the topic does not have them all, because it was made anew.
+    /// Puts every spec into the outbox again if the topic does not have them all, because it was recreated.
     pub(crate) async fn restore_specs(&self, log: &Log) -> Result<(), BoxError> {
         let there = read_table(log, &self.topics.metric_specs(), |_, value| {
             WatchedSpec::decode(value).map_or(0, |it| it.version)
@@ -172,7 +172,7 @@ impl Publisher {
                 error!(
                     target,
                     error = chain(&failed),
-                    "a record was refused for good and is left out"
+                    "a record was refused permanently and is left out"
                 );
                 Ok(())
             }

@@ -41,7 +41,7 @@ pub fn run(
 ///
 /// # Errors
 /// What no waiting cures: a database that refuses us, a database or topics of the wrong form, a log that refuses. A
-/// database that is away is waited for; one that has lost what it had confirmed ends the service, so that it starts
+/// database that is unavailable is waited for; one that has lost what it had confirmed ends the service, so that it starts
 /// again where the database is.
 pub fn serve(
     config: Config,

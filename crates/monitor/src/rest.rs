@@ -1,4 +1,4 @@
-//! `GET /v1/watching`: what this monitor scores, and which metric specs it has heard of.
+//! `GET /v1/watching`: what this monitor scores, and which metric specs it knows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

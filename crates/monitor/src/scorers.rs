@@ -9,7 +9,7 @@ pub trait Scorers: fmt::Debug + Send + Sync + 'static {
     /// One of them; cheap to clone.
     type Scorer: fmt::Debug + Clone + Send + Sync + 'static;
 
-    /// Counts how often they have changed: a subscription plan is made anew when it differs.
+    /// Counts how often they have changed: a subscription plan is made again when it differs.
     fn generation(&self) -> u64;
 
     /// Says which scorer a metric spec asks for, of those that are here now. The error is the reason why this monitor

@@ -55,13 +55,23 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
     ("rdkafka", &["stream"]),
     ("sqlx", &["store"]),
     ("tonic", &["wire", "serving", "cli"]),
-    ("axum", &["service", "packages", "monitor", "monitor-iforest", "serving", "metric-specs"]),
+    (
+        "axum",
+        &[
+            "service",
+            "packages",
+            "monitor",
+            "detector-host",
+            "monitor-iforest",
+            "serving",
+            "metric-specs",
+        ],
+    ),
     ("reqwest", &["datasets", "metric-specs", "cli"]),
     (
         "clap",
         &[
             "service",
-            "monitor",
             "serving",
             "monitor-iforest",
             "monitor-knn",
@@ -75,7 +85,6 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
         "anyhow",
         &[
             "service",
-            "monitor",
             "serving",
             "monitor-iforest",
             "monitor-knn",

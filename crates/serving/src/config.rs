@@ -39,7 +39,7 @@ pub struct Config {
     /// The log that inferences go to. A process that hosts several services opens one for all of them.
     #[serde(default = "local_kafka")]
     pub log: LogConfig,
-    /// How log lines are written.
+    /// How log messages are written.
     #[serde(default)]
     pub telemetry: telemetry::Settings,
 }

@@ -71,7 +71,7 @@ pub trait Handler: Send {
 /// Why a handler could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
-    /// It may work later: a database that is away, a log that does not answer.
+    /// It may work later: a database that is unavailable, a log that does not answer.
     #[error("temporary failure")]
     Retry(#[source] BoxError),
     /// It never will: the loop ends.

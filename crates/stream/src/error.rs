@@ -80,7 +80,7 @@ pub enum ProduceError {
     NoPartition { topic: String, partition: u32 },
     #[error("topic `{topic}` does not exist")]
     NoTopic { topic: String },
-    /// A record before this one failed for good. To keep the order, nothing more is taken until
+    /// A record before this one failed permanently. To keep the order, nothing more is taken until
     /// every [`Delivery`](crate::Delivery) handed out so far is awaited or dropped.
     #[error("an earlier record failed ({earlier}), and its deliveries are not all awaited yet")]
     Halted { earlier: String },

@@ -12,7 +12,7 @@ use crate::record::{OutRecord, Sent};
 /// Whatever the settings say, a record is far from what the lengths on disk can count.
 const MAX_RECORD_BYTES: u64 = 1 << 30;
 
-/// Writes at once, so nothing is ever under way: the order of records is the order of calls.
+/// Writes at once, so no write is ever pending: the order of records is the order of calls.
 #[derive(Debug, Clone)]
 pub(crate) struct EmbeddedProducer {
     log: Arc<Open>,

@@ -61,7 +61,7 @@ impl EmbeddedReader {
             }
             let mut is_moved = false;
             for Position { partition, next, .. } in &mut self.reading {
-                // Compaction can have taken the last records, so that there is a way to go and nothing on it.
+                // Compaction can have taken the last records, so that offsets are left and no record has one.
                 if *next < partition.high() {
                     partition.read_into(next, CHUNK_BYTES, CHUNK_RECORDS, &mut self.ahead)?;
                     is_moved = true;

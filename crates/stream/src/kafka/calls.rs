@@ -5,7 +5,7 @@ use rdkafka::error::KafkaError;
 use crate::error::LogError;
 
 /// Runs a call that blocks where it does not hold up the async threads: on a thread of its own,
-/// because a runtime that ends would wait for one of its own, and a commit while Kafka is away does
+/// because a runtime that ends would wait for one of its own, and a commit while Kafka is unavailable does
 /// not come back before Kafka does.
 pub(super) async fn blocking<T: Send + 'static>(
     attempt: String,

@@ -195,7 +195,7 @@ impl ConsumerContext for KafkaContext {
     }
 }
 
-/// Answers a change of the membership in the way its protocol wants.
+/// Answers a change of the membership as its protocol requires.
 pub(super) fn answer<C: Consumer<KafkaContext>>(
     consumer: &C,
     assigned: bool,

@@ -194,7 +194,7 @@ impl KafkaMember {
         })
     }
 
-    /// Sends a commit on its way; a refusal comes back to the context.
+    /// Sends a commit without waiting for it; a refusal comes back to the context.
     pub(crate) fn commit(&self, offsets: &Offsets) -> Result<(), LogError> {
         self.session
             .consumer

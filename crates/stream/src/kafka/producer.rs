@@ -202,7 +202,7 @@ impl Shared {
     }
 }
 
-/// What is known of a record while it is under way.
+/// What is known of a record until it is acknowledged.
 struct Pending {
     topic: Arc<str>,
     partition: u32,
