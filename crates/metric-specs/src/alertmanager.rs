@@ -12,6 +12,7 @@ use serde::Serialize;
 use shadowline_error::chain;
 use shadowline_service::clock;
 use shadowline_store::{RecordedAlertEvent, Store, StoreError};
+use shadowline_worker::Backoff;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
@@ -72,21 +73,20 @@ impl Peer {
         self.metrics.receiver(&self.target());
         let work = async {
             let (first, longest) = RETRY_AFTER;
-            let longest = longest.min(self.settings.resend_every.max(first));
-            let mut wait = first;
+            let resend_every = self.settings.resend_every.get();
+            let mut backoff = Backoff::new(first, longest.min(resend_every.max(first)));
             let mut firing = Vec::new();
             loop {
                 wake.mark_unchanged();
                 let next = match self.deliver(&mut firing).await {
                     Ok(n_alerts) => {
-                        wait = first;
-                        (n_alerts > 0).then_some(self.settings.resend_every)
+                        backoff.reset();
+                        (n_alerts > 0).then_some(resend_every)
                     }
                     Err(error) => {
+                        let wait = backoff.next_wait();
                         warn!(error = chain(&error), retry_after = ?wait, "alerts were not delivered");
-                        let this_time = wait;
-                        wait = (wait * 2).min(longest);
-                        Some(this_time)
+                        Some(wait)
                     }
                 };
                 let again = async {
@@ -107,7 +107,7 @@ impl Peer {
         }
     }
 
-    /// Delivers what there is to tell. `firing` is what fired at the delivery before: while the database is away, that is
+    /// Delivers what there is to tell. `firing` is what fired at the delivery before: while the database is unavailable, that is
     /// told again, because an Alertmanager that hears nothing takes an alert for resolved.
     async fn deliver(&self, firing: &mut Vec<PostedAlert>) -> Result<usize, DeliveryError> {
         let now = clock::now();
@@ -134,9 +134,9 @@ impl Peer {
     }
 
     /// When an alert ends that fires now and is not told again: long enough that a few lost deliveries resolve nothing;
-    /// if this service is gone for good, its alerts end.
+    /// if this service does not come back, its alerts end.
     fn until(&self, now: Timestamp) -> Timestamp {
-        later(now, self.settings.resend_every * 4)
+        later(now, self.settings.resend_every.get() * 4)
     }
 
     /// What metrics call this Alertmanager.
@@ -160,7 +160,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Sends one alert. If it is refused for good, that is said, and it waits for the next delivery with the others.
+    /// Sends one alert. If it is refused permanently, that is said, and it waits for the next delivery with the others.
     async fn send_alone(&self, alert: &PostedAlert) -> Result<(), DeliveryError> {
         match self.post(std::slice::from_ref(alert)).await {
             Err(refused) if refused.is_for_good() => {
@@ -181,7 +181,7 @@ impl Peer {
             source: source.without_url(),
         };
         let request =
-            self.client.post(self.url.alerts()).timeout(self.settings.timeout).json(alerts);
+            self.client.post(self.url.alerts()).timeout(self.settings.timeout.get()).json(alerts);
         let response = request.send().await.map_err(failed)?;
         let status = response.status();
         if status.is_success() {
@@ -200,7 +200,7 @@ impl Peer {
             let alert = self.posted(&recorded, until);
             alerts.insert(alert.labels.clone(), alert);
         }
-        let lately = earlier(now, self.settings.resolved_for);
+        let lately = earlier(now, self.settings.resolved_for.get());
         // Newest first: an older resolution of the same labels is history already.
         for recorded in self.store.resolutions_since(lately).await? {
             let alert = self.posted(&recorded, recorded.event.transition.at.min(now));

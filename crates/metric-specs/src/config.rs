@@ -1,18 +1,24 @@
 //! Settings of the metric-spec service.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::Url;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use shadowline_service::settings::NonZeroDuration;
 use shadowline_service::{http::HttpSettings, telemetry};
 use shadowline_store::{StoreOptions, StoreUrl};
-use shadowline_stream::{LogConfig, Topics};
+use shadowline_stream::LogConfig;
+use shadowline_worker::{GroupName, TopicSettings, local_kafka};
 
 /// Settings of the metric-spec service.
+///
+/// To have read one is to know that its values go together.
+// `remote` makes a `Config::deserialize` that takes each value by itself; the one below checks them together.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct Config {
     /// The database.
     pub store: StoreUrl,
@@ -26,15 +32,13 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     pub store_timeout: Duration,
     /// The consumer group, and the name under which the database keeps how far it has read.
-    pub group: String,
+    pub group: GroupName,
     /// The most scores applied in one transaction.
-    pub max_batch: usize,
+    pub max_batch: NonZeroUsize,
     /// How long checks are kept.
-    #[serde(with = "humantime_serde")]
-    pub checks_retention: Duration,
+    pub checks_retention: NonZeroDuration,
     /// How long changes of alerts are kept; the last one of each spec stays as long as the spec.
-    #[serde(with = "humantime_serde")]
-    pub alerts_retention: Duration,
+    pub alerts_retention: NonZeroDuration,
     /// Where alerts go besides the topic.
     pub alertmanager: AlertmanagerSettings,
     /// Where REST, metrics and health are.
@@ -55,14 +59,30 @@ pub struct Config {
 #[error("setting `{key}` {wrong}; expected {expected}")]
 pub struct ConfigError {
     key: &'static str,
-    wrong: &'static str,
+    wrong: String,
     expected: &'static str,
+}
+
+impl<'de> Deserialize<'de> for Config {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let config = Self::deserialize(deserializer)?;
+        config.store_options().map_err(D::Error::custom)?;
+        Ok(config)
+    }
+}
+
+impl Serialize for Config {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
 }
 
 impl Config {
     /// How the database is used, checked as a whole.
     pub(crate) fn store_options(&self) -> Result<StoreOptions, ConfigError> {
-        let refused = |key, wrong, expected| Err(ConfigError { key, wrong, expected });
+        let refused = |key, wrong: &str, expected| {
+            Err(ConfigError { key, wrong: wrong.to_owned(), expected })
+        };
         let has_file = !self.store_password_file.as_os_str().is_empty();
         if has_file && self.store.path().is_some() {
             let expected = "it with an address of PostgreSQL only";
@@ -73,7 +93,9 @@ impl Config {
             return refused("store_password_file", "is set, and `store` has a password", expected);
         }
         if !(Duration::from_millis(1)..=Duration::from_secs(86_400)).contains(&self.store_timeout) {
-            return refused("store_timeout", "is out of range", "from 1ms to 1d");
+            let found = humantime_serde::re::humantime::format_duration(self.store_timeout);
+            let wrong = format!("is {found}");
+            return refused("store_timeout", &wrong, "a time from 1ms to 1d");
         }
         Ok(StoreOptions {
             readers: self.store_readers,
@@ -91,28 +113,13 @@ pub struct AlertmanagerSettings {
     /// Every Alertmanager of the cluster; each gets every alert.
     pub urls: Vec<PeerUrl>,
     /// How often a firing alert is sent again.
-    #[serde(with = "humantime_serde")]
-    pub resend_every: Duration,
+    pub resend_every: NonZeroDuration,
     /// How long a resolution is sent again.
-    #[serde(with = "humantime_serde")]
-    pub resolved_for: Duration,
+    pub resolved_for: NonZeroDuration,
     /// How long one delivery may take.
-    #[serde(with = "humantime_serde")]
-    pub timeout: Duration,
+    pub timeout: NonZeroDuration,
     /// Where people reach this service; made of the HTTP address when empty.
     pub external_url: String,
-}
-
-/// The topics of an installation; the same in every service.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TopicSettings {
-    /// What the topics' names begin with.
-    pub prefix: Topics,
-    /// Partitions of topics that are made; those that exist keep theirs.
-    pub partitions: u32,
-    /// Replicas of topics that are made.
-    pub replication: u16,
 }
 
 /// The checked address of an Alertmanager, such as `http://am-1:9093`; a path before `/api` may be part of it.
@@ -161,10 +168,6 @@ impl From<PeerUrl> for String {
     }
 }
 
-fn local_kafka() -> LogConfig {
-    LogConfig::kafka("127.0.0.1:9092")
-}
-
 #[cfg(test)]
 mod tests {
     use shadowline_service::settings::{self, Layers};
@@ -174,7 +177,7 @@ mod tests {
     #[test]
     fn the_default_settings_are_whole_and_print_as_settings() {
         let config: Config = Layers::defaults(crate::DEFAULTS).unwrap().extract().unwrap();
-        assert_eq!((config.http.listen.as_str(), config.max_batch), ("127.0.0.1:8020", 2000));
+        assert_eq!((config.http.listen.as_str(), config.max_batch.get()), ("127.0.0.1:8020", 2000));
         let shown = settings::print(&config).unwrap();
         let again: Config = Layers::defaults(&shown).unwrap().extract().unwrap();
         assert_eq!(again.store, config.store);
@@ -187,12 +190,13 @@ mod tests {
 
     #[test]
     fn the_password_of_the_database_is_not_printed_and_stands_in_one_place() {
-        let read = |flags: &[&str]| -> Config {
+        let try_read = |flags: &[&str]| -> Result<Config, _> {
             let flags: Vec<_> = flags.iter().map(|it| (*it).to_owned()).collect();
             let layers = Layers::defaults(crate::DEFAULTS).unwrap().flags(&flags);
-            layers.unwrap().extract().unwrap()
+            layers.unwrap().extract()
         };
-        let refused = |flags: &[&str]| read(flags).store_options().unwrap_err().to_string();
+        let refused = |flags: &[&str]| try_read(flags).unwrap_err().to_string();
+        let read = |flags: &[&str]| try_read(flags).unwrap();
         let with_password = "store=postgres://me:hunter2@db/shadowline";
         let config = read(&[with_password]);
         let shown = format!("{}{config:?}", settings::print(&config).unwrap());

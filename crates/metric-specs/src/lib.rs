@@ -10,19 +10,26 @@ mod alert_traces;
 mod alertmanager;
 mod api;
 mod config;
+mod database;
 mod engine;
+mod error;
 mod ingest;
-mod log_health;
 mod metrics;
+mod pipeline;
 mod publish;
+mod retention;
 mod run;
 mod service;
 
 pub use api::openapi_json;
-pub use config::{AlertmanagerSettings, Config, ConfigError, PeerUrl, TopicSettings};
+pub use config::{AlertmanagerSettings, Config, ConfigError, PeerUrl};
+pub use error::MetricSpecsError;
 pub use metrics::metric_families;
-pub use run::{MetricSpecsError, run, serve};
+pub use run::{run, serve};
 pub use service::SERVICE;
+
+/// The service's name.
+const NAME: &str = "metric-specs";
 
 /// Default settings, as TOML.
 pub const DEFAULTS: &str = include_str!("../default.toml");

@@ -14,12 +14,11 @@ use shadowline_evaluation::{
 use shadowline_service::clock;
 use shadowline_service::health::Component;
 use shadowline_store::{RecordedAlertEvent, SpecChange, Store, StoreError, StoredSpec};
-use shadowline_stream::{
-    Bytes, Envelope, Log, OutRecord, ProduceError, Producer, TableEvent, TableReader, Topics,
-};
+use shadowline_stream::{Bytes, Envelope, Log, OutRecord, ProduceError, Producer, Topics};
 use shadowline_wire::{
     ALERT_TYPE, METRIC_SPEC_TYPE, ModelRef, MonitorRef, WatchedSpec, event, to_timestamp,
 };
+use shadowline_worker::{Backoff, read_table};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -79,14 +78,13 @@ impl Publisher {
     ) {
         self.metrics.receiver(outbox.target());
         let work = async {
-            let (first, longest) = RETRY_AFTER;
-            let mut wait = first;
+            let mut backoff = Backoff::new(RETRY_AFTER.0, RETRY_AFTER.1);
             loop {
                 wake.mark_unchanged();
                 match self.drain(outbox).await {
                     Ok(()) => {
                         health.ok();
-                        wait = first;
+                        backoff.reset();
                         if wake.changed().await.is_err() {
                             return;
                         }
@@ -94,8 +92,7 @@ impl Publisher {
                     Err(error) => {
                         // Judging goes on; what is not sent yet is kept.
                         health.degraded(chain(&error));
-                        tokio::time::sleep(wait).await;
-                        wait = (wait * 2).min(longest);
+                        backoff.wait().await;
                     }
                 }
             }
@@ -146,22 +143,12 @@ impl Publisher {
         }
     }
 
-    /// Puts every spec into the outbox again if the topic does not have them all, because it was made anew.
+    /// Puts every spec into the outbox again if the topic does not have them all, because it was recreated.
     pub(crate) async fn restore_specs(&self, log: &Log) -> Result<(), BoxError> {
-        let mut table = TableReader::open(log, &self.topics.metric_specs()).await?;
-        let mut there = std::collections::HashMap::new();
-        loop {
-            match table.next().await? {
-                TableEvent::CaughtUp => break,
-                TableEvent::Upsert { key, value } => {
-                    let version = WatchedSpec::decode(&value).map_or(0, |it| it.version);
-                    there.insert(key, version);
-                }
-                TableEvent::Delete { key } => {
-                    there.remove(&key);
-                }
-            }
-        }
+        let there = read_table(log, &self.topics.metric_specs(), |_, value| {
+            WatchedSpec::decode(value).map_or(0, |it| it.version)
+        })
+        .await?;
         let specs = self.store.specs(None).await?;
         let missing = specs
             .iter()
@@ -185,7 +172,7 @@ impl Publisher {
                 error!(
                     target,
                     error = chain(&failed),
-                    "a record was refused for good and is left out"
+                    "a record was refused permanently and is left out"
                 );
                 Ok(())
             }

@@ -1,13 +1,13 @@
 //! The KNN-outlier monitor: scores shadowed inferences with the detectors installed in it.
 //!
-//! All it adds to `shadowline-monitor` is which detectors it hosts, and its default settings.
+//! All it adds to `shadowline-detector-host` is which detectors it hosts, and its default settings.
 
 mod service;
 
 use futures_util::future::BoxFuture;
+use shadowline_detector_host::Kind;
+pub use shadowline_detector_host::{Config, HostError};
 use shadowline_detectors::DetectorKind;
-use shadowline_monitor::Kind;
-pub use shadowline_monitor::{Config, MonitorError};
 use shadowline_service::catalogue::MetricFamily;
 use shadowline_stream::Log;
 use tokio::net::TcpListener;
@@ -32,76 +32,44 @@ pub const KIND: Kind = Kind {
 
 /// The metrics that this monitor's `/metrics` can have.
 pub fn metric_families() -> Vec<MetricFamily> {
-    shadowline_monitor::metric_families(&KIND, |_| {})
+    shadowline_detector_host::metric_families(&KIND)
 }
 
 /// Returns the OpenAPI document.
 pub fn openapi_json() -> String {
-    shadowline_monitor::openapi_json(&KIND, None)
+    shadowline_detector_host::openapi_json(&KIND)
 }
 
 /// Runs the monitor as its own program, on the log and the port that its settings name.
 ///
 /// # Errors
-/// As [`shadowline_monitor::run`].
-pub fn run(
-    config: Config,
-    stop: CancellationToken,
-) -> BoxFuture<'static, Result<(), MonitorError>> {
-    shadowline_monitor::run(&KIND, config, stop)
+/// As [`shadowline_detector_host::run`].
+pub fn run(config: Config, stop: CancellationToken) -> BoxFuture<'static, Result<(), HostError>> {
+    shadowline_detector_host::run(&KIND, config, stop)
 }
 
 /// Runs the monitor in this process, on an open log.
 ///
 /// # Errors
-/// As [`shadowline_monitor::serve`].
+/// As [`shadowline_detector_host::serve`].
 pub fn serve(
     config: Config,
     log: Log,
     listener: TcpListener,
     stop: CancellationToken,
-) -> BoxFuture<'static, Result<(), MonitorError>> {
-    shadowline_monitor::serve(&KIND, config, log, listener, stop)
+) -> BoxFuture<'static, Result<(), HostError>> {
+    shadowline_detector_host::serve(&KIND, config, log, listener, stop)
 }
 
 #[cfg(test)]
 mod tests {
-    use shadowline_service::settings::{self, Layers};
+    use shadowline_testkit::assert_committed;
 
     use super::*;
 
     #[test]
     fn the_committed_openapi_document_is_the_one_served() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
-        let made = openapi_json();
-        if std::env::var_os("UPDATE_OPENAPI").is_some() {
-            std::fs::write(path, &made).unwrap();
-        }
-        let committed = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            committed == made,
-            "openapi.json is out of date: run this test with UPDATE_OPENAPI=1"
-        );
-    }
-
-    #[test]
-    fn the_default_settings_are_whole_and_print_as_settings() {
-        let config: Config = Layers::defaults(DEFAULTS).unwrap().extract().unwrap();
-        assert_eq!(config.group, "shadowline.monitor-knn");
-        assert_eq!(config.http.listen, "127.0.0.1:8011");
-        let shown = settings::print(&config).unwrap();
-        let again: Config = Layers::defaults(&shown).unwrap().extract().unwrap();
-        assert_eq!(again.packages_dir, config.packages_dir);
-    }
-
-    #[test]
-    fn a_misspelt_key_is_refused() {
-        let layers =
-            Layers::defaults(DEFAULTS).unwrap().environment([("SHADOWLINE__MAX_BATCHES", "3")]);
-        let error = layers.extract::<Config>().unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "environment variable `SHADOWLINE__MAX_BATCHES`: unknown key `max_batches`; did you mean `max_batch`?"
-        );
+        assert_committed(path, &openapi_json(), "UPDATE_OPENAPI");
     }
 }

@@ -8,32 +8,28 @@ use shadowline_service::clock;
 use shadowline_service::health::{Component, Status};
 use shadowline_service::traces::{self, KeyValue};
 use shadowline_stream::{
-    Bytes, DeadLetters, Delivery, Envelope, Handler, HandlerError, OutRecord, ProduceError,
-    Producer, Received, SpanContext, TopicPartition,
+    DeadLetters, Handler, HandlerError, Received, SpanContext, TopicPartition,
 };
-use shadowline_wire::{Origin, SCORE_TYPE, Score, Unscored};
+use shadowline_wire::{Origin, Score, Unscored};
 use tracing::{debug, warn};
 
-use crate::config::Explain;
+use crate::emit::{ScoreWriter, to_handler_error};
+use crate::judge::{Judged, Readable, Verdict, judge};
 use crate::metrics::MonitorMetrics;
-use crate::scoring::{Judged, Readable, Verdict, judge};
-use crate::watch::Watching;
+use crate::plan::Subscriptions;
+use crate::scorers::Scorers;
 
 /// What a monitor does with the records of its group.
 #[derive(Debug)]
-pub(crate) struct Scorer {
-    pub(crate) watching: Arc<Watching>,
-    pub(crate) explain: Explain,
-    pub(crate) producer: Producer,
+pub(crate) struct ScoreHandler<S: Scorers> {
+    pub(crate) subscriptions: Arc<Subscriptions<S>>,
+    pub(crate) writer: ScoreWriter,
     pub(crate) dead_letters: DeadLetters,
-    pub(crate) scores: Arc<str>,
-    /// What the scores' envelopes name as their source.
-    pub(crate) source: String,
     pub(crate) metrics: MonitorMetrics,
     pub(crate) health: Component,
 }
 
-impl Handler for Scorer {
+impl<S: Scorers> Handler for ScoreHandler<S> {
     async fn handle(&mut self, records: &[Received]) -> Result<(), HandlerError> {
         let result = self.score(records).await;
         match &result {
@@ -45,7 +41,7 @@ impl Handler for Scorer {
         result
     }
 
-    fn shared_out(&mut self, _n_partitions: usize) {
+    fn rebalanced(&mut self, _n_partitions: usize) {
         if let Status::Failing(_) = self.health.status() {
             self.health.ok();
         }
@@ -56,15 +52,15 @@ impl Handler for Scorer {
     }
 }
 
-impl Scorer {
+impl<S: Scorers> ScoreHandler<S> {
     async fn score(&self, records: &[Received]) -> Result<(), HandlerError> {
         let began = clock::now();
-        let plan = self.watching.plan();
+        let plan = self.subscriptions.plan();
+        let scorers = Arc::clone(self.subscriptions.scorers());
         let metrics = self.metrics.clone();
         let batch = records.to_vec();
-        let explain = self.explain;
-        // Off the async threads: a detector can take milliseconds for one record.
-        let work = tokio::task::spawn_blocking(move || judge(&batch, &plan, explain, &metrics));
+        // Off the async threads: a scorer can take milliseconds for one record.
+        let work = tokio::task::spawn_blocking(move || judge(&batch, &plan, &*scorers, &metrics));
         let Judged { records: read, verdicts } = work.await.map_err(HandlerError::retry)?;
 
         let now = clock::now();
@@ -76,7 +72,7 @@ impl Scorer {
             let trace = trace_of(record);
             let step = traces::step("score", trace, began, || attributes(&score));
             let trace = step.or_else(|| trace.cloned());
-            let (delivery, score) = self.enqueue(record, score, trace.clone()).await?;
+            let (delivery, score) = self.writer.enqueue(record, score, trace.clone()).await?;
             sent.push((delivery, score, trace));
         }
         for (record, readable) in records.iter().zip(&read) {
@@ -86,7 +82,7 @@ impl Scorer {
                 let trace_id = trace.map(|it| tracing::field::display(it.trace_id()));
                 let span_id = trace.map(|it| tracing::field::display(it.span_id()));
                 let offset = record.offset;
-                warn!(%at, offset, reason, trace_id, span_id, "record cannot be read; put aside");
+                warn!(%at, offset, reason, trace_id, span_id, "record cannot be read; sent to the dead letters");
                 self.dead_letters.send(record, reason, now).await.map_err(to_handler_error)?;
             }
         }
@@ -97,51 +93,6 @@ impl Scorer {
             self.metrics.written(&score.monitor, &score.result, delay_seconds, exemplar);
         }
         Ok(())
-    }
-
-    async fn enqueue(
-        &self,
-        of: &Received,
-        mut score: Score,
-        trace: Option<SpanContext>,
-    ) -> Result<(Delivery, Score), HandlerError> {
-        match self.producer.enqueue(self.to_record(of, &score, trace.clone())).await {
-            Ok(delivery) => Ok((delivery, score)),
-            // A batch of very many records: the reason fits where their scores do not.
-            Err(error @ ProduceError::TooLarge { .. }) => {
-                score.result =
-                    Err(Unscored { code: "score_too_large".into(), message: error.to_string() });
-                let record = self.to_record(of, &score, trace);
-                let delivery = self.producer.enqueue(record).await.map_err(to_handler_error)?;
-                Ok((delivery, score))
-            }
-            Err(
-                error @ (ProduceError::NoPartition { .. }
-                | ProduceError::NoTopic { .. }
-                | ProduceError::Halted { .. }
-                | ProduceError::Failed { .. }
-                | ProduceError::Closed { .. }
-                | ProduceError::FlushTimeout { .. }),
-            ) => Err(to_handler_error(error)),
-        }
-    }
-
-    fn to_record(&self, of: &Received, score: &Score, trace: Option<SpanContext>) -> OutRecord {
-        let id = format!("{}/{}/{}", score.inference_id, score.monitor.name, score.monitor.version);
-        let mut envelope = Envelope::new(id, SCORE_TYPE, self.source.as_str(), score.scored_at);
-        envelope.subject = Some(score.model.name.clone()).filter(|it| !it.is_empty());
-        envelope.trace = trace;
-        envelope.origin = Some(shadowline_stream::Origin {
-            instance: score.origin.instance,
-            sequence: score.origin.sequence,
-        });
-        OutRecord {
-            topic: Arc::clone(&self.scores),
-            partition: Some(of.partition),
-            key: Some(Bytes::from(score.inference_id.clone())),
-            value: Some(Bytes::from(score.encode())),
-            envelope,
-        }
     }
 }
 
@@ -180,19 +131,6 @@ fn to_score(
         origin: Origin { instance: origin.instance, sequence: origin.sequence },
         received_at: inference.received_at,
         scored_at: now,
-    }
-}
-
-/// A scores topic with too few partitions is for somebody to mend; everything else may pass.
-fn to_handler_error(error: ProduceError) -> HandlerError {
-    match error {
-        ProduceError::NoPartition { .. } => HandlerError::fatal(error),
-        ProduceError::TooLarge { .. }
-        | ProduceError::NoTopic { .. }
-        | ProduceError::Halted { .. }
-        | ProduceError::Failed { .. }
-        | ProduceError::Closed { .. }
-        | ProduceError::FlushTimeout { .. } => HandlerError::retry(error),
     }
 }
 

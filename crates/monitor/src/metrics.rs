@@ -6,13 +6,9 @@ use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use shadowline_detectors::DetectorKind;
-use shadowline_service::catalogue::{self, MetricFamily};
 use shadowline_service::metrics::Metrics;
 use shadowline_service::traces::Exemplar;
 use shadowline_wire::{MonitorRef, ScoreValue, Unscored};
-
-use crate::Kind;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
@@ -37,7 +33,7 @@ type HistogramMaker = fn() -> Histogram;
 
 /// Cheap to clone; all clones count together.
 #[derive(Debug, Clone)]
-pub(crate) struct MonitorMetrics {
+pub struct MonitorMetrics {
     scores: Family<OutcomeLabels, Counter>,
     score: Family<DetectorLabels, Histogram, HistogramMaker>,
     scoring_duration: Family<DetectorLabels, Histogram, HistogramMaker>,
@@ -47,11 +43,8 @@ pub(crate) struct MonitorMetrics {
 }
 
 impl MonitorMetrics {
-    pub(crate) fn register(metrics: &Metrics, kind: DetectorKind) -> Self {
-        let score_buckets: HistogramMaker = match kind {
-            DetectorKind::IsolationForest => unit_interval,
-            DetectorKind::Knn => distances,
-        };
+    /// Registers them; `score_buckets` makes the histogram of a scorer's scores, whose range only the monitor knows.
+    pub fn register(metrics: &Metrics, score_buckets: fn() -> Histogram) -> Self {
         MonitorMetrics {
             scores: metrics.register(
                 "shadowline_monitor_scores_total",
@@ -97,7 +90,7 @@ impl MonitorMetrics {
     }
 
     /// Makes one series of each.
-    fn touch(&self) {
+    pub fn touch(&self) {
         let Self { scores: _, score: _, scoring_duration: _, delay: _, unwatched: _, specs: _ } =
             self;
         let monitor = MonitorRef { name: "detector".to_owned(), version: "1".to_owned() };
@@ -152,27 +145,8 @@ impl MonitorMetrics {
     }
 }
 
-/// The metrics that a monitor's `/metrics` can have, with those that `touch_extension` registers and makes a series of.
-pub fn metric_families(kind: &Kind, touch_extension: impl FnOnce(&Metrics)) -> Vec<MetricFamily> {
-    catalogue::families(kind.service, |metrics| {
-        let log = shadowline_stream::Metrics::default();
-        log.touch();
-        metrics.with_registry(|it| log.register(it));
-        MonitorMetrics::register(metrics, kind.detector).touch();
-        touch_extension(metrics);
-    })
-}
-
 fn labels(monitor: &MonitorRef) -> DetectorLabels {
     DetectorLabels { detector: monitor.name.clone(), version: monitor.version.clone() }
-}
-
-fn unit_interval() -> Histogram {
-    Histogram::new([0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95])
-}
-
-fn distances() -> Histogram {
-    Histogram::new([0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1e3, 1e4, 1e5])
 }
 
 fn durations() -> Histogram {

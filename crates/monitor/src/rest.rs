@@ -1,5 +1,4 @@
-//! `GET /v1/watching`: what this monitor scores, and which metric specs it has heard of. And the document of all
-//! routes that a monitor has.
+//! `GET /v1/watching`: what this monitor scores, and which metric specs it knows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,32 +7,19 @@ use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
-use utoipa::openapi::{Info, OpenApi as Document};
+use utoipa::openapi::OpenApi as Document;
 use utoipa::{OpenApi, ToSchema};
 
-use crate::config::Kind;
-use crate::watch::{Plan, Watching};
+use crate::plan::{SubscriptionPlan, Subscriptions};
+use crate::scorers::Scorers;
 
 #[derive(OpenApi)]
 #[openapi(paths(show))]
 struct Own;
 
-/// Returns the OpenAPI document of a kind of monitor; `extension` is the part of its own routes.
-///
-/// # Panics
-/// Never: the document is made of constants.
-pub fn openapi_json(kind: &Kind, extension: Option<Document>) -> String {
-    let (title, about) = kind.api;
-    let mut info = Info::new(title, kind.version);
-    info.description = Some(about.to_owned());
-    // Its own routes first: a page shows them in this order.
-    let mut document = extension.unwrap_or_default();
-    document.info = info;
-    document.merge(Own::openapi());
-    document.merge(shadowline_packages::openapi());
-    let mut json = document.to_pretty_json().expect("an OpenAPI document can be written as JSON");
-    json.push('\n');
-    json
+/// The part of the OpenAPI document that every monitor has.
+pub fn openapi() -> Document {
+    Own::openapi()
 }
 
 /// What this monitor does for the metric specs it knows.
@@ -85,23 +71,26 @@ struct SpecName {
     name: String,
 }
 
-pub(crate) fn router(watching: Arc<Watching>) -> Router {
-    Router::new().route("/v1/watching", get(show)).with_state(watching)
+/// The routes that every monitor has.
+pub fn router<S: Scorers>(subscriptions: Arc<Subscriptions<S>>) -> Router {
+    Router::new().route("/v1/watching", get(show::<S>)).with_state(subscriptions)
 }
 
 /// Shows which models this monitor watches with which detectors, and because of which metric specs.
 #[utoipa::path(get, path = "/v1/watching", tag = "watching", responses((status = 200, body = WatchingAnswer)))]
-async fn show(State(watching): State<Arc<Watching>>) -> Json<WatchingAnswer> {
-    Json(describe(&watching.plan()))
+async fn show<S: Scorers>(
+    State(subscriptions): State<Arc<Subscriptions<S>>>,
+) -> Json<WatchingAnswer> {
+    Json(describe(&subscriptions.plan()))
 }
 
 /// One entry per model version and detector, with all the specs that ask for the pair.
-fn describe(plan: &Plan) -> WatchingAnswer {
+fn describe<S>(plan: &SubscriptionPlan<S>) -> WatchingAnswer {
     let mut watching: BTreeMap<_, WatchedPair> = BTreeMap::new();
     for it in &plan.watched {
         let (model, monitor) = (&it.spec.model, &it.target.monitor);
         let pair = watching.entry((model, monitor)).or_insert_with(|| {
-            let problem = it.target.detector.as_ref().err();
+            let problem = it.target.scorer.as_ref().err();
             WatchedPair {
                 model: VersionedName { name: model.name.clone(), version: model.version.clone() },
                 detector: VersionedName {

@@ -29,8 +29,8 @@ pub enum OpenError {
     Locked { dir: PathBuf },
     #[error("{} is not a segment this version can read: {found}", path.display())]
     Header { path: PathBuf, found: String },
-    #[error("segment {} is damaged at byte {position}: {reason}", path.display())]
-    Damaged { path: PathBuf, position: u64, reason: BadFrame },
+    #[error("segment {} is corrupt at byte {position}: {reason}", path.display())]
+    Corrupt { path: PathBuf, position: u64, reason: BadFrame },
     #[error("segment {} begins at offset {found}, but the one before it ends at {expected}", path.display())]
     Gap { path: PathBuf, expected: u64, found: u64 },
     #[error(transparent)]
@@ -70,8 +70,8 @@ pub enum ReadError {
         "offset {asked} is outside the log, which holds {first} up to but not including {next}"
     )]
     OutOfRange { asked: u64, first: u64, next: u64 },
-    #[error("segment {} is damaged at byte {position}: {reason}", path.display())]
-    Damaged { path: PathBuf, position: u64, reason: BadFrame },
+    #[error("segment {} is corrupt at byte {position}: {reason}", path.display())]
+    Corrupt { path: PathBuf, position: u64, reason: BadFrame },
     #[error(transparent)]
     File(#[from] FileError),
 }

@@ -77,7 +77,7 @@ impl SegmentLog {
     /// An end that was not written completely is cut off and logged: a kill or a power failure leaves such an end.
     ///
     /// # Errors
-    /// `Locked` if the log is open already; `Damaged`, with file and position, for a bad record that is not at the end;
+    /// `Locked` if the log is open already; `Corrupt`, with file and position, for a bad record that is not at the end;
     /// `Gap` for a missing segment; `Header` for a file that is not ours or newer than this version.
     pub fn open(dir: impl Into<PathBuf>, options: Options) -> Result<Self, OpenError> {
         let dir = dir.into();
@@ -165,7 +165,7 @@ impl SegmentLog {
     /// or `max_records`. At the end of the log the result is empty.
     ///
     /// # Errors
-    /// `OutOfRange` for an offset that is deleted or not yet written; `Damaged` for a record that fails its checksum.
+    /// `OutOfRange` for an offset that is deleted or not yet written; `Corrupt` for a record that fails its checksum.
     pub fn read(
         &self,
         from: u64,

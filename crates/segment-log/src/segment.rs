@@ -168,7 +168,7 @@ impl Segment {
             scan(&file, header, file_len).map_err(FileError::at("read", &path))?;
         if let Some((position, reason)) = bad {
             if !is_last {
-                return Err(OpenError::Damaged { path, position, reason });
+                return Err(OpenError::Corrupt { path, position, reason });
             }
             warn!(
                 segment = %path.display(), position, %reason, cut_bytes = file_len - position,
@@ -274,7 +274,7 @@ impl Segment {
     fn read_error(&self, error: FrameError) -> ReadError {
         match error {
             FrameError::Bad { position, reason } => {
-                ReadError::Damaged { path: self.path.clone(), position, reason }
+                ReadError::Corrupt { path: self.path.clone(), position, reason }
             }
             FrameError::Io(source) => {
                 ReadError::File(FileError { step: "read", path: self.path.clone(), source })

@@ -1,6 +1,6 @@
 //! A bounded queue on disk: appended to by whoever answers requests, drained by whoever sends them on.
 //!
-//! In its directory: `log/`, the records; `acknowledged`, the mark below which all have been passed on; `instance`, the
+//! In its directory: `log/`, the records; `acknowledged`, the checkpoint below which all have been passed on; `instance`, the
 //! spool's id; `boot`, the id of the machine's boot while the spool is open.
 
 use std::fmt;
@@ -12,10 +12,10 @@ use parking_lot::{Mutex, RwLock};
 use tracing::{error, warn};
 use uuid::Uuid;
 
+use crate::checkpoint::{CheckpointError, DurableCheckpoint};
 use crate::error::{AppendError, FileError, OpenError, ReadError};
 use crate::files::{remove_quietly, write_atomically};
 use crate::log::{Options, SegmentLog};
-use crate::mark::{DurableMark, MarkError};
 
 /// How far the sequence jumps when appended records may have been lost: more than fit a disk between two syncs.
 const SEQUENCE_JUMP: u64 = 1 << 32;
@@ -50,8 +50,8 @@ pub struct Fill {
 pub enum SpoolOpenError {
     #[error("open the spool's log")]
     Log(#[source] OpenError),
-    #[error("open the spool's mark")]
-    Mark(#[source] MarkError),
+    #[error("open the spool's checkpoint")]
+    Checkpoint(#[source] CheckpointError),
     #[error("{} holds {found:?} where a UUID was expected", path.display())]
     Instance { path: PathBuf, found: String },
     #[error("{} is missing, but the spool holds records that were appended under the id in it", path.display())]
@@ -71,8 +71,8 @@ pub enum SpoolError {
     Append(#[source] AppendError),
     #[error("sequence {sequence} was acknowledged, but the last one appended is {last}")]
     NotAppended { sequence: u64, last: u64 },
-    #[error("move the mark of the spool")]
-    Mark(#[source] MarkError),
+    #[error("move the checkpoint of the spool")]
+    Checkpoint(#[source] CheckpointError),
     #[error("read the spool")]
     Read(#[source] ReadError),
     #[error("drop what has been acknowledged")]
@@ -90,10 +90,10 @@ pub struct Spool {
     /// A log larger than this is dropped when all of it has been acknowledged.
     release_bytes: u64,
     log: SegmentLog,
-    acknowledged: DurableMark,
+    acknowledged: DurableCheckpoint,
     /// Position in the log of the first record that waits for acknowledgement; locked while a record is appended.
     waiting_from: Mutex<u64>,
-    /// Held while the mark moves.
+    /// Held while the checkpoint moves.
     acknowledging: Mutex<()>,
     hook: RwLock<Option<Hook>>,
 }
@@ -117,12 +117,12 @@ impl Spool {
         let segment_bytes = options.segment_bytes.min(options.max_bytes);
         let log = SegmentLog::open(dir.join("log"), Options { segment_bytes, first_offset: 1 })
             .map_err(SpoolOpenError::Log)?;
-        let acknowledged =
-            DurableMark::open(dir.join("acknowledged"), 0).map_err(SpoolOpenError::Mark)?;
+        let acknowledged = DurableCheckpoint::open(dir.join("acknowledged"), 0)
+            .map_err(SpoolOpenError::Checkpoint)?;
         let is_new = log.next_offset() == 1 && acknowledged.get() == 0;
         let instance = open_instance(&dir.join("instance"), is_new)?;
         skip_doubtful_sequences(&dir.join("boot"), &log, acknowledged.get())?;
-        // A kill between moving the mark and dropping segments leaves some to be dropped now.
+        // A kill between moving the checkpoint and dropping segments leaves some to be dropped now.
         log.truncate_before(acknowledged.get() + 1)?;
         let first_waiting = (acknowledged.get() + 1).max(log.first_offset());
         let waiting_from = log.position_of(first_waiting).map_err(SpoolOpenError::Read)?;
@@ -184,11 +184,11 @@ impl Spool {
         self.fill().used_bytes == 0
     }
 
-    /// Moves the mark: records up to and including this sequence are never read again. A mark that is already
+    /// Moves the checkpoint: records up to and including this sequence are never read again. A checkpoint that is already
     /// further stays where it is.
     ///
     /// # Errors
-    /// `NotAppended` for a sequence that no record has. After `Drop` the mark has moved, and only disk space is late.
+    /// `NotAppended` for a sequence that no record has. After `Drop` the checkpoint has moved, and only disk space is late.
     pub fn acknowledge(&self, up_to: u64) -> Result<(), SpoolError> {
         let _acknowledging = self.acknowledging.lock();
         if up_to <= self.acknowledged.get() {
@@ -199,7 +199,7 @@ impl Spool {
             return Err(SpoolError::NotAppended { sequence: up_to, last });
         }
         let waiting_from = self.log.position_of(up_to + 1).map_err(SpoolError::Read)?;
-        self.acknowledged.set(up_to).map_err(SpoolError::Mark)?;
+        self.acknowledged.set(up_to).map_err(SpoolError::Checkpoint)?;
         *self.waiting_from.lock() = waiting_from;
         // First what needs no room, as the disk may be full.
         self.log.truncate_before(up_to + 1).map_err(SpoolError::Drop)?;
@@ -216,7 +216,7 @@ impl Spool {
     /// is any, however large.
     ///
     /// # Errors
-    /// `Read` for damage, and for a sequence below the mark whose record is gone.
+    /// `Read` for damage, and for a sequence below the checkpoint whose record is gone.
     pub fn read_after(
         &self,
         sequence: u64,
@@ -225,7 +225,7 @@ impl Spool {
     ) -> Result<Vec<(u64, Bytes)>, SpoolError> {
         let mut from = sequence + 1;
         if self.acknowledged() <= sequence {
-            // Between the mark and the first record there are only numbers that were left out.
+            // Between the checkpoint and the first record there are only numbers that were left out.
             from = from.max(self.log.first_offset());
         }
         let chunk = self.log.read(from, max_bytes, max_records).map_err(SpoolError::Read)?;

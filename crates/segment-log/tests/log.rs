@@ -37,7 +37,7 @@ fn read_all(
     let mut all = Vec::new();
     let mut next = from;
     while next < log.next_offset() {
-        let chunk = log.read(next, max_bytes, max_records).expect("an undamaged log");
+        let chunk = log.read(next, max_bytes, max_records).expect("an intact log");
         assert!(next < chunk.next_offset, "reading must go on");
         all.extend(chunk.records.into_iter().map(|(offset, payload)| (offset, payload.to_vec())));
         next = chunk.next_offset;
@@ -279,7 +279,7 @@ fn readers_see_every_record_once_while_it_is_written() {
         let mut next = 0;
         let mut n_read = 0;
         while !(done.load(Ordering::Acquire) && next == log.next_offset()) {
-            let chunk = log.read(next, max_bytes, 1000).expect("an undamaged log");
+            let chunk = log.read(next, max_bytes, 1000).expect("an intact log");
             for (offset, payload) in chunk.records {
                 assert_eq!(offset, n_read, "in order, without a gap");
                 assert_eq!(payload, record(offset));
@@ -340,14 +340,14 @@ fn a_log_that_is_open_is_refused() {
 fn damage_in_an_earlier_segment_names_file_and_position() {
     let dir = TempDir::new().unwrap();
     drop(filled(dir.path(), 100));
-    let damaged = segment_files(dir.path())[1].clone();
-    let mut content = fs::read(&damaged).unwrap();
+    let corrupt = segment_files(dir.path())[1].clone();
+    let mut content = fs::read(&corrupt).unwrap();
     let last = content.len() - 1;
     content[last] ^= 1;
-    fs::write(&damaged, &content).unwrap();
+    fs::write(&corrupt, &content).unwrap();
     match SegmentLog::open(dir.path(), SMALL).unwrap_err() {
-        OpenError::Damaged { path, position, .. } => {
-            assert_eq!(path, damaged);
+        OpenError::Corrupt { path, position, .. } => {
+            assert_eq!(path, corrupt);
             assert!(position < last as u64);
         }
         other => panic!("{other}"),
@@ -358,13 +358,13 @@ fn damage_in_an_earlier_segment_names_file_and_position() {
 fn damage_that_comes_while_the_log_is_open_is_refused_when_read() {
     let dir = TempDir::new().unwrap();
     let log = filled(dir.path(), 100);
-    let damaged = segment_files(dir.path())[0].clone();
-    let mut content = fs::read(&damaged).unwrap();
+    let corrupt = segment_files(dir.path())[0].clone();
+    let mut content = fs::read(&corrupt).unwrap();
     let last = content.len() - 1;
     content[last] ^= 1;
-    fs::write(&damaged, &content).unwrap();
+    fs::write(&corrupt, &content).unwrap();
     let error = log.read(0, 10_000, 10_000).unwrap_err();
-    assert!(matches!(&error, ReadError::Damaged { path, .. } if *path == damaged), "{error}");
+    assert!(matches!(&error, ReadError::Corrupt { path, .. } if *path == corrupt), "{error}");
 }
 
 #[test]

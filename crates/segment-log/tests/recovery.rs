@@ -1,4 +1,4 @@
-//! A log whose end was cut off or damaged opens with every record before that place.
+//! A log whose end was cut off or corrupt opens with every record before that place.
 
 use std::fs;
 use std::path::{Path, PathBuf};

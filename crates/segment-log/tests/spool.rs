@@ -12,7 +12,7 @@ const FRAME_OVERHEAD: u64 = 16;
 const SMALL: SpoolOptions = SpoolOptions { max_bytes: 10_000, segment_bytes: 1000 };
 
 #[test]
-fn sequences_count_from_one_and_come_back_after_the_mark() {
+fn sequences_count_from_one_and_come_back_after_the_checkpoint() {
     let dir = TempDir::new().unwrap();
     let spool = Spool::open(dir.path(), &SMALL).unwrap();
     assert_eq!((spool.last_sequence(), spool.acknowledged()), (0, 0));

@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// How log lines are written.
+/// How log messages are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
@@ -24,7 +24,7 @@ pub enum Format {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// How log lines are written.
+    /// How log messages are written.
     #[serde(default)]
     pub format: Format,
     /// Which events are written, in the syntax of `RUST_LOG`, for example `info,shadowline_stream=debug`.

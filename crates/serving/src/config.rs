@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shadowline_service::http::HttpSettings;
-use shadowline_service::settings::{Layers, SettingsError};
+use shadowline_service::settings::{Layers, NonZeroDuration, SettingsError, at_least};
 use shadowline_service::telemetry;
-use shadowline_stream::{LogConfig, Topics};
+use shadowline_stream::LogConfig;
+pub use shadowline_worker::TopicSettings;
+use shadowline_worker::local_kafka;
 
 /// The settings a model server starts from, as TOML.
 pub const DEFAULTS: &str = include_str!("../default.toml");
@@ -37,7 +39,7 @@ pub struct Config {
     /// The log that inferences go to. A process that hosts several services opens one for all of them.
     #[serde(default = "local_kafka")]
     pub log: LogConfig,
-    /// How log lines are written.
+    /// How log messages are written.
     #[serde(default)]
     pub telemetry: telemetry::Settings,
 }
@@ -47,15 +49,18 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// The largest message of a request.
+    #[serde(deserialize_with = "at_least::<1024, _, _>")]
     pub message_bytes: usize,
     /// The largest artefact that can be installed.
+    #[serde(deserialize_with = "at_least::<1, _, _>")]
     pub upload_bytes: usize,
     /// How long one request may take.
-    #[serde(with = "humantime_serde")]
-    pub request_timeout: Duration,
+    pub request_timeout: NonZeroDuration,
     /// How many large requests are computed at the same time.
+    #[serde(deserialize_with = "at_least::<1, _, _>")]
     pub large_requests: usize,
     /// How many requests one connection may have open.
+    #[serde(deserialize_with = "at_least::<1, _, _>")]
     pub streams_per_connection: u32,
 }
 
@@ -64,12 +69,13 @@ pub struct Limits {
 #[serde(deny_unknown_fields)]
 pub struct SpoolSettings {
     /// What may wait to be sent to the log.
+    #[serde(deserialize_with = "at_least::<4096, _, _>")]
     pub max_bytes: u64,
     /// The size of one of its files.
+    #[serde(deserialize_with = "at_least::<4096, _, _>")]
     pub segment_bytes: u64,
     /// How often it is synced to the disk.
-    #[serde(with = "humantime_serde")]
-    pub fsync_interval: Duration,
+    pub fsync_interval: NonZeroDuration,
     /// What happens when it takes no more.
     pub when_full: WhenFull,
 }
@@ -84,18 +90,6 @@ pub enum WhenFull {
     Refuse,
 }
 
-/// What the topics are called, and how new ones are made.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TopicSettings {
-    /// How their names begin.
-    pub prefix: Topics,
-    /// How many partitions a new topic gets.
-    pub partitions: u32,
-    /// How many brokers keep a new topic.
-    pub replication: u16,
-}
-
 /// A setting that no server can run with.
 #[derive(Debug, thiserror::Error)]
 #[error("setting `{key}` is {got}; expected {expected}")]
@@ -106,10 +100,6 @@ pub struct ConfigError {
     pub got: String,
     /// What it must be.
     pub expected: String,
-}
-
-fn local_kafka() -> LogConfig {
-    LogConfig::kafka("localhost:9092")
 }
 
 impl Config {
@@ -138,7 +128,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] naming the first setting that cannot work.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let at_least = |key, got: u64, least: u64, why: &str| {
+        let not_less = |key, got: u64, least: u64, why: &str| {
             if least <= got {
                 Ok(())
             } else {
@@ -147,27 +137,16 @@ impl Config {
             }
         };
         let size = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
-        at_least("limits.message_bytes", size(self.limits.message_bytes), 1024, "")?;
-        at_least("limits.large_requests", size(self.limits.large_requests), 1, "")?;
-        at_least(
+        not_less("limits.message_bytes", size(self.limits.message_bytes), 1024, "")?;
+        not_less("limits.large_requests", size(self.limits.large_requests), 1, "")?;
+        not_less(
             "limits.streams_per_connection",
             self.limits.streams_per_connection.into(),
             1,
             "",
         )?;
-        at_least("spool.max_bytes", self.spool.max_bytes, 4096, "")?;
-        at_least("spool.segment_bytes", self.spool.segment_bytes, 4096, "")?;
-        at_least("topics.partitions", self.topics.partitions.into(), 1, "")?;
-        at_least("topics.replication", self.topics.replication.into(), 1, "")?;
-        for (key, time) in [
-            ("limits.request_timeout", self.limits.request_timeout),
-            ("spool.fsync_interval", self.spool.fsync_interval),
-        ] {
-            if time.is_zero() {
-                let expected = "a time longer than zero".to_owned();
-                return Err(ConfigError { key, got: "0s".to_owned(), expected });
-            }
-        }
+        not_less("spool.max_bytes", self.spool.max_bytes, 4096, "")?;
+        not_less("spool.segment_bytes", self.spool.segment_bytes, 4096, "")?;
         Ok(())
     }
 }
@@ -198,13 +177,28 @@ mod tests {
             "setting `limits.message_bytes` is 7; expected at least 1024",
         );
         check(
-            |it| it.spool.fsync_interval = Duration::ZERO,
-            "setting `spool.fsync_interval` is 0s; expected a time longer than zero",
+            |it| it.spool.segment_bytes = 1,
+            "setting `spool.segment_bytes` is 1; expected at least 4096",
         );
-        check(
-            |it| it.topics.partitions = 0,
-            "setting `topics.partitions` is 0; expected at least 1",
-        );
+    }
+
+    #[test]
+    fn a_setting_that_cannot_work_is_refused_by_its_key() {
+        let refused = |key: &str, value: &str| {
+            let layers = Layers::defaults(DEFAULTS).unwrap().set("flag", key, value);
+            layers.extract::<Config>().unwrap_err().to_string()
+        };
+        let least = |key: &str, found: &str, least: u32| {
+            format!("flag: key `{key}`: found {found}, expected at least {least}")
+        };
+        let key = "limits.message_bytes";
+        assert_eq!(refused(key, "7"), least(key, "7", 1024));
+        let key = "limits.upload_bytes";
+        assert_eq!(refused(key, "0"), least(key, "0", 1));
+        let key = "spool.fsync_interval";
+        let expected = format!("flag: key `{key}`: found 0s, expected a time longer than zero");
+        assert_eq!(refused(key, "0s"), expected);
+        assert!(refused("topics.partitions", "0").contains("a whole number of at least 1"));
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use parking_lot::Mutex;
 use prost::Message;
 use shadowline_error::chain;
 use shadowline_segment_log::{Spool, SpoolError};
@@ -16,6 +15,9 @@ use shadowline_stream::{
     TopicSpec, Topics,
 };
 use shadowline_wire::INFERENCE_TYPE;
+/// What the drainer last failed at, for the component of the broker.
+pub(crate) use shadowline_worker::LastError as Trouble;
+use shadowline_worker::watch_log;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -34,9 +36,6 @@ const READ_RECORDS: usize = 512;
 const LINGER: Duration = Duration::from_millis(1);
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(3);
-/// How often the log is asked whether it is there.
-const PROBE_EVERY: Duration = Duration::from_secs(5);
-const PROBE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Why sending had to stop and begin again at the mark.
 #[derive(Debug, thiserror::Error)]
@@ -68,23 +67,6 @@ pub(crate) struct Drainer {
     pub(crate) give_up: CancellationToken,
 }
 
-/// What the drainer last failed at, for the component of the broker.
-#[derive(Debug, Default)]
-pub(crate) struct Trouble {
-    reason: Mutex<Option<String>>,
-    changed: Notify,
-}
-
-impl Trouble {
-    fn set(&self, reason: Option<String>) {
-        let mut held = self.reason.lock();
-        if *held != reason {
-            *held = reason;
-            self.changed.notify_one();
-        }
-    }
-}
-
 /// Says whether the log can be reached and takes what is sent to it, until the token is cancelled.
 pub(crate) async fn watch_broker(
     log: Log,
@@ -92,23 +74,8 @@ pub(crate) async fn watch_broker(
     component: Component,
     stop: CancellationToken,
 ) {
-    loop {
-        let asked = stop.run_until_cancelled(log.reachable(PROBE_PATIENCE)).await;
-        let reason = trouble.reason.lock().clone();
-        match (asked, reason) {
-            (None, _) => return,
-            (Some(Err(error)), _) => {
-                component.degraded(format!("the log cannot be reached: {}", chain(&error)));
-            }
-            (Some(Ok(())), Some(reason)) => component.degraded(reason),
-            (Some(Ok(())), None) => component.ok(),
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = trouble.changed.notified() => {}
-            () = tokio::time::sleep(PROBE_EVERY) => {}
-        }
-    }
+    let watching = watch_log(log, component, trouble);
+    let _cancelled: Option<()> = stop.run_until_cancelled(watching).await;
 }
 
 /// A record on its way.

@@ -161,7 +161,7 @@ impl Server {
                 Arc::clone(&models),
                 Arc::clone(&shadow),
                 meters.clone(),
-                config.limits.request_timeout,
+                config.limits.request_timeout.get(),
                 config.limits.large_requests,
             ));
             let background =
@@ -291,7 +291,7 @@ fn start_background(
         spool: Arc::clone(spool),
         log: log.clone(),
         producer: log.producer(options).map_err(ServeError::Log)?,
-        specs: topics.specs(config.topics.partitions, config.topics.replication),
+        specs: config.topics.specs(),
         topics,
         shadow: Arc::clone(shadow),
         meters: meters.clone(),
@@ -307,7 +307,7 @@ fn start_background(
         tokio::spawn(drain::watch_broker(log.clone(), trouble, broker, stop_watchers.clone())),
         tokio::spawn(drain::sync_often(
             Arc::clone(spool),
-            config.spool.fsync_interval,
+            config.spool.fsync_interval.get(),
             health.component("disk"),
             stop_watchers.clone(),
         )),
@@ -415,7 +415,7 @@ fn serve_grpc(
     let router = tonic::transport::Server::builder()
         .layer(UndecodableLayer { meters })
         // Behind the time limit of a prediction, which names the inference and is shadowed.
-        .timeout(config.limits.request_timeout + Duration::from_secs(1))
+        .timeout(config.limits.request_timeout.get() + Duration::from_secs(1))
         .max_concurrent_streams(config.limits.streams_per_connection)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))

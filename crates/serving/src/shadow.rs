@@ -39,7 +39,7 @@ impl ShadowError {
             Self::Spool(
                 SpoolError::Append(AppendError::File(_))
                 | SpoolError::NotAppended { .. }
-                | SpoolError::Mark(_)
+                | SpoolError::Checkpoint(_)
                 | SpoolError::Read(_)
                 | SpoolError::Drop(_),
             ) => "io",

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Which of the two logs to open.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,7 +12,8 @@ use serde::{Deserialize, Serialize};
 pub enum LogConfig {
     /// A cluster of Apache Kafka, or of anything that speaks its protocol.
     Kafka {
-        /// Addresses as `HOST:PORT,HOST:PORT`.
+        /// Addresses as `HOST:PORT,HOST:PORT`; there is at least one.
+        #[serde(deserialize_with = "addresses")]
         bootstrap_servers: String,
         /// Settings of the client by librdkafka's names, for SASL and TLS above all. Those that the
         /// guarantees of this crate rest on cannot be set.
@@ -35,6 +37,17 @@ impl LogConfig {
     pub fn embedded(dir: impl Into<PathBuf>) -> Self {
         Self::Embedded { dir: dir.into() }
     }
+}
+
+fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    // librdkafka takes a list without an address, and then waits indefinitely.
+    if text.split(',').all(|it| it.trim().is_empty()) {
+        return Err(D::Error::custom(format!(
+            "`bootstrap_servers` is `{text}`; expected addresses as HOST:PORT,HOST:PORT"
+        )));
+    }
+    Ok(text)
 }
 
 /// Hides the values of the properties: passwords are among them.

@@ -6,51 +6,23 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::embedded::EmbeddedMember;
-use crate::kafka::KafkaMember;
-use crate::traces::Processing;
-use crate::{Log, LogError, Received, StartAt, TopicPartition};
 use shadowline_error::{BoxError, chain};
 
-/// How a consumer works.
-#[derive(Debug, Clone)]
-pub struct ConsumerOptions {
-    /// The group whose members share the partitions.
-    pub group: String,
-    pub topics: Vec<Arc<str>>,
-    /// The most records given to the handler at once. It gets what is there, and never waits for more.
-    pub max_batch: usize,
-    /// How often [`Handler::tick`] is called.
-    pub tick_every: Duration,
-    pub client_id: String,
-    /// How long a batch in flight may take when its partition must be let go or the loop must stop.
-    /// Then the handler's future is dropped, and the batch comes again to whoever has the partition.
-    pub drain_timeout: Duration,
-    /// The wait before a batch is handled again: it doubles from the first to the second.
-    pub retry_after: (Duration, Duration),
-}
-
-impl ConsumerOptions {
-    pub fn new(group: impl Into<String>, topics: impl IntoIterator<Item = Arc<str>>) -> Self {
-        let group = group.into();
-        Self {
-            client_id: group.clone(),
-            group,
-            topics: topics.into_iter().collect(),
-            max_batch: 500,
-            tick_every: Duration::from_secs(1),
-            drain_timeout: Duration::from_secs(8),
-            retry_after: (Duration::from_millis(50), Duration::from_secs(5)),
-        }
-    }
-}
+use crate::backoff::Backoff;
+use crate::embedded::EmbeddedMember;
+use crate::error::LogError;
+use crate::kafka::KafkaMember;
+use crate::log::Log;
+use crate::membership::{Change, MemberEvent, Offsets};
+use crate::options::ConsumerOptions;
+use crate::record::{Received, StartAt, TopicPartition};
+use crate::traces::Processing;
 
 /// What is done with the records of a group.
 pub trait Handler: Send {
@@ -85,7 +57,7 @@ pub trait Handler: Send {
 
     /// Is told after each change how many partitions this process has; 0 is a share, too, of a
     /// group with more members than partitions.
-    fn shared_out(&mut self, n_partitions: usize) {
+    fn rebalanced(&mut self, n_partitions: usize) {
         let _ = n_partitions;
     }
 
@@ -99,11 +71,11 @@ pub trait Handler: Send {
 /// Why a handler could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
-    /// It may work later: a database that is away, a log that does not answer.
-    #[error("for now")]
+    /// It may work later: a database that is unavailable, a log that does not answer.
+    #[error("temporary failure")]
     Retry(#[source] BoxError),
     /// It never will: the loop ends.
-    #[error("for good")]
+    #[error("permanent failure")]
     Fatal(#[source] BoxError),
 }
 
@@ -165,7 +137,7 @@ pub async fn consume(
 /// - `next` waits for a change of the membership or for records, changes first, and hands records
 ///   over as soon as there are any. Records of a partition come after its `Assigned` was answered
 ///   with `start`, and none come after its `Revoked`.
-/// - `attend` is called while records are handled or waited with: it keeps the membership alive and
+/// - `poll` is called while records are handled or waited with: it keeps the membership alive and
 ///   returns when there is a change. Records that arrive meanwhile it keeps for `next`, up to a bound.
 /// - `start` and `release` answer an `Assigned` and a `Revoked`; until `release` nobody else gets
 ///   the partitions.
@@ -176,26 +148,6 @@ pub(crate) enum Member {
     Embedded(EmbeddedMember),
 }
 
-#[derive(Debug)]
-pub(crate) enum MemberEvent {
-    Change(Change),
-    Records(Vec<Received>),
-}
-
-/// A change of the partitions that a member has.
-#[derive(Debug)]
-pub(crate) enum Change {
-    Assigned(Vec<TopicPartition>),
-    Revoked {
-        partitions: Vec<TopicPartition>,
-        /// Somebody else may have them already, so nothing can be committed any more.
-        lost: bool,
-    },
-}
-
-/// Offsets at which a group goes on, per partition.
-pub(crate) type Offsets = BTreeMap<TopicPartition, u64>;
-
 impl Member {
     async fn next(&mut self) -> Result<MemberEvent, LogError> {
         match self {
@@ -204,10 +156,10 @@ impl Member {
         }
     }
 
-    async fn attend(&mut self) -> Result<Change, LogError> {
+    async fn poll(&mut self) -> Result<Change, LogError> {
         match self {
-            Self::Kafka(member) => member.attend().await,
-            Self::Embedded(member) => member.attend().await,
+            Self::Kafka(member) => member.poll().await,
+            Self::Embedded(member) => member.poll().await,
         }
     }
 
@@ -303,8 +255,8 @@ impl<H: Handler> Consumer<'_, H> {
         ticks: &mut tokio::time::Interval,
     ) -> Result<(), ConsumeError> {
         let stop = self.stop.clone();
-        let (mut wait, longest) = self.options.retry_after;
-        let mut processing = Processing::begin(self.log, self.options, &mut records);
+        let mut backoff = Backoff::new(self.options.retry_after.0, self.options.retry_after.1);
+        let mut processing = Processing::begin(self.log.system(), self.options, &mut records);
         while !records.is_empty() {
             match self.handle_once(&records).await? {
                 Handled::Done => return self.commit(&records).await,
@@ -313,7 +265,7 @@ impl<H: Handler> Consumer<'_, H> {
                     let error = chain(&*error);
                     processing.again(&error);
                     let n_records = records.len();
-                    warn!(group = %self.options.group, n_records, error, ?wait, "handle again");
+                    warn!(group = %self.options.group, n_records, error, wait = ?backoff.peek(), "handle again");
                 }
                 Handled::Dropped => {
                     let n_records = records.len();
@@ -326,8 +278,7 @@ impl<H: Handler> Consumer<'_, H> {
             if stop.is_cancelled() {
                 return Ok(());
             }
-            let until = Instant::now() + wait;
-            wait = (wait * 2).min(longest);
+            let until = Instant::now() + backoff.next_wait();
             loop {
                 while let Some(change) = self.changes.pop_front() {
                     self.change(change).await?;
@@ -339,7 +290,7 @@ impl<H: Handler> Consumer<'_, H> {
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => return Ok(()),
-                    change = self.member.attend() => {
+                    change = self.member.poll() => {
                         self.changes.push_back(change.map_err(|error| self.log_error(error))?);
                     }
                     _ = ticks.tick() => self.tick().await?,
@@ -362,7 +313,7 @@ impl<H: Handler> Consumer<'_, H> {
                 () = async { sleep_until(deadline.unwrap_or_else(Instant::now)).await },
                     if deadline.is_some() => return Ok(Handled::Dropped),
                 () = self.stop.cancelled(), if deadline.is_none() => deadline = Some(drain_by()),
-                change = self.member.attend(), if deadline.is_none() => {
+                change = self.member.poll(), if deadline.is_none() => {
                     let change = change.map_err(|source| ConsumeError::Log {
                         group: self.options.group.clone(),
                         source,
@@ -449,7 +400,7 @@ impl<H: Handler> Consumer<'_, H> {
             self.log.metrics().reads(&self.options.group, partition);
         }
         self.owned.extend(partitions);
-        self.handler.shared_out(self.owned.len());
+        self.handler.rebalanced(self.owned.len());
         Ok(())
     }
 
@@ -459,7 +410,7 @@ impl<H: Handler> Consumer<'_, H> {
         partitions: &[TopicPartition],
     ) -> Result<Option<Vec<(TopicPartition, StartAt)>>, ConsumeError> {
         let stop = self.stop.clone();
-        let (mut wait, longest) = self.options.retry_after;
+        let mut backoff = Backoff::new(self.options.retry_after.0, self.options.retry_after.1);
         if partitions.is_empty() {
             return Ok(Some(Vec::new()));
         }
@@ -469,16 +420,15 @@ impl<H: Handler> Consumer<'_, H> {
                 Err(HandlerError::Fatal(source)) => return Err(self.handler_error(source)),
                 Err(HandlerError::Retry(error)) => {
                     let error = chain(&*error);
-                    warn!(group = %self.options.group, error, ?wait, "ask again where to begin");
+                    warn!(group = %self.options.group, error, wait = ?backoff.peek(), "ask again where to begin");
                 }
             }
-            let until = Instant::now() + wait;
-            wait = (wait * 2).min(longest);
+            let until = Instant::now() + backoff.next_wait();
             loop {
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => return Ok(None),
-                    change = self.member.attend() => {
+                    change = self.member.poll() => {
                         self.changes.push_back(change.map_err(|error| self.log_error(error))?);
                     }
                     () = sleep_until(until) => break,
@@ -511,7 +461,7 @@ impl<H: Handler> Consumer<'_, H> {
         }
         self.handler.revoked(&partitions).await;
         self.member.release(&partitions).await.map_err(|error| self.log_error(error))?;
-        self.handler.shared_out(self.owned.len());
+        self.handler.rebalanced(self.owned.len());
         if !partitions.is_empty() && !lost {
             info!(group = %self.options.group, partitions = %list(&partitions), "partitions revoked");
         }

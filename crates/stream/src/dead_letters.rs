@@ -33,7 +33,7 @@ impl DeadLetters {
         reason: &str,
         now: Timestamp,
     ) -> Result<(), ProduceError> {
-        // The same record put aside twice has the same id.
+        // The same record dead-lettered twice has the same id.
         let id = format!("{}/{}/{}", record.topic, record.partition, record.offset);
         let mut envelope = Envelope::new(id, Self::EVENT_TYPE, &*self.source, now);
         envelope.content_type = "application/octet-stream".to_owned();

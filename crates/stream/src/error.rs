@@ -55,6 +55,20 @@ pub enum TopicError {
     Check { topic: String, source: LogError },
 }
 
+impl TopicError {
+    /// Says whether the topic is not as it must be, which waiting for the log does not cure.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Create { .. } | Self::Check { .. } => false,
+            Self::PartitionsDiffer { .. }
+            | Self::NothingToMatch { .. }
+            | Self::CleanupDiffers { .. }
+            | Self::MessagesTooSmall { .. }
+            | Self::Empty { .. } => true,
+        }
+    }
+}
+
 /// Why a record was not written, as far as the producer knows.
 ///
 /// What failed may still have been written: sending it again is safe, leaving it out is not.
@@ -66,7 +80,7 @@ pub enum ProduceError {
     NoPartition { topic: String, partition: u32 },
     #[error("topic `{topic}` does not exist")]
     NoTopic { topic: String },
-    /// A record before this one failed for good. To keep the order, nothing more is taken until
+    /// A record before this one failed permanently. To keep the order, nothing more is taken until
     /// every [`Delivery`](crate::Delivery) handed out so far is awaited or dropped.
     #[error("an earlier record failed ({earlier}), and its deliveries are not all awaited yet")]
     Halted { earlier: String },

@@ -11,15 +11,19 @@
 //! Start reading at [`Log`], then [`Producer`] for writing, [`consume`] with its [`Handler`] for a
 //! consumer group, [`Reader`] and [`TableReader`] for reading a topic without a group.
 
+mod backoff;
 mod config;
 mod consumer;
 mod dead_letters;
+mod delivery;
 mod embedded;
 mod envelope;
 mod error;
 mod kafka;
 mod log;
+mod membership;
 pub mod metrics;
+mod options;
 mod partitioner;
 mod producer;
 mod reader;
@@ -27,10 +31,12 @@ mod record;
 mod topics;
 mod traces;
 
+pub use backoff::Backoff;
 pub use bytes::Bytes;
 pub use config::LogConfig;
-pub use consumer::{ConsumeError, ConsumerOptions, Handler, HandlerError, consume};
+pub use consumer::{ConsumeError, Handler, HandlerError, consume};
 pub use dead_letters::DeadLetters;
+pub use delivery::Delivery;
 pub use embedded::EmbeddedLog;
 pub use envelope::{Envelope, EnvelopeError, Origin, format_traceparent, parse_traceparent};
 pub use error::{LogError, ProduceError, TopicError};
@@ -38,9 +44,12 @@ pub use kafka::KafkaLog;
 pub use log::Log;
 pub use metrics::{GroupLag, Metrics};
 pub use opentelemetry::trace::SpanContext;
+pub use options::{ConsumerOptions, ProducerOptions};
 pub use partitioner::partition_for;
-pub use producer::{Delivery, Producer, ProducerOptions};
-pub use reader::{ReadEvent, Reader, TableEvent, TableReader};
-pub use record::{Committed, OutRecord, Received, Sent, StartAt, TopicPartition, Watermarks};
+pub use producer::Producer;
+pub use reader::{Reader, TableEvent, TableReader};
+pub use record::{
+    Committed, OutRecord, ReadEvent, Received, Sent, StartAt, TopicPartition, Watermarks,
+};
 pub use tokio_util::sync::CancellationToken;
 pub use topics::{Cleanup, PartitionCount, TopicDescription, TopicNameError, TopicSpec, Topics};

@@ -5,12 +5,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tracing::info;
 
-use crate::producer::ProducerInner;
-use crate::reader::ReaderInner;
-use crate::{
-    Committed, EmbeddedLog, KafkaLog, LogConfig, LogError, Metrics, PartitionCount, Producer,
-    ProducerOptions, Reader, StartAt, TopicDescription, TopicError, TopicSpec, Watermarks,
-};
+use crate::config::LogConfig;
+use crate::embedded::EmbeddedLog;
+use crate::error::{LogError, TopicError};
+use crate::kafka::KafkaLog;
+use crate::metrics::Metrics;
+use crate::record::{Committed, Watermarks};
+use crate::topics::{PartitionCount, TopicDescription, TopicSpec};
 
 /// How long a topic that was made may take to be known everywhere.
 const KNOWN_WITHIN: Duration = Duration::from_secs(10);
@@ -150,28 +151,11 @@ impl Log {
         }
     }
 
-    /// A producer; those who share one share its order, too.
-    ///
-    /// # Errors
-    /// If the client does not take its settings.
-    pub fn producer(&self, options: ProducerOptions) -> Result<Producer, LogError> {
-        let client_id = options.client_id.as_str().into();
-        let inner = match self {
-            Self::Kafka(log) => ProducerInner::Kafka(log.producer(options)?),
-            Self::Embedded(log) => ProducerInner::Embedded(log.producer(options)?),
-        };
-        Ok(Producer::new(self.clone(), client_id, inner))
-    }
-
-    /// Reads all partitions of a topic without a group, and never commits.
-    ///
-    /// # Errors
-    /// If there is no such topic, or the log does not answer.
-    pub async fn reader(&self, topic: &str, from: StartAt) -> Result<Reader, LogError> {
-        let inner = match self {
-            Self::Kafka(log) => ReaderInner::Kafka(log.reader(topic, from).await?),
-            Self::Embedded(log) => ReaderInner::Embedded(log.reader(topic, from).await?),
-        };
-        Ok(Reader::new(inner))
+    /// The name that OpenTelemetry's conventions have for it; they have none for a log of our own.
+    pub(crate) fn system(&self) -> &'static str {
+        match self {
+            Self::Kafka(_) => "kafka",
+            Self::Embedded(_) => "shadowline",
+        }
     }
 }

@@ -1,46 +1,23 @@
 //! Writing: in order within a partition, each record once for as long as the producer lives.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
+use crate::delivery::Delivery;
 use crate::embedded::EmbeddedProducer;
+use crate::error::{LogError, ProduceError};
 use crate::kafka::KafkaProducer;
+use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::options::ProducerOptions;
+use crate::partitioner::partition_for;
+use crate::record::{OutRecord, Sent};
 use crate::traces::Sending;
-use crate::{Log, LogError, Metrics, OutRecord, ProduceError, Sent, partition_for};
-
-/// How a producer works.
-#[derive(Debug, Clone)]
-pub struct ProducerOptions {
-    /// Its name in the logs and metrics of the broker.
-    pub client_id: String,
-    /// How many records may wait for their acknowledgement; a further one waits for room.
-    pub max_in_flight: usize,
-    /// How long a record waits for others to go with it.
-    pub linger: Duration,
-    /// Larger records are refused at once.
-    pub max_message_bytes: u64,
-}
-
-impl ProducerOptions {
-    pub fn new(client_id: impl Into<String>) -> Self {
-        Self {
-            client_id: client_id.into(),
-            max_in_flight: 10_000,
-            linger: Duration::from_millis(2),
-            max_message_bytes: crate::topics::DEFAULT_MAX_MESSAGE_BYTES,
-        }
-    }
-}
 
 /// Writes records; cheap to clone, and clones share the order.
 ///
 /// Within a partition records are written in the order in which [`Producer::enqueue`] took them.
-/// A log that cannot be reached is waited for without end. When a record fails for good, those
+/// A log that cannot be reached is waited for indefinitely. When a record fails permanently, those
 /// behind it fail too, and nothing more is taken ([`ProduceError::Halted`]) until every
 /// [`Delivery`] handed out is awaited or dropped: so no record overtakes one that failed. Then the
 /// caller begins again with the first one that failed.
@@ -54,16 +31,27 @@ pub struct Producer {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum ProducerInner {
+enum ProducerInner {
     Kafka(KafkaProducer),
     Embedded(EmbeddedProducer),
 }
 
-impl Producer {
-    pub(crate) fn new(log: Log, client_id: Arc<str>, inner: ProducerInner) -> Self {
-        Self { log, client_id, inner }
+impl Log {
+    /// A producer; those who share one share its order, too.
+    ///
+    /// # Errors
+    /// If the client does not take its settings.
+    pub fn producer(&self, options: ProducerOptions) -> Result<Producer, LogError> {
+        let client_id = options.client_id.as_str().into();
+        let inner = match self {
+            Self::Kafka(log) => ProducerInner::Kafka(log.producer(options)?),
+            Self::Embedded(log) => ProducerInner::Embedded(log.producer(options)?),
+        };
+        Ok(Producer { log: self.clone(), client_id, inner })
     }
+}
 
+impl Producer {
     /// Writes a record and waits until it is acknowledged.
     pub async fn send(&self, record: OutRecord) -> Result<Sent, ProduceError> {
         self.enqueue(record).await?.await
@@ -88,13 +76,13 @@ impl Producer {
                 partition_for(by, self.partitions(&record.topic).await?)
             }
         };
-        let sending = Sending::begin(&self.log, &self.client_id, &mut record, partition);
+        let sending = Sending::begin(self.log.system(), &self.client_id, &mut record, partition);
         let enqueued = match &self.inner {
             ProducerInner::Kafka(producer) => producer.enqueue(record, partition).await,
             ProducerInner::Embedded(producer) => producer.enqueue(record, partition).await,
         };
         match (enqueued, sending) {
-            (Ok(delivery), sending) => Ok(Delivery { sending, ..delivery }),
+            (Ok(delivery), sending) => Ok(delivery.traced(sending)),
             (Err(error), sending) => {
                 if let Some(sending) = sending {
                     sending.end(Err(&error));
@@ -128,87 +116,5 @@ impl Producer {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         self.log.metrics()
-    }
-}
-
-/// The acknowledgement of one record, to be awaited. Dropping it does not take the record back.
-#[derive(Debug)]
-#[must_use = "only the delivery says whether the record was written"]
-pub struct Delivery {
-    state: DeliveryState,
-    /// Counted until the caller has seen the result or given up on it.
-    _unobserved: Option<Unobserved>,
-    /// The record's span, if it has one.
-    sending: Option<Sending>,
-}
-
-#[derive(Debug)]
-enum DeliveryState {
-    Waiting { topic: Arc<str>, result: oneshot::Receiver<Result<Sent, ProduceError>> },
-    Done(Option<Result<Sent, ProduceError>>),
-}
-
-/// How many deliveries are handed out and not seen yet.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct UnobservedCount(Arc<AtomicUsize>);
-
-#[derive(Debug)]
-pub(crate) struct Unobserved(UnobservedCount);
-
-impl UnobservedCount {
-    pub(crate) fn one_more(&self) -> Unobserved {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        Unobserved(self.clone())
-    }
-
-    pub(crate) fn is_zero(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == 0
-    }
-}
-
-impl Drop for Unobserved {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl Delivery {
-    /// A delivery whose result will come.
-    pub(crate) fn waiting(
-        topic: Arc<str>,
-        result: oneshot::Receiver<Result<Sent, ProduceError>>,
-        unobserved: Unobserved,
-    ) -> Self {
-        let state = DeliveryState::Waiting { topic, result };
-        Self { state, _unobserved: Some(unobserved), sending: None }
-    }
-
-    /// A delivery whose result is known already.
-    pub(crate) fn done(result: Result<Sent, ProduceError>) -> Self {
-        Self { state: DeliveryState::Done(Some(result)), _unobserved: None, sending: None }
-    }
-}
-
-impl Future for Delivery {
-    type Output = Result<Sent, ProduceError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let result = match &mut self.state {
-            DeliveryState::Waiting { topic, result } => {
-                match std::task::ready!(Pin::new(result).poll(cx)) {
-                    Ok(result) => result,
-                    Err(_) => Err(ProduceError::Closed { topic: topic.to_string() }),
-                }
-            }
-            DeliveryState::Done(result) => {
-                result.take().expect("a delivery is not polled again after it was ready")
-            }
-        };
-        self.state = DeliveryState::Done(None);
-        self._unobserved = None;
-        if let Some(sending) = self.sending.take() {
-            sending.end(result.as_ref());
-        }
-        Poll::Ready(result)
     }
 }

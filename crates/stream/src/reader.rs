@@ -4,8 +4,10 @@ use bytes::Bytes;
 use tracing::warn;
 
 use crate::embedded::EmbeddedReader;
+use crate::error::LogError;
 use crate::kafka::KafkaReader;
-use crate::{Log, LogError, Received, StartAt};
+use crate::log::Log;
+use crate::record::{ReadEvent, Received, StartAt};
 
 /// Reads all partitions of a topic; see [`Log::reader`].
 #[derive(Debug)]
@@ -14,25 +16,26 @@ pub struct Reader {
 }
 
 #[derive(Debug)]
-pub(crate) enum ReaderInner {
+enum ReaderInner {
     Kafka(KafkaReader),
     Embedded(EmbeddedReader),
 }
 
-/// What a [`Reader`] comes upon.
-#[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "nearly every event is a record, and none is kept")]
-pub enum ReadEvent {
-    Record(Received),
-    /// Everything that was there when reading began has been read. Comes once.
-    CaughtUp,
+impl Log {
+    /// Reads all partitions of a topic without a group, and never commits.
+    ///
+    /// # Errors
+    /// If there is no such topic, or the log does not answer.
+    pub async fn reader(&self, topic: &str, from: StartAt) -> Result<Reader, LogError> {
+        let inner = match self {
+            Self::Kafka(log) => ReaderInner::Kafka(log.reader(topic, from).await?),
+            Self::Embedded(log) => ReaderInner::Embedded(log.reader(topic, from).await?),
+        };
+        Ok(Reader { inner })
+    }
 }
 
 impl Reader {
-    pub(crate) fn new(inner: ReaderInner) -> Self {
-        Self { inner }
-    }
-
     /// Waits for the next record. May be dropped and called again without losing one.
     pub async fn next(&mut self) -> Result<ReadEvent, LogError> {
         match &mut self.inner {

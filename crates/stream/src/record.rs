@@ -92,3 +92,12 @@ impl Received {
         TopicPartition { topic: self.topic.clone(), partition: self.partition }
     }
 }
+
+/// What a [`Reader`](crate::Reader) comes upon.
+#[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "nearly every event is a record, and none is kept")]
+pub enum ReadEvent {
+    Record(Received),
+    /// Everything that was there when reading began has been read. Comes once.
+    CaughtUp,
+}

@@ -14,7 +14,9 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, InstrumentationScope, KeyValue};
 
-use crate::{ConsumerOptions, Log, OutRecord, ProduceError, Received, Sent};
+use crate::error::ProduceError;
+use crate::options::ConsumerOptions;
+use crate::record::{OutRecord, Received, Sent};
 use shadowline_error::chain;
 
 fn tracer() -> &'static BoxedTracer {
@@ -24,14 +26,6 @@ fn tracer() -> &'static BoxedTracer {
             .with_version(env!("CARGO_PKG_VERSION"));
         global::tracer_with_scope(scope.build())
     })
-}
-
-/// The value of `messaging.system`; the conventions have none for a log of our own.
-fn system(log: &Log) -> &'static str {
-    match log {
-        Log::Kafka(_) => "kafka",
-        Log::Embedded(_) => "shadowline",
-    }
 }
 
 fn below(parent: &SpanContext) -> Context {
@@ -45,14 +39,14 @@ pub(crate) struct Sending(Box<BoxedSpan>);
 impl Sending {
     /// Begins below the span that is in the record's envelope, and takes its place there.
     pub(crate) fn begin(
-        log: &Log,
+        system: &'static str,
         client_id: &Arc<str>,
         record: &mut OutRecord,
         partition: u32,
     ) -> Option<Self> {
         let parent = record.envelope.trace.as_ref().filter(|it| it.is_sampled())?;
         let mut attributes = vec![
-            KeyValue::new("messaging.system", system(log)),
+            KeyValue::new("messaging.system", system),
             KeyValue::new("messaging.operation.name", "send"),
             KeyValue::new("messaging.operation.type", "send"),
             KeyValue::new("messaging.destination.name", record.topic.clone()),
@@ -101,7 +95,11 @@ pub(crate) struct Processing(Vec<BoxedSpan>);
 impl Processing {
     /// Begins below the spans in the records' envelopes, and takes their place there, so that whatever the handler
     /// does for a record comes below its processing.
-    pub(crate) fn begin(log: &Log, options: &ConsumerOptions, records: &mut [Received]) -> Self {
+    pub(crate) fn begin(
+        system: &'static str,
+        options: &ConsumerOptions,
+        records: &mut [Received],
+    ) -> Self {
         let mut spans = Vec::new();
         let mut links: BTreeMap<Arc<str>, (i64, Vec<Link>)> = BTreeMap::new();
         for record in records.iter_mut() {
@@ -109,7 +107,7 @@ impl Processing {
             let Some(trace) = envelope.trace.as_ref().filter(|it| it.is_sampled()) else {
                 continue;
             };
-            let mut attributes = common(log, options, &record.topic);
+            let mut attributes = common(system, options, &record.topic);
             attributes.extend([
                 KeyValue::new("messaging.destination.partition.id", record.partition.to_string()),
                 KeyValue::new(
@@ -141,7 +139,7 @@ impl Processing {
             if n_records < 2 {
                 continue;
             }
-            let mut attributes = common(log, options, &topic);
+            let mut attributes = common(system, options, &topic);
             attributes.push(KeyValue::new("messaging.batch.message_count", n_records));
             let builder = SpanBuilder::from_name(format!("process {topic}"))
                 .with_kind(SpanKind::Consumer)
@@ -160,9 +158,9 @@ impl Processing {
     }
 }
 
-fn common(log: &Log, options: &ConsumerOptions, topic: &Arc<str>) -> Vec<KeyValue> {
+fn common(system: &'static str, options: &ConsumerOptions, topic: &Arc<str>) -> Vec<KeyValue> {
     vec![
-        KeyValue::new("messaging.system", system(log)),
+        KeyValue::new("messaging.system", system),
         KeyValue::new("messaging.operation.name", "process"),
         KeyValue::new("messaging.operation.type", "process"),
         KeyValue::new("messaging.destination.name", topic.clone()),

@@ -9,6 +9,7 @@
 mod data_sets;
 mod program;
 mod scope;
+mod service_binary;
 mod skip;
 mod tool;
 mod wait;
@@ -16,6 +17,7 @@ mod wait;
 pub use data_sets::{data_set, data_sets};
 pub use program::Program;
 pub use scope::{left_to_soak, quick_leaves_out, soaks};
+pub use service_binary::{ServiceBinary, assert_committed};
 pub use skip::{say, skip};
 pub use tool::tool;
 pub use wait::{wait_for, wait_for_some};

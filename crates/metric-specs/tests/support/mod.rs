@@ -15,7 +15,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shadowline_metric_specs::{Config, DEFAULTS, MetricSpecsError, PeerUrl, serve};
 use shadowline_service::clock;
-use shadowline_service::settings::Layers;
+use shadowline_service::settings::{Layers, NonZeroDuration};
 use shadowline_store::StoreUrl;
 use shadowline_stream::{
     Bytes, Envelope, Origin, OutRecord, Producer, ReadEvent, Reader, Received, StartAt,
@@ -35,11 +35,11 @@ pub const INSTANCE: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_
 pub fn config(log: &TestLog, database: &TestDatabase) -> Config {
     let mut config: Config = Layers::defaults(DEFAULTS).unwrap().extract().unwrap();
     config.store = StoreUrl::try_from(database.url().to_owned()).unwrap();
-    config.group = log.group("metric-specs");
+    config.group = log.group("metric-specs").try_into().unwrap();
     config.http.listen = "127.0.0.1:0".to_owned();
     config.topics.prefix = log.topics().clone();
-    config.topics.partitions = N_PARTITIONS;
-    config.alertmanager.resend_every = Duration::from_millis(300);
+    config.topics.partitions = N_PARTITIONS.try_into().unwrap();
+    config.alertmanager.resend_every = NonZeroDuration::new(Duration::from_millis(300)).unwrap();
     config
 }
 

@@ -16,16 +16,19 @@ mod vector;
 
 use std::sync::Arc;
 
-use shadowline_monitor::{Extension, Host};
+use axum::Router;
+use shadowline_detector_host::{Extension, Host};
 
-pub(crate) use self::metrics::touch_metrics;
 use self::models::Models;
-pub(crate) use self::rest::openapi;
+
+/// What predictions add to a monitor.
+pub(crate) const EXTENSION: Extension =
+    Extension { make: router, openapi: rest::openapi, touch_metrics: metrics::touch_metrics };
 
 /// The routes of predictions, for the detectors of a monitor.
-pub(crate) fn extension(host: Host) -> Extension {
+fn router(host: Host) -> Router {
     let Host { detectors, metrics, settings, ending } = host;
     let models = Arc::new(Models::new(detectors, &metrics, settings.model));
     tokio::spawn(Arc::clone(&models).follow(ending));
-    Extension { router: rest::router(models), openapi: openapi() }
+    rest::router(models)
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use shadowline_detector_host::Detectors;
 use shadowline_detectors::{DetectorArtefact, FittedDetector, IsolationForest};
-use shadowline_monitor::Detectors;
 use shadowline_packages::Hosted;
 use shadowline_service::metrics::Metrics;
 use tokio_util::sync::CancellationToken;

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use shadowline_segment_log::{DurableMark, FileError, MarkError};
+use shadowline_segment_log::{CheckpointError, DurableCheckpoint, FileError};
 use tokio::sync::Notify;
 
 use super::topic::{Topic, TopicOpenError, check_name};
-use crate::TopicPartition;
-use crate::consumer::{Change, Offsets};
+use crate::membership::{Change, Offsets};
+use crate::record::TopicPartition;
 
 /// Why the offsets of a group could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub(super) enum GroupError {
     #[error(transparent)]
     Name(#[from] TopicOpenError),
     #[error(transparent)]
-    Mark(#[from] MarkError),
+    Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
     File(#[from] FileError),
     #[error("{at} is not held by this member")]
@@ -33,7 +33,7 @@ pub(super) enum GroupError {
 #[derive(Debug)]
 pub(super) struct Group {
     name: String,
-    /// Holds a mark per partition that was ever committed: `<topic>/<partition>`.
+    /// Holds a checkpoint per partition that was ever committed: `<topic>/<partition>`.
     dir: PathBuf,
     state: Mutex<State>,
 }
@@ -43,7 +43,7 @@ struct State {
     n_joined: u64,
     members: BTreeMap<u64, Membership>,
     owners: BTreeMap<TopicPartition, Owner>,
-    marks: HashMap<TopicPartition, Arc<DurableMark>>,
+    checkpoints: HashMap<TopicPartition, Arc<DurableCheckpoint>>,
 }
 
 #[derive(Debug)]
@@ -64,20 +64,20 @@ impl Group {
     pub(super) fn open(groups_dir: &Path, name: &str) -> Result<Self, GroupError> {
         check_name(name)?;
         let dir = groups_dir.join(name);
-        let mut marks = HashMap::new();
+        let mut checkpoints = HashMap::new();
         for (topic, topic_dir) in list(&dir)? {
             for (partition, path) in list(&topic_dir)? {
-                // Other names are not ours, such as what a kill left of a mark being made.
+                // Other names are not ours, such as what a kill left of a checkpoint being made.
                 if let Ok(partition) = partition.parse() {
                     let at = TopicPartition::new(&*topic, partition);
-                    marks.insert(at, Arc::new(DurableMark::open(path, 0)?));
+                    checkpoints.insert(at, Arc::new(DurableCheckpoint::open(path, 0)?));
                 }
             }
         }
         Ok(Self {
             name: name.to_owned(),
             dir,
-            state: Mutex::new(State { marks, ..State::default() }),
+            state: Mutex::new(State { checkpoints, ..State::default() }),
         })
     }
 
@@ -119,7 +119,7 @@ impl Group {
 
     /// The offset to go on at; `None` if the group never committed here.
     pub(super) fn committed(&self, at: &TopicPartition) -> Option<u64> {
-        self.state.lock().marks.get(at).map(|it| it.get())
+        self.state.lock().checkpoints.get(at).map(|it| it.get())
     }
 
     /// Writes down where the group goes on. When it returns, that outlives a kill.
@@ -129,14 +129,15 @@ impl Group {
             if state.owners.get(at).is_none_or(|it| it.member != member) {
                 return Err(GroupError::NotOwned { at: at.clone() });
             }
-            match state.marks.get(at) {
-                Some(mark) => mark.set(*offset)?,
+            match state.checkpoints.get(at) {
+                Some(checkpoint) => checkpoint.set(*offset)?,
                 None => {
                     let dir = self.dir.join(&*at.topic);
                     std::fs::create_dir_all(&dir)
                         .map_err(FileError::at("create directory", &dir))?;
-                    let mark = DurableMark::open(dir.join(at.partition.to_string()), *offset)?;
-                    state.marks.insert(at.clone(), Arc::new(mark));
+                    let checkpoint =
+                        DurableCheckpoint::open(dir.join(at.partition.to_string()), *offset)?;
+                    state.checkpoints.insert(at.clone(), Arc::new(checkpoint));
                 }
             }
         }
@@ -151,8 +152,8 @@ impl Group {
 
     pub(super) fn sync(&self) -> Result<(), FileError> {
         // Not under the lock: whoever commits should not wait for the disk.
-        let marks: Vec<_> = self.state.lock().marks.values().cloned().collect();
-        marks.iter().try_for_each(|it| it.sync())
+        let checkpoints: Vec<_> = self.state.lock().checkpoints.values().cloned().collect();
+        checkpoints.iter().try_for_each(|it| it.sync())
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use parking_lot::{Condvar, Mutex};
 use tracing::error;
 
-use super::{Inner, topic};
+use super::state::State;
+use super::topic;
 
 /// How often what was written is made to survive a power failure. A kill it survives at once.
 pub(super) const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -28,12 +29,12 @@ struct Stop {
 }
 
 impl Housekeeping {
-    pub(super) fn start(inner: Arc<Inner>) -> std::io::Result<Self> {
+    pub(super) fn start(state: Arc<State>) -> std::io::Result<Self> {
         let stop = Arc::new(Stop::default());
         let seen = stop.clone();
         let thread = std::thread::Builder::new()
             .name("embedded-log".to_owned())
-            .spawn(move || run(&inner, &seen))?;
+            .spawn(move || run(&state, &seen))?;
         Ok(Self { stop, thread: Some(thread) })
     }
 }
@@ -61,17 +62,17 @@ impl Stop {
     }
 }
 
-fn run(inner: &Inner, stop: &Stop) {
+fn run(state: &State, stop: &Stop) {
     for round in 1_u64.. {
         let is_last = stop.wait(SYNC_EVERY);
-        inner.sync();
+        state.sync();
         if is_last {
             return;
         }
-        inner.note_lag();
+        state.note_lag();
         let is_clean_up = round.is_multiple_of(CLEAN_UP_ROUNDS);
         let now = SystemTime::from(topic::now());
-        for topic in inner.topics() {
+        for topic in state.topics() {
             // A table is small, and looked at only when something was written to it.
             if is_clean_up || topic.is_compacted() {
                 topic.clean_up(now);

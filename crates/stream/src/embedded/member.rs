@@ -3,20 +3,21 @@
 use std::sync::Arc;
 
 use tokio::sync::Notify;
-use tracing::warn;
 
-use super::EmbeddedLog;
 use super::group::Group;
+use super::open::Open;
 use super::topic::{Partition, Topic};
-use crate::consumer::{Change, MemberEvent, Offsets};
-use crate::{ConsumerOptions, LogError, Received, StartAt, TopicPartition};
+use crate::error::LogError;
+use crate::membership::{Change, MemberEvent, Offsets};
+use crate::options::ConsumerOptions;
+use crate::record::{Received, StartAt, TopicPartition};
 
 /// A batch is not filled up beyond this, however many records it may have.
 const MAX_BATCH_BYTES: usize = 8 << 20;
 
 #[derive(Debug)]
 pub(crate) struct EmbeddedMember {
-    log: EmbeddedLog,
+    log: Arc<Open>,
     group: Arc<Group>,
     id: u64,
     max_batch: usize,
@@ -37,7 +38,7 @@ struct Position {
 
 impl EmbeddedMember {
     pub(super) fn join(
-        log: EmbeddedLog,
+        log: Arc<Open>,
         group: Arc<Group>,
         topics: Vec<Arc<Topic>>,
         options: &ConsumerOptions,
@@ -73,7 +74,7 @@ impl EmbeddedMember {
         }
     }
 
-    pub(crate) async fn attend(&mut self) -> Result<Change, LogError> {
+    pub(crate) async fn poll(&mut self) -> Result<Change, LogError> {
         loop {
             if let Some(change) = self.next_change() {
                 return Ok(change);
@@ -112,7 +113,7 @@ impl EmbeddedMember {
         from: &[(TopicPartition, StartAt)],
     ) -> Result<(), LogError> {
         for (at, start_at) in from {
-            let partition = self.log.partition(at)?;
+            let partition = self.log.state.partition(at)?;
             let next = self.offset_of(&partition, *start_at);
             partition.listen(&self.appended);
             self.reading.push(Position { partition, next });
@@ -125,8 +126,8 @@ impl EmbeddedMember {
     fn offset_of(&self, partition: &Partition, start_at: StartAt) -> u64 {
         let committed = self.group.committed(&partition.at);
         match start_at {
-            StartAt::Committed => committed.map_or(partition.low(), |it| within(partition, it)),
-            StartAt::Offset(offset) => within(partition, offset),
+            StartAt::Committed => committed.map_or(partition.low(), |it| partition.within(it)),
+            StartAt::Offset(offset) => partition.within(offset),
             StartAt::Earliest => partition.low(),
             StartAt::Latest => partition.high(),
         }
@@ -136,8 +137,8 @@ impl EmbeddedMember {
         let attempt = || format!("commit offsets of group `{}`", self.group.name());
         self.group.commit(self.id, offsets).map_err(|error| LogError::failed(attempt(), error))?;
         for (at, offset) in offsets {
-            let lag = self.log.partition(at)?.high().saturating_sub(*offset);
-            self.log.metrics().set_lag(self.group.name(), at, lag);
+            let lag = self.log.state.partition(at)?.high().saturating_sub(*offset);
+            self.log.state.metrics.set_lag(self.group.name(), at, lag);
         }
         Ok(())
     }
@@ -146,7 +147,7 @@ impl EmbeddedMember {
         self.stop_reading(partitions);
         self.group.release(self.id, partitions);
         for at in partitions {
-            self.log.metrics().forget_lag(self.group.name(), at);
+            self.log.state.metrics.forget_lag(self.group.name(), at);
         }
         Ok(())
     }
@@ -172,21 +173,8 @@ impl Drop for EmbeddedMember {
     fn drop(&mut self) {
         for position in self.reading.drain(..) {
             position.partition.unlisten(&self.appended);
-            self.log.metrics().forget_lag(self.group.name(), &position.partition.at);
+            self.log.state.metrics.forget_lag(self.group.name(), &position.partition.at);
         }
         self.group.leave(self.id);
     }
-}
-
-/// The offset, or the earliest one if there is no such place in the log.
-///
-/// A log that ends before it has lost its end, or is another one than was read before. Then what is
-/// there was not read yet, or comes again.
-pub(super) fn within(partition: &Partition, offset: u64) -> u64 {
-    let (low, high) = (partition.low(), partition.high());
-    if (low..=high).contains(&offset) {
-        return offset;
-    }
-    warn!(partition = %partition.at, offset, low, high, "no such offset, reads from the earliest on");
-    low
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::EmbeddedLog;
-use super::member::within;
+use super::open::Open;
 use super::topic::{Partition, Topic};
-use crate::{LogError, ReadEvent, Received, StartAt};
+use crate::error::LogError;
+use crate::record::{ReadEvent, Received, StartAt};
 
 const CHUNK_BYTES: usize = 1 << 20;
 const CHUNK_RECORDS: usize = 500;
@@ -16,7 +16,7 @@ const CHUNK_RECORDS: usize = 500;
 #[derive(Debug)]
 pub(crate) struct EmbeddedReader {
     /// Keeps the log open.
-    _log: EmbeddedLog,
+    _log: Arc<Open>,
     reading: Vec<Position>,
     appended: Arc<Notify>,
     /// Read and not handed out yet.
@@ -33,7 +33,7 @@ struct Position {
 }
 
 impl EmbeddedReader {
-    pub(super) fn open(log: EmbeddedLog, topic: &Topic, from: StartAt) -> Self {
+    pub(super) fn open(log: Arc<Open>, topic: &Topic, from: StartAt) -> Self {
         let appended = Arc::new(Notify::new());
         let position = |partition: &Arc<Partition>| {
             partition.listen(&appended);
@@ -41,7 +41,7 @@ impl EmbeddedReader {
             let next = match from {
                 // Without a group nothing is committed.
                 StartAt::Committed | StartAt::Earliest => partition.low(),
-                StartAt::Offset(offset) => within(partition, offset),
+                StartAt::Offset(offset) => partition.within(offset),
                 StartAt::Latest => end,
             };
             Position { partition: partition.clone(), next, end }
@@ -61,7 +61,7 @@ impl EmbeddedReader {
             }
             let mut is_moved = false;
             for Position { partition, next, .. } in &mut self.reading {
-                // Compaction can have taken the last records, so that there is a way to go and nothing on it.
+                // Compaction can have taken the last records, so that offsets are left and no record has one.
                 if *next < partition.high() {
                     partition.read_into(next, CHUNK_BYTES, CHUNK_RECORDS, &mut self.ahead)?;
                     is_moved = true;

@@ -243,6 +243,19 @@ pub(super) struct Partition {
 }
 
 impl Partition {
+    /// The offset, or the earliest one if there is no such place in the log.
+    ///
+    /// A log that ends before it has lost its end, or is another one than was read before. Then what is
+    /// there was not read yet, or comes again.
+    pub(super) fn within(&self, offset: u64) -> u64 {
+        let (low, high) = (self.low(), self.high());
+        if (low..=high).contains(&offset) {
+            return offset;
+        }
+        warn!(partition = %self.at, offset, low, high, "no such offset, reads from the earliest on");
+        low
+    }
+
     fn new(at: TopicPartition, log: SegmentLog) -> Self {
         Self { at, log, listeners: RwLock::default(), compacted_up_to: Mutex::new(0) }
     }

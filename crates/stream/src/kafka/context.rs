@@ -13,8 +13,9 @@ use rdkafka::{ClientContext, TopicPartitionList};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use crate::consumer::Change;
-use crate::{Metrics, TopicPartition};
+use crate::membership::Change;
+use crate::metrics::Metrics;
+use crate::record::TopicPartition;
 
 /// Logs an outage once, and its end.
 pub(super) struct KafkaContext {
@@ -194,7 +195,7 @@ impl ConsumerContext for KafkaContext {
     }
 }
 
-/// Answers a change of the membership in the way its protocol wants.
+/// Answers a change of the membership as its protocol requires.
 pub(super) fn answer<C: Consumer<KafkaContext>>(
     consumer: &C,
     assigned: bool,

@@ -17,11 +17,15 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::aside::Aside;
+use super::calls::{blocking, signed, unsigned};
 use super::context::{KafkaContext, answer, is_outage};
 use super::settings::Settings;
-use super::{blocking, signed, unsigned};
-use crate::consumer::{Change, MemberEvent, Offsets};
-use crate::{ConsumerOptions, Envelope, LogError, Metrics, Received, StartAt, TopicPartition};
+use crate::envelope::Envelope;
+use crate::error::LogError;
+use crate::membership::{Change, MemberEvent, Offsets};
+use crate::metrics::Metrics;
+use crate::options::ConsumerOptions;
+use crate::record::{Received, StartAt, TopicPartition};
 
 /// How long a full buffer is left as it is before the partitions are paused: pausing throws away
 /// what the client has fetched ahead, so it must not happen for every batch.
@@ -130,7 +134,7 @@ impl KafkaMember {
         Ok(())
     }
 
-    pub(crate) async fn attend(&mut self) -> Result<Change, LogError> {
+    pub(crate) async fn poll(&mut self) -> Result<Change, LogError> {
         let consumer = self.session.consumer.clone();
         loop {
             if let Ok(change) = self.session.changes.try_recv() {
@@ -174,7 +178,7 @@ impl KafkaMember {
         }
         self.answer(true, &list)?;
         // The client keeps the pause of a partition that left and came back, and has none for a new one. So all are
-        // resumed, and as long as the buffer is full `attend` pauses all of them anew.
+        // resumed, and as long as the buffer is full `poll` pauses all of them anew.
         self.paused = true;
         self.resume()
     }
@@ -190,7 +194,7 @@ impl KafkaMember {
         })
     }
 
-    /// Sends a commit on its way; a refusal comes back to the context.
+    /// Sends a commit without waiting for it; a refusal comes back to the context.
     pub(crate) fn commit(&self, offsets: &Offsets) -> Result<(), LogError> {
         self.session
             .consumer

@@ -10,17 +10,20 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
+use shadowline_error::chain;
 use tokio::sync::{Notify, oneshot};
 use tracing::warn;
 
 use super::aside::Aside;
+use super::calls::{blocking, signed, unsigned};
 use super::context::KafkaContext;
 use super::polled::PolledProducer;
 use super::settings::Settings;
-use super::{blocking, signed, unsigned};
-use crate::producer::UnobservedCount;
-use crate::{Delivery, LogError, Metrics, OutRecord, ProduceError, ProducerOptions, Sent};
-use shadowline_error::chain;
+use crate::delivery::{Delivery, UnobservedCount};
+use crate::error::{LogError, ProduceError};
+use crate::metrics::Metrics;
+use crate::options::ProducerOptions;
+use crate::record::{OutRecord, Sent};
 
 #[derive(Clone)]
 pub(crate) struct KafkaProducer(Arc<Inner>);
@@ -199,7 +202,7 @@ impl Shared {
     }
 }
 
-/// What is known of a record while it is under way.
+/// What is known of a record until it is acknowledged.
 struct Pending {
     topic: Arc<str>,
     partition: u32,

@@ -9,10 +9,13 @@ use rdkafka::error::KafkaError;
 use uuid::Uuid;
 
 use super::aside::Aside;
+use super::calls::signed;
 use super::context::KafkaContext;
 use super::member::{Names, accept, kafka_offset};
-use super::{KafkaLog, signed};
-use crate::{LogError, ReadEvent, StartAt};
+use super::settings::Settings;
+use crate::error::LogError;
+use crate::metrics::Metrics;
+use crate::record::{ReadEvent, StartAt};
 
 pub(crate) struct KafkaReader {
     consumer: Aside<StreamConsumer<KafkaContext>>,
@@ -30,13 +33,13 @@ impl std::fmt::Debug for KafkaReader {
 
 impl KafkaReader {
     pub(super) fn open(
-        log: &KafkaLog,
+        settings: &Settings,
+        metrics: Metrics,
         topic: &str,
         partitions: u32,
         from: StartAt,
     ) -> Result<Self, LogError> {
-        let settings = &log.0.settings;
-        let context = KafkaContext::new("shadowline-reader", log.0.metrics.clone());
+        let context = KafkaContext::new("shadowline-reader", metrics);
         let config = settings.reader(&format!("shadowline-reader-{}", Uuid::new_v4()));
         let consumer: StreamConsumer<_> = StreamConsumer::from_config_and_context(&config, context)
             .map_err(|error| settings.client_error(error))?;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 
-use crate::{ConsumerOptions, LogError, ProducerOptions};
+use crate::error::LogError;
+use crate::options::{ConsumerOptions, ProducerOptions};
 
 /// What the guarantees of this crate rest on, or what it names itself.
 const RESERVED: &[&str] = &[

@@ -1,6 +1,5 @@
 //! What one kind of monitor adds to the REST side that all have.
 
-use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 
 use crate::config::PredictionSettings;
-use crate::watch::Detectors;
+use crate::installed::Detectors;
 
-/// What an extension is made of.
+/// What an extension's routes are made of.
 #[derive(Debug)]
 pub struct Host {
     /// The detectors installed here, as they come and go.
@@ -24,16 +23,13 @@ pub struct Host {
     pub ending: CancellationToken,
 }
 
-/// Routes, and what the OpenAPI document says of them.
+/// Routes of one kind of monitor, what the OpenAPI document says of them, and their metrics.
+#[derive(Debug, Clone, Copy)]
 pub struct Extension {
-    /// The routes.
-    pub router: Router,
+    /// Makes the routes.
+    pub make: fn(Host) -> Router,
     /// Their part of the document.
-    pub openapi: OpenApi,
-}
-
-impl fmt::Debug for Extension {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Extension").field("router", &self.router).finish_non_exhaustive()
-    }
+    pub openapi: fn() -> OpenApi,
+    /// Registers their metrics and makes one series of each.
+    pub touch_metrics: fn(&Metrics),
 }

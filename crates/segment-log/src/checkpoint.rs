@@ -19,18 +19,18 @@ const SLOT_BYTES: usize = 24;
 const SLOT_SPACING: usize = 512;
 const FILE_BYTES: usize = 2 * SLOT_SPACING;
 
-/// Why a mark could not be opened or moved.
+/// Why a checkpoint could not be opened or moved.
 #[derive(Debug, thiserror::Error)]
-pub enum MarkError {
-    #[error("{} is not a mark, or both copies in it are damaged", path.display())]
-    Damaged { path: PathBuf },
+pub enum CheckpointError {
+    #[error("{} is not a checkpoint, or both copies in it are corrupt", path.display())]
+    Corrupt { path: PathBuf },
     #[error(transparent)]
     File(#[from] FileError),
 }
 
 /// A durable `u64`.
 #[derive(Debug)]
-pub struct DurableMark {
+pub struct DurableCheckpoint {
     path: PathBuf,
     file: File,
     slot: Mutex<Slot>,
@@ -42,12 +42,12 @@ struct Slot {
     value: u64,
 }
 
-impl DurableMark {
-    /// Opens the mark, or makes it with the value `initial`.
+impl DurableCheckpoint {
+    /// Opens the checkpoint, or makes it with the value `initial`.
     ///
     /// # Errors
-    /// `Damaged` if neither copy in the file passes its checksum.
-    pub fn open(path: impl Into<PathBuf>, initial: u64) -> Result<Self, MarkError> {
+    /// `Corrupt` if neither copy in the file passes its checksum.
+    pub fn open(path: impl Into<PathBuf>, initial: u64) -> Result<Self, CheckpointError> {
         let path = path.into();
         let file = match open_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -70,7 +70,7 @@ impl DurableMark {
         };
         match slots.into_iter().flatten().max_by_key(|it| it.generation) {
             Some(slot) => Ok(Self { path, file, slot: Mutex::new(slot) }),
-            None => Err(MarkError::Damaged { path }),
+            None => Err(CheckpointError::Corrupt { path }),
         }
     }
 
@@ -83,7 +83,7 @@ impl DurableMark {
     ///
     /// # Errors
     /// The step that failed; the value is then what it was.
-    pub fn set(&self, value: u64) -> Result<(), MarkError> {
+    pub fn set(&self, value: u64) -> Result<(), CheckpointError> {
         let mut slot = self.slot.lock();
         let new = Slot { generation: slot.generation + 1, value };
         let at = if new.generation.is_multiple_of(2) { 0 } else { SLOT_SPACING };

@@ -1,116 +1,17 @@
-//! From records of the log to scores: decoding, and detectors run over a batch.
-
-use std::collections::BTreeMap;
+//! From inferences to a detector's scores.
 
 use ndarray::{ArrayView2, s};
 use shadowline_contract::{NamedTensor, Tensor};
 use shadowline_detectors::{Detector, DetectorArtefact, RecordScoreError};
 use shadowline_error::chain;
 use shadowline_features::{FeatureError, FieldSource, Values};
-use shadowline_stream::{Origin, Received};
-use shadowline_wire::{
-    INFERENCE_TYPE, Inference, InferenceError, ModelRef, MonitorRef, Outcome, ScoreValue, Unscored,
-};
-use tokio::time::Instant;
+use shadowline_wire::{Inference, InferenceError, Outcome, ScoreValue, Unscored};
 
 use crate::config::Explain;
-use crate::metrics::MonitorMetrics;
-use crate::watch::{Plan, Target};
-
-/// A record that could be read.
-#[derive(Debug)]
-pub(crate) struct Readable {
-    pub(crate) inference: Inference,
-    pub(crate) origin: Origin,
-}
-
-/// What a batch of records led to, in the order of the records.
-#[derive(Debug)]
-pub(crate) struct Judged {
-    /// Each record, or the reason why it cannot be read.
-    pub(crate) records: Vec<Result<Readable, String>>,
-    /// What each watching detector says of each record.
-    pub(crate) verdicts: Vec<Verdict>,
-}
-
-/// What one detector says of one inference.
-#[derive(Debug)]
-pub(crate) struct Verdict {
-    pub(crate) record_idx: usize,
-    pub(crate) monitor: MonitorRef,
-    pub(crate) is_newest: bool,
-    pub(crate) result: Result<ScoreValue, Unscored>,
-}
-
-/// Reads a record of the inferences topic; the error is a reason for people.
-pub(crate) fn read(record: &Received) -> Result<Readable, String> {
-    let envelope = record.envelope.as_ref().map_err(|error| format!("read headers: {error}"))?;
-    if envelope.event_type != INFERENCE_TYPE {
-        return Err(format!(
-            "header `ce_type` is `{}`, expected `{INFERENCE_TYPE}`",
-            envelope.event_type
-        ));
-    }
-    let value = record.value.as_ref().ok_or("the record has no value; expected an inference")?;
-    let inference = Inference::decode(value).map_err(|error| chain(&error))?;
-    let in_message =
-        inference.origin.map(|it| Origin { instance: it.instance, sequence: it.sequence });
-    let origin =
-        envelope.origin.or(in_message).ok_or("neither headers nor message name the origin")?;
-    Ok(Readable { inference, origin })
-}
-
-/// Lets every watching detector judge every record. Blocks for as long as the detectors compute.
-pub(crate) fn judge(
-    records: &[Received],
-    plan: &Plan,
-    explain: Explain,
-    metrics: &MonitorMetrics,
-) -> Judged {
-    let records: Vec<_> = records.iter().map(read).collect();
-    let mut targets: BTreeMap<&ModelRef, Vec<&Target>> = BTreeMap::new();
-    // By detector, so that each scores the whole batch at once.
-    let mut asked: BTreeMap<&MonitorRef, (&Target, Vec<usize>)> = BTreeMap::new();
-    for (record_idx, record) in records.iter().enumerate() {
-        let Ok(Readable { inference, .. }) = record else { continue };
-        let watching =
-            targets.entry(&inference.model).or_insert_with(|| plan.targets(&inference.model));
-        if watching.is_empty() {
-            metrics.unwatched();
-        }
-        for target in watching.iter() {
-            asked.entry(&target.monitor).or_insert((target, Vec::new())).1.push(record_idx);
-        }
-    }
-    let mut verdicts = Vec::new();
-    for (monitor, (target, record_idxs)) in asked {
-        let started = Instant::now();
-        let results = match &target.detector {
-            Ok(hosted) => {
-                let inferences: Vec<&Inference> = record_idxs
-                    .iter()
-                    .filter_map(|idx| records[*idx].as_ref().ok().map(|it| &it.inference))
-                    .collect();
-                score_all(&hosted.loaded, explain, &inferences)
-            }
-            Err(reason) => record_idxs.iter().map(|_| Err(reason.clone())).collect(),
-        };
-        metrics.scoring_took(monitor, started.elapsed().as_secs_f64());
-        verdicts.extend(record_idxs.into_iter().zip(results).map(|(record_idx, result)| Verdict {
-            record_idx,
-            monitor: monitor.clone(),
-            is_newest: target.is_newest,
-            result,
-        }));
-    }
-    // Within a partition, origins must not step back.
-    verdicts.sort_by_key(|it| it.record_idx);
-    Judged { records, verdicts }
-}
 
 /// One detector's answers for inferences: their records are scored together, which changes no score. Where one of
 /// them cannot be scored the others still are, each inference by itself.
-fn score_all(
+pub(crate) fn score_all(
     detector: &DetectorArtefact,
     explain: Explain,
     inferences: &[&Inference],
@@ -255,6 +156,6 @@ fn from_score(error: &RecordScoreError) -> Unscored {
     }
 }
 
-fn unscored(code: &str, message: String) -> Unscored {
+pub(crate) fn unscored(code: &str, message: String) -> Unscored {
     Unscored { code: code.to_owned(), message }
 }

@@ -1,30 +1,14 @@
 //! Settings of a monitor.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use shadowline_detectors::DetectorKind;
 use shadowline_service::{http::HttpSettings, telemetry};
-use shadowline_stream::{LogConfig, Topics};
-
-use crate::extension::{Extension, Host};
-
-/// Which monitor it is: what tells one monitor's program from another's.
-#[derive(Debug, Clone, Copy)]
-pub struct Kind {
-    /// The service's name, for example `monitor-knn`.
-    pub service: &'static str,
-    /// The detectors it hosts; packages of another runtime are refused.
-    pub detector: DetectorKind,
-    /// Version of the program.
-    pub version: &'static str,
-    /// What its REST API is called, and one sentence about it.
-    pub api: (&'static str, &'static str),
-    /// Makes the routes that only monitors of this kind have; they answer predictions.
-    pub extension: Option<fn(Host) -> Extension>,
-}
+use shadowline_stream::LogConfig;
+use shadowline_worker::{GroupName, TopicSettings, local_kafka};
 
 /// Settings of a monitor. A group of one name shares the work, so every replica has the same one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,14 +26,14 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prediction: Option<PredictionSettings>,
     /// The consumer group.
-    pub group: String,
+    pub group: GroupName,
     /// The most inferences scored at once.
-    pub max_batch: usize,
+    pub max_batch: NonZeroUsize,
     /// Which scores are taken apart into their features' contributions.
     #[serde(default)]
     pub explain: Explain,
     /// Size limit of an uploaded detector.
-    pub max_upload_bytes: usize,
+    pub max_upload_bytes: NonZeroUsize,
     /// Where REST, metrics and health are.
     pub http: HttpSettings,
     /// The topics' names, and what they are made with.
@@ -82,22 +66,6 @@ pub enum Explain {
 pub struct PredictionSettings {
     /// The model of the paths that name none; empty, it is the only one there is.
     pub model: String,
-}
-
-/// The topics of an installation; the same in every service.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TopicSettings {
-    /// What the topics' names begin with.
-    pub prefix: Topics,
-    /// Partitions of topics that are made; those that exist keep theirs.
-    pub partitions: u32,
-    /// Replicas of topics that are made.
-    pub replication: u16,
-}
-
-fn local_kafka() -> LogConfig {
-    LogConfig::kafka("127.0.0.1:9092")
 }
 
 fn yes() -> bool {

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 use shadowline_contract::{NamedTensor, Tensor, TensorData};
+use shadowline_detector_host::{Config, Explain, HostError, Kind, serve};
 use shadowline_detectors::{
     DetectorArtefact, DetectorKind, DetectorParams, IsolationForest, KnnOutlier, TrainOptions,
 };
 use shadowline_features::{Scale, TableBuilder};
-use shadowline_monitor::{Config, Explain, Kind, MonitorError, TopicSettings, serve};
 use shadowline_service::{http::HttpSettings, telemetry};
 use shadowline_stream::{
     Bytes, Envelope, Origin, OutRecord, Producer, ReadEvent, Reader, Received, SpanContext, StartAt,
@@ -22,6 +22,7 @@ use shadowline_testkit_stack::TestLog;
 use shadowline_wire::{
     INFERENCE_TYPE, Inference, METRIC_SPEC_TYPE, ModelRef, MonitorRef, Outcome, Score, WatchedSpec,
 };
+use shadowline_worker::TopicSettings;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -51,7 +52,7 @@ pub(crate) const FOREST: Kind = Kind {
 pub(crate) struct Running {
     pub(crate) url: String,
     stop: CancellationToken,
-    task: JoinHandle<Result<(), MonitorError>>,
+    task: JoinHandle<Result<(), HostError>>,
 }
 
 impl Running {
@@ -67,11 +68,7 @@ impl Running {
     }
 
     /// Starts a monitor that cannot run, and says why.
-    pub(crate) async fn start_failing(
-        kind: &'static Kind,
-        log: &TestLog,
-        dir: &Path,
-    ) -> MonitorError {
+    pub(crate) async fn start_failing(kind: &'static Kind, log: &TestLog, dir: &Path) -> HostError {
         Running::launch(kind, log, dir).await.task.await.unwrap().unwrap_err()
     }
 
@@ -83,15 +80,15 @@ impl Running {
             install: Vec::new(),
             watch: true,
             prediction: None,
-            group: log.group(kind.service),
-            max_batch: 50,
+            group: log.group(kind.service).try_into().unwrap(),
+            max_batch: 50.try_into().unwrap(),
             explain: Explain::Anomalies,
-            max_upload_bytes: 10_000_000,
+            max_upload_bytes: 10_000_000.try_into().unwrap(),
             http: HttpSettings { listen: "127.0.0.1:0".into() },
             topics: TopicSettings {
                 prefix: log.topics().clone(),
-                partitions: N_PARTITIONS,
-                replication: 1,
+                partitions: N_PARTITIONS.try_into().unwrap(),
+                replication: 1.try_into().unwrap(),
             },
             log: log.config().clone(),
             telemetry: telemetry::Settings::default(),

@@ -1,0 +1,224 @@
+//! The default settings of all services: whole, checked alike, and written in one way.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use shadowline_service::settings::{self, Layers, SettingsError};
+
+/// A service's settings, without their type.
+struct Service {
+    name: &'static str,
+    defaults: &'static str,
+    /// Reads settings and shows what came of them.
+    read: fn(&Layers) -> Result<String, SettingsError>,
+}
+
+fn read<C: DeserializeOwned + Serialize>(layers: &Layers) -> Result<String, SettingsError> {
+    settings::print(&layers.extract::<C>()?)
+}
+
+const SERVICES: [Service; 4] = [
+    Service {
+        name: "serving",
+        defaults: shadowline_serving::DEFAULTS,
+        read: read::<shadowline_serving::Config>,
+    },
+    Service {
+        name: "monitor-iforest",
+        defaults: shadowline_monitor_iforest::DEFAULTS,
+        read: read::<shadowline_monitor_iforest::Config>,
+    },
+    Service {
+        name: "monitor-knn",
+        defaults: shadowline_monitor_knn::DEFAULTS,
+        read: read::<shadowline_monitor_knn::Config>,
+    },
+    Service {
+        name: "metric-specs",
+        defaults: shadowline_metric_specs::DEFAULTS,
+        read: read::<shadowline_metric_specs::Config>,
+    },
+];
+
+/// Numbers and times that work at zero.
+const MAY_BE_ZERO: [(&str, &str); 1] = [
+    // What is in flight is then cut off at once.
+    ("serving", "shutdown_grace"),
+];
+
+/// Every key of a table with its value, the levels separated by dots.
+fn keys(prefix: &str, table: &toml::Table, into: &mut Vec<(String, toml::Value)>) {
+    for (key, value) in table {
+        let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match value {
+            toml::Value::Table(table) => keys(&key, table, into),
+            _ => into.push((key, value.clone())),
+        }
+    }
+}
+
+fn is_time(value: &toml::Value) -> bool {
+    let units = ["ms", "s", "m", "h", "d"];
+    value.as_str().is_some_and(|it| {
+        let unit = it.trim_start_matches(|c: char| c.is_ascii_digit());
+        unit.len() < it.len() && units.contains(&unit)
+    })
+}
+
+#[test]
+fn the_defaults_of_every_service_are_whole_and_print_as_settings() {
+    for Service { name, defaults, read } in SERVICES {
+        let shown = read(&Layers::defaults(defaults).unwrap()).unwrap();
+        let again = read(&Layers::defaults(&shown).unwrap()).unwrap();
+        assert_eq!(shown, again, "{name}");
+        // Nobody who names no log gets another one.
+        assert!(shown.contains("bootstrap_servers = \"127.0.0.1:9092\""), "{name}: {shown}");
+    }
+}
+
+#[test]
+fn no_number_and_no_time_of_any_service_may_be_zero_where_zero_cannot_work() {
+    let mut n_refused = BTreeMap::new();
+    for Service { name, defaults, read } in SERVICES {
+        let mut all = Vec::new();
+        keys("", &defaults.parse().unwrap(), &mut all);
+        for (key, value) in all {
+            let zero = match &value {
+                toml::Value::Integer(_) => "0",
+                value if is_time(value) => "0s",
+                _ => continue,
+            };
+            let layers = Layers::defaults(defaults).unwrap().set("a flag", &key, zero);
+            if MAY_BE_ZERO.contains(&(name, key.as_str())) {
+                read(&layers).unwrap();
+                continue;
+            }
+            let Err(error) = read(&layers) else { panic!("{name}: `{key}` may be {zero}") };
+            let error = error.to_string();
+            for words in [format!("`{key}`"), zero.to_owned(), "expected".to_owned()] {
+                assert!(error.contains(&words), "{name}: no {words} in: {error}");
+            }
+            *n_refused.entry(name).or_insert(0) += 1;
+        }
+    }
+    // So that a walk that finds nothing does not pass.
+    let expected = BTreeMap::from([
+        ("serving", 10),
+        ("monitor-iforest", 4),
+        ("monitor-knn", 4),
+        ("metric-specs", 11),
+    ]);
+    assert_eq!(n_refused, expected);
+    assert!(is_time(&toml::Value::String("30d".into())));
+    assert!(!is_time(&toml::Value::String("data".into())));
+    assert_eq!(humantime("400d"), Duration::from_secs(400 * 86_400));
+}
+
+/// A default's time is one that the services read.
+fn humantime(text: &str) -> Duration {
+    #[derive(serde::Deserialize)]
+    struct One {
+        it: settings::NonZeroDuration,
+    }
+    let layers = Layers::defaults("it = '1s'").unwrap().set("a test", "it", text);
+    layers.extract::<One>().unwrap().it.get()
+}
+
+#[test]
+fn every_service_refuses_what_none_can_work_with() {
+    for Service { name, defaults, read } in SERVICES {
+        let refused = |key: &str, value: &str| {
+            let layers = Layers::defaults(defaults).unwrap().set("a flag", key, value);
+            read(&layers).unwrap_err().to_string()
+        };
+        let servers = Layers::defaults(defaults).unwrap().set("a flag", "log.kind", "kafka").set(
+            "a flag",
+            "log.bootstrap_servers",
+            "",
+        );
+        let error = read(&servers).unwrap_err().to_string();
+        assert!(error.contains("expected addresses as HOST:PORT,HOST:PORT"), "{name}: {error}");
+        let error = refused("topics.prefix", "a b");
+        assert!(error.contains("topic prefix `a b` is not usable"), "{name}: {error}");
+        if defaults.lines().any(|it| it.starts_with("group = ")) {
+            let error = refused("group", "");
+            assert!(error.contains("key `group`: it is empty; expected"), "{name}: {error}");
+        }
+        let error = refused("topics.partition", "3");
+        assert!(error.contains("did you mean `partitions`?"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_misspelt_key_is_refused() {
+    for Service { name, defaults, read } in SERVICES {
+        if !defaults.lines().any(|it| it.starts_with("max_batch = ")) {
+            continue;
+        }
+        let layers =
+            Layers::defaults(defaults).unwrap().environment([("SHADOWLINE__MAX_BATCHES", "3")]);
+        assert_eq!(
+            read(&layers).unwrap_err().to_string(),
+            "environment variable `SHADOWLINE__MAX_BATCHES`: unknown key `max_batches`; did you mean `max_batch`?",
+            "{name}"
+        );
+    }
+}
+
+/// The keys of a file of defaults in their order, each with the comment above it.
+fn with_comments(defaults: &str) -> Vec<(String, String)> {
+    let (mut table, mut comment, mut found) = (String::new(), String::new(), Vec::new());
+    for line in defaults.lines() {
+        if line.starts_with('#') {
+            comment.push_str(line);
+            comment.push('\n');
+            continue;
+        }
+        if let Some(name) = line.strip_prefix('[') {
+            table = name.trim_end_matches(']').to_owned();
+            found.push((format!("[{table}]"), std::mem::take(&mut comment)));
+        } else if let Some((key, _)) = line.split_once(" = ") {
+            let key = if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") };
+            found.push((key, std::mem::take(&mut comment)));
+        } else {
+            // A comment on its own is the file's head, or after the last key, the log's.
+            let name = if found.is_empty() { "head" } else { "log" };
+            if !comment.is_empty() {
+                found.push((name.to_owned(), std::mem::take(&mut comment)));
+            }
+        }
+    }
+    found.push(("log".to_owned(), comment));
+    found
+}
+
+#[test]
+fn what_several_services_have_is_written_once_over() {
+    // What the key is for is not the same in them.
+    const OF_ITS_OWN: [&str; 2] = ["group", "max_batch"];
+    let files: Vec<_> = SERVICES
+        .iter()
+        .map(|it| (it.name, with_comments(&it.defaults.replace(it.name, "NAME"))))
+        .collect();
+    for (name, keys) in &files {
+        for (other_name, others) in &files {
+            let shared: Vec<_> =
+                keys.iter().filter(|it| others.iter().any(|other| it.0 == other.0)).collect();
+            let of_other: Vec<_> =
+                others.iter().filter(|it| keys.iter().any(|key| it.0 == key.0)).collect();
+            for (it, other) in shared.iter().zip(&of_other) {
+                assert_eq!(it.0, other.0, "{name} and {other_name} have them in another order");
+                if !OF_ITS_OWN.contains(&it.0.as_str()) {
+                    assert_eq!(it.1, other.1, "`{}` of {name} and {other_name}", it.0);
+                }
+            }
+        }
+        for key in ["head", "http.listen", "topics.prefix", "[telemetry]", "log"] {
+            assert!(keys.iter().any(|it| it.0 == key), "{name} has no {key}");
+        }
+    }
+}

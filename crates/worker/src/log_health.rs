@@ -1,0 +1,54 @@
+//! Whether the log answers. Reading and writing block indefinitely while it does not, so nobody else would say it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use shadowline_error::chain;
+use shadowline_service::health::Component;
+use shadowline_stream::Log;
+use tokio::sync::Notify;
+
+/// How often the log is asked whether it is there, and how long it may take to answer.
+const ASKED_EVERY: Duration = Duration::from_secs(5);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+
+/// What a service last failed at on a log that answers, if it has not succeeded since.
+#[derive(Debug, Default)]
+pub struct LastError {
+    message: Mutex<Option<String>>,
+    changed: Notify,
+}
+
+impl LastError {
+    /// Sets the error, or with `None` that what failed has succeeded.
+    pub fn set(&self, message: Option<String>) {
+        let mut held = self.message.lock();
+        if *held != message {
+            *held = message;
+            self.changed.notify_one();
+        }
+    }
+
+    fn message(&self) -> Option<String> {
+        self.message.lock().clone()
+    }
+}
+
+/// Keeps the health of the log until the future is dropped: degraded while it cannot be reached or `last_error` is
+/// set. Never failing, because what needs no log goes on.
+pub async fn watch_log(log: Log, health: Component, last_error: Arc<LastError>) {
+    loop {
+        match (log.reachable(ANSWERS_WITHIN).await, last_error.message()) {
+            (Err(error), _) => {
+                health.degraded(format!("the log cannot be reached: {}", chain(&error)));
+            }
+            (Ok(()), Some(message)) => health.degraded(message),
+            (Ok(()), None) => health.ok(),
+        }
+        tokio::select! {
+            () = last_error.changed.notified() => {}
+            () = tokio::time::sleep(ASKED_EVERY) => {}
+        }
+    }
+}
