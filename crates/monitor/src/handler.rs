@@ -11,7 +11,7 @@ use shadowline_stream::{
     Bytes, DeadLetters, Delivery, Envelope, Handler, HandlerError, OutRecord, ProduceError,
     Producer, Received, SpanContext, TopicPartition,
 };
-use shadowline_wire::{Origin, SCORE_TYPE, Score, Unscored};
+use shadowline_wire::{Origin, SCORE_TYPE, Score, Subject, Unscored};
 use tracing::{debug, warn};
 
 use crate::config::Explain;
@@ -94,7 +94,9 @@ impl Scorer {
             delivery.await.map_err(to_handler_error)?;
             let delay_seconds = now.duration_since(score.received_at).as_secs_f64();
             let exemplar = traces::exemplar(trace.as_ref());
-            self.metrics.written(&score.monitor, &score.result, delay_seconds, exemplar);
+            if let Some(monitor) = score.metric.monitor() {
+                self.metrics.written(&monitor, &score.result, delay_seconds, exemplar);
+            }
         }
         Ok(())
     }
@@ -127,7 +129,8 @@ impl Scorer {
     }
 
     fn to_record(&self, of: &Received, score: &Score, trace: Option<SpanContext>) -> OutRecord {
-        let id = format!("{}/{}/{}", score.inference_id, score.monitor.name, score.monitor.version);
+        let key = score.subject_id();
+        let id = format!("{key}/{}/{}", score.metric.name, score.metric.version);
         let mut envelope = Envelope::new(id, SCORE_TYPE, self.source.as_str(), score.scored_at);
         envelope.subject = Some(score.model.name.clone()).filter(|it| !it.is_empty());
         envelope.trace = trace;
@@ -138,7 +141,7 @@ impl Scorer {
         OutRecord {
             topic: Arc::clone(&self.scores),
             partition: Some(of.partition),
-            key: Some(Bytes::from(score.inference_id.clone())),
+            key: Some(Bytes::from(key.into_owned())),
             value: Some(Bytes::from(score.encode())),
             envelope,
         }
@@ -153,9 +156,9 @@ fn trace_of(record: &Received) -> Option<&SpanContext> {
 /// What the span of a score says.
 fn attributes(score: &Score) -> Vec<KeyValue> {
     let mut attributes = vec![
-        KeyValue::new("shadowline.inference.id", score.inference_id.clone()),
-        KeyValue::new("shadowline.monitor.name", score.monitor.name.clone()),
-        KeyValue::new("shadowline.monitor.version", score.monitor.version.clone()),
+        KeyValue::new("shadowline.inference.id", score.subject_id().into_owned()),
+        KeyValue::new("shadowline.monitor.name", score.metric.name.clone()),
+        KeyValue::new("shadowline.monitor.version", score.metric.version.clone()),
     ];
     attributes.push(match &score.result {
         Ok(scored) => KeyValue::new("shadowline.score.value", scored.value),
@@ -172,9 +175,9 @@ fn to_score(
 ) -> Score {
     let Readable { inference, origin } = readable;
     Score {
-        inference_id: inference.id.clone(),
+        subject: Subject::Inference(inference.id.clone()),
         model: inference.model.clone(),
-        monitor,
+        metric: monitor.into(),
         is_newest,
         result,
         origin: Origin { instance: origin.instance, sequence: origin.sequence },
