@@ -135,7 +135,7 @@ pub(crate) async fn checks(args: &ChecksArgs) -> anyhow::Result<()> {
             text(&it["outcome"]),
             text(&it["value"]),
             text(&it["threshold"]),
-            text(&it["inference_id"]),
+            subject(it),
         ]
     };
     let rows: Vec<_> = checks.iter().map(row).collect();
@@ -160,6 +160,14 @@ pub(crate) fn text(value: &Value) -> String {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+/// What a check is of: a request by its id, or a window by its two ends.
+fn subject(check: &Value) -> String {
+    match &check["window"] {
+        Value::Null => text(&check["inference_id"]),
+        window => format!("{}/{}", text(&window["from"]), text(&window["to"])),
     }
 }
 

@@ -37,7 +37,8 @@ struct Page {
 
 #[derive(Debug, Deserialize)]
 struct Check {
-    inference_id: String,
+    /// None of a window.
+    inference_id: Option<String>,
     outcome: String,
 }
 
@@ -119,7 +120,9 @@ impl SpecsApi {
             let at = url(&self.base, &["v1", "checks"], &query)?;
             let page = self.client.get(&at).await?;
             let page = Page::deserialize(&page).with_context(|| format!("GET {at}: {page}"))?;
-            checks.extend(page.checks.into_iter().map(|it| (it.inference_id, it.outcome)));
+            checks.extend(
+                page.checks.into_iter().filter_map(|it| Some((it.inference_id?, it.outcome))),
+            );
             match page.next_cursor {
                 Some(next) => cursor = Some(next),
                 None => return Ok(checks),

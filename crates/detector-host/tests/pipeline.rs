@@ -42,6 +42,11 @@ fn code(score: &Score) -> &str {
     score.result.as_ref().map_or_else(|it| it.code.as_str(), |_| "scored")
 }
 
+/// The inference that a score is of.
+fn id_of(score: &Score) -> &str {
+    score.subject.inference_id().unwrap()
+}
+
 on_both_logs! {
     async fn a_monitor_that_is_ready_has_its_partitions(log: TestLog) {
         let dir = tempfile::tempdir().unwrap();
@@ -93,7 +98,7 @@ on_both_logs! {
         let mut last = BTreeMap::new();
         let mut n_explained = 0;
         for (record, score) in Tail::of(&log, &log.topics().scores()).await.scores(60).await {
-            let (sequence, one) = sent.remove(&score.inference_id).expect("each is scored once");
+            let (sequence, one) = sent.remove(id_of(&score)).expect("each is scored once");
             let expected = directly(&forest, &one);
             let value = score.result.as_ref().unwrap();
             let largest = expected.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -111,7 +116,7 @@ on_both_logs! {
             } else {
                 assert_eq!((value.expected, value.contributions.len()), (None, 0));
             }
-            assert_eq!(score.monitor, MonitorRef { name: "forest".into(), version: "1".into() });
+            assert_eq!(score.metric, MonitorRef { name: "forest".into(), version: "1".into() }.into());
             assert_eq!(score.model, one.model);
             assert_eq!((score.origin.instance, score.origin.sequence), (INSTANCE, sequence));
             assert_eq!(score.received_at, one.received_at);
@@ -247,7 +252,7 @@ on_both_logs! {
         upstream.infer(9, &one).await;
 
         let scores = Tail::of(&log, &log.topics().scores()).await.scores(1).await;
-        assert_eq!(scores[0].1.inference_id, one.id);
+        assert_eq!(id_of(&scores[0].1), one.id);
         let mut dead = Tail::of(&log, &log.topics().dead_letters()).await;
         let mut reasons = BTreeSet::new();
         for _ in 0..3 {
@@ -285,10 +290,10 @@ on_both_logs! {
             // The detectors and specs are found again.
             monitor = Running::start(&KNN, &log, dir.path()).await;
         }
-        let mut ids: BTreeSet<String> = seen.iter().map(|(_, it)| it.inference_id.clone()).collect();
+        let mut ids: BTreeSet<String> = seen.iter().map(|(_, it)| id_of(it).to_owned()).collect();
         while ids.len() < 400 {
             let (record, score) = scores.scores(1).await.remove(0);
-            ids.insert(score.inference_id.clone());
+            ids.insert(id_of(&score).to_owned());
             seen.push((record, score));
         }
         // What a reader with effects does: it drops what is not above the highest applied, and must be left
@@ -406,7 +411,7 @@ on_both_logs! {
         let mut scores = Tail::of(&log, &log.topics().scores()).await;
         let mut found = BTreeMap::new();
         for (_, score) in scores.scores(3).await {
-            found.insert(score.monitor.version.clone(), score);
+            found.insert(score.metric.version.clone(), score);
         }
         for (version, artefact) in ["1", "2"].into_iter().zip(&detectors) {
             assert_eq!(found[version].result.as_ref().unwrap().value, directly(artefact, &one)[0]);

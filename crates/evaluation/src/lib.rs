@@ -12,12 +12,14 @@ mod alert;
 mod bits;
 mod check;
 mod condition;
+mod metric_kind;
 mod raw;
 mod spec;
 mod window;
 
 pub use alert::{AlertState, Evaluation, MAX_EXAMPLES, Observation, Transition, TransitionReason};
 pub use condition::{Condition, Operator, Outcome};
+pub use metric_kind::MetricKind;
 pub use raw::{RawAlertWhen, RawMetric, RawMetricSpec, RawModel, RawOver, Scalar};
 pub use spec::{
     MetricSelector, MetricSpec, ModelSelector, Severity, SpecError, SpecId, SpecName, SpecVersion,

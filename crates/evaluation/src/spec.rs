@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::check;
 use crate::condition::Condition;
+use crate::metric_kind::MetricKind;
 use crate::raw::{RawAlertWhen, RawMetric, RawMetricSpec, RawModel, Scalar};
 use crate::window::Over;
 
@@ -72,24 +73,23 @@ impl MetricSpec {
         self.enabled
     }
 
-    /// Returns whether it judges this monitor's score of this model's traffic.
+    /// Returns whether it judges values of this metric of this model's traffic.
     pub fn judges(
         &self,
-        model: &str,
-        model_version: &str,
-        monitor: &str,
-        monitor_version: &str,
+        (model, model_version): (&str, &str),
+        kind: MetricKind,
+        (metric, metric_version): (&str, &str),
     ) -> bool {
         self.enabled
             && self.model.matches(model, model_version)
+            && kind == MetricKind::from(&self.metric)
+            && metric == self.metric.name()
             && match &self.metric {
-                MetricSelector::Monitor { name, version } => {
-                    name == monitor && version.matches(monitor_version)
-                }
+                MetricSelector::Monitor { version, .. } => version.matches(metric_version),
                 MetricSelector::Drift { .. }
                 | MetricSelector::Quality { .. }
                 | MetricSelector::Service { .. }
-                | MetricSelector::Performance { .. } => false,
+                | MetricSelector::Performance { .. } => true,
             }
     }
 
@@ -380,14 +380,8 @@ pub enum MetricSelector {
 
 impl MetricSelector {
     /// Returns the kind, as the key in a document.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Monitor { .. } => "monitor",
-            Self::Drift { .. } => "drift",
-            Self::Quality { .. } => "quality",
-            Self::Service { .. } => "service",
-            Self::Performance { .. } => "performance",
-        }
+    pub fn kind(&self) -> &'static str {
+        MetricKind::from(self).name()
     }
 
     /// Returns the name of the detector, statistic or figure.
@@ -398,6 +392,18 @@ impl MetricSelector {
             Self::Quality { figure } | Self::Service { figure } | Self::Performance { figure } => {
                 figure
             }
+        }
+    }
+}
+
+impl From<&MetricSelector> for MetricKind {
+    fn from(metric: &MetricSelector) -> Self {
+        match metric {
+            MetricSelector::Monitor { .. } => Self::Monitor,
+            MetricSelector::Drift { .. } => Self::Drift,
+            MetricSelector::Quality { .. } => Self::Quality,
+            MetricSelector::Service { .. } => Self::Service,
+            MetricSelector::Performance { .. } => Self::Performance,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Documents: what is accepted, what is refused, and what the refusal says.
 
-use shadowline_evaluation::{MetricSpec, Operator, Outcome, RawMetricSpec, VersionSelector};
+use shadowline_evaluation::{
+    MetricKind, MetricSpec, Operator, Outcome, RawMetricSpec, VersionSelector,
+};
 
 const CENSUS: &str = r#"
 kind: MetricSpec
@@ -26,9 +28,9 @@ fn a_document_reads_as_written_and_a_round_trip_through_json_is_exact() {
     let spec = read(CENSUS).unwrap();
     assert_eq!(spec.name().as_str(), "census_outliers");
     assert_eq!(spec.model().version, VersionSelector::Exactly(1));
-    assert!(spec.judges("census", "1", "census_iforest", "1"));
-    assert!(!spec.judges("census", "2", "census_iforest", "1"));
-    assert!(!spec.judges("census", "", "census_iforest", "1"));
+    assert!(spec.judges(("census", "1"), MetricKind::Monitor, ("census_iforest", "1")));
+    assert!(!spec.judges(("census", "2"), MetricKind::Monitor, ("census_iforest", "1")));
+    assert!(!spec.judges(("census", ""), MetricKind::Monitor, ("census_iforest", "1")));
     assert_eq!(
         spec.sentence(),
         "alerts when > 0.62; healthy while <= 0.62; more than 50 % of the last 20 checks must breach, \
@@ -52,9 +54,36 @@ fn what_is_left_out_has_its_default() {
             && spec.labels().is_empty()
     );
     assert_eq!(spec.severity().name(), "warning");
-    assert!(spec.judges("m", "7", "d", "3"));
-    assert!(!spec.judges("m", "7", "other", "3") && !spec.judges("other", "7", "d", "3"));
-    assert!(!spec.with(None, Some(false)).unwrap().judges("m", "7", "d", "3"));
+    assert!(spec.judges(("m", "7"), MetricKind::Monitor, ("d", "3")));
+    assert!(
+        !spec.judges(("m", "7"), MetricKind::Monitor, ("other", "3"))
+            && !spec.judges(("other", "7"), MetricKind::Monitor, ("d", "3"))
+    );
+    assert!(!spec.with(None, Some(false)).unwrap().judges(
+        ("m", "7"),
+        MetricKind::Monitor,
+        ("d", "3")
+    ));
+}
+
+#[test]
+fn a_spec_judges_its_own_kind_of_metric_only() {
+    let ours = ["monitor", "drift", "quality", "service", "performance"];
+    for (kind, name) in MetricKind::ALL.into_iter().zip(ours) {
+        assert_eq!((kind.name(), MetricKind::from_name(name)), (name, Some(kind)));
+        let text = format!(
+            "{{name: s, model: {{name: m}}, metric: {{{name}: psi}}, alert_when: {{operator: '>', threshold: 1}}}}"
+        );
+        let spec = read(&text).unwrap();
+        assert_eq!(spec.metric().kind(), name);
+        let judged: Vec<_> = MetricKind::ALL
+            .into_iter()
+            .filter(|it| spec.judges(("m", "7"), *it, ("psi", "")))
+            .collect();
+        assert_eq!(judged, [kind]);
+        assert!(!spec.judges(("m", "7"), kind, ("kld", "")));
+    }
+    assert_eq!(MetricKind::from_name("endpoint"), None);
 }
 
 #[test]

@@ -10,17 +10,17 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use shadowline_error::chain;
 use shadowline_evaluation::{
-    AlertState, Evaluation, MetricSelector, MetricSpec, Observation, Outcome, SpecError, SpecId,
-    Transition, TransitionReason, VersionSelector,
+    AlertState, Evaluation, MetricKind, MetricSelector, MetricSpec, Observation, Outcome,
+    SpecError, SpecId, Transition, TransitionReason, VersionSelector,
 };
 use shadowline_service::clock;
 use shadowline_service::health::Component;
 use shadowline_service::traces::{self, KeyValue, SpanContext};
 use shadowline_store::{
-    AlertEvent, AppliedMark, Batch, NewCheck, NewState, OffsetStep, SpecKey, SpecNo, Store,
-    StoreError, StoredSpec,
+    AlertEvent, Batch, CheckMetric, CheckSubject, Checkpoint, Ending, NewCheck, NewState,
+    OffsetStep, Progress, Revision, SpecKey, SpecNo, Store, StoreError, StoredSpec,
 };
-use shadowline_wire::Score;
+use shadowline_wire::{Score, Subject};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -204,6 +204,8 @@ struct Tracked {
     stored: StoredSpec,
     evaluation: Evaluation,
     incident: u64,
+    /// What of its state is stored.
+    revision: Revision,
     /// When a check last moved the spec's clock: event time passes on from there, however late the events are.
     observed: Instant,
     /// The trace of the last breach, to which a timer's alert belongs; forgotten with this process.
@@ -211,9 +213,9 @@ struct Tracked {
 }
 
 impl Tracked {
-    fn new(stored: StoredSpec, incident: u64) -> Self {
+    fn new(stored: StoredSpec, incident: u64, revision: Revision) -> Self {
         let evaluation = Evaluation::new(&stored.spec);
-        Self { stored, evaluation, incident, observed: Instant::now(), breach: None }
+        Self { stored, evaluation, incident, revision, observed: Instant::now(), breach: None }
     }
 
     /// Turns a step of the state machine into what is kept and sent.
@@ -235,6 +237,7 @@ impl Tracked {
     fn new_state(&self, now: Timestamp) -> NewState {
         NewState {
             spec_no: self.stored.no,
+            revision: self.revision,
             spec_version: self.stored.version,
             incident: self.incident,
             evaluation: self.evaluation.clone(),
@@ -421,18 +424,22 @@ impl Engine {
     /// Reads everything from the store.
     ///
     /// The offsets come first: should another process write in between, then they are too old, and the transaction
-    /// that names them is refused.
+    /// that names them is refused. The states come before the specs for the same reason: whoever changes a spec writes
+    /// its state.
     async fn reload(&mut self) -> Result<(), StoreError> {
         self.stale = true;
         let offsets = self.store.offsets(&self.reader, &self.topic).await?;
-        let marks = self.store.applied(&self.reader).await?;
-        let specs = self.store.specs(None).await?;
+        let marks = self.store.checkpoints(&self.reader).await?;
         let states = self.store.states().await?;
-        let mut specs: BTreeMap<_, _> =
-            specs.into_iter().map(|it| (it.no, Tracked::new(it, 0))).collect();
+        let specs = self.store.specs(None).await?;
+        let mut specs: BTreeMap<_, _> = specs
+            .into_iter()
+            .map(|it| (it.no, Tracked::new(it, 0, Revision::NOT_STORED)))
+            .collect();
         for state in states {
             let Some(tracked) = specs.get_mut(&state.spec_no) else { continue };
             tracked.incident = state.incident;
+            tracked.revision = state.revision;
             if let Some((version, evaluation)) = state.evaluation
                 && version == tracked.stored.version
             {
@@ -468,6 +475,15 @@ impl Engine {
         result
     }
 
+    /// Of whom what is kept is, without a step forward.
+    fn no_progress(&self) -> Progress {
+        Progress {
+            consumer_group: self.reader.clone(),
+            topic: self.topic.clone(),
+            ..Progress::default()
+        }
+    }
+
     async fn apply(&mut self, batch: Scores) -> Result<(), StoreError> {
         let started = Instant::now();
         if self.stale {
@@ -486,23 +502,22 @@ impl Engine {
             from: self.offsets.get(partition).copied(),
             to: *to,
         };
+        let checkpoint =
+            |((partition, producer, instance), sequence): (&MarkKey, &u64)| Checkpoint {
+                partition: *partition,
+                producer: producer.clone(),
+                instance: *instance,
+                sequence: *sequence,
+            };
         let transaction = Batch {
-            reader: self.reader.clone(),
-            topic: self.topic.clone(),
+            progress: Progress {
+                offsets: batch.next_offsets.iter().map(step).collect(),
+                checkpoints: effects.marks.iter().map(checkpoint).collect(),
+                ..self.no_progress()
+            },
             states: effects.touched.values().map(|it| it.new_state(now)).collect(),
             checks: effects.checks,
             events: effects.events,
-            applied: effects
-                .marks
-                .iter()
-                .map(|((partition, producer, instance), sequence)| AppliedMark {
-                    partition: *partition,
-                    producer: producer.clone(),
-                    instance: *instance,
-                    sequence: *sequence,
-                })
-                .collect(),
-            offsets: batch.next_offsets.iter().map(step).collect(),
         };
         self.commit(&transaction).await?;
         self.marks.extend(effects.marks);
@@ -521,9 +536,8 @@ impl Engine {
     /// Judges one score by every spec that asks for it, on copies of their states.
     fn judge(&self, scored: &PartitionedScore, now: Timestamp, effects: &mut Effects) {
         let PartitionedScore { partition, score, trace } = scored;
-        let monitor = &score.monitor;
-        let key =
-            (*partition, format!("{}/{}", monitor.name, monitor.version), score.origin.instance);
+        let metric = &score.metric;
+        let key = (*partition, metric.producer(), score.origin.instance);
         let applied =
             effects.marks.get(&key).or_else(|| self.marks.get(&key)).copied().unwrap_or(0);
         if score.origin.sequence <= applied {
@@ -535,23 +549,24 @@ impl Engine {
             Ok(score) => (Some(score.value), None),
             Err(unscored) => (None, Some(format!("{}: {}", unscored.code, unscored.message))),
         };
+        let subject_id = score.subject_id();
         for (spec_no, tracked) in &self.specs {
             let spec = &tracked.stored.spec;
             let judges = spec.judges(
-                &score.model.name,
-                &score.model.version,
-                &monitor.name,
-                &monitor.version,
+                (&score.model.name, &score.model.version),
+                metric.kind,
+                (&metric.name, &metric.version),
             );
             // An older version speaks because another spec names it.
-            if !judges || (!score.is_newest && !names_a_version(spec)) {
+            let is_old = metric.kind == MetricKind::Monitor && !score.is_newest;
+            if !judges || (is_old && !names_a_version(spec)) {
                 continue;
             }
             let tracked = effects.touched.entry(*spec_no).or_insert_with(|| tracked.clone());
             tracked.observed = Instant::now();
             // A clock that runs ahead must not pull the spec's clock with it.
             let at = score.received_at.min(now);
-            let observation = Observation { at, value, inference_id: &score.inference_id };
+            let observation = Observation { at, value, inference_id: &subject_id };
             let (outcome, transitions) = tracked.evaluation.observe(spec, observation);
             if outcome == Outcome::Breach {
                 tracked.breach.clone_from(trace);
@@ -575,9 +590,13 @@ impl Engine {
                 spec_no: *spec_no,
                 spec_version: tracked.stored.version,
                 condition: *spec.condition(),
-                inference_id: score.inference_id.clone(),
+                subject: check_subject(&score.subject),
                 model: (score.model.name.clone(), score.model.version.clone()),
-                monitor: (monitor.name.clone(), monitor.version.clone()),
+                metric: CheckMetric {
+                    kind: metric.kind,
+                    name: metric.name.clone(),
+                    version: metric.version.clone(),
+                },
                 value: value.filter(|_| !not_compared),
                 outcome,
                 reason: reason.clone(),
@@ -594,11 +613,13 @@ impl Engine {
             let check = &kept.checks[*check_idx];
             let below = traces::step("check", Some(trace), now, || {
                 let mut attributes = vec![
-                    KeyValue::new("shadowline.inference.id", check.inference_id.clone()),
                     KeyValue::new("shadowline.spec.name", spec.clone()),
                     KeyValue::new("shadowline.check.outcome", check.outcome.name()),
                     KeyValue::new("shadowline.check.condition", check.condition.to_string()),
                 ];
+                let inference_id = check.subject.inference_id().map(str::to_owned);
+                attributes
+                    .extend(inference_id.map(|it| KeyValue::new("shadowline.inference.id", it)));
                 attributes
                     .extend(check.value.map(|it| KeyValue::new("shadowline.check.value", it)));
                 attributes
@@ -637,7 +658,8 @@ impl Engine {
 
     /// Takes over what was committed, shows it, and wakes those who send it.
     fn keep(&mut self, touched: BTreeMap<SpecNo, Tracked>, events: &[AlertEvent]) {
-        for (spec_no, tracked) in touched {
+        for (spec_no, mut tracked) in touched {
+            tracked.revision = tracked.revision.next();
             self.metrics.spec(&tracked.stored.spec, &tracked.evaluation);
             self.specs.insert(spec_no, tracked);
         }
@@ -677,8 +699,7 @@ impl Engine {
         }
         let (now, instant) = (clock::now(), Instant::now());
         let mut touched = BTreeMap::new();
-        let mut batch =
-            Batch { reader: self.reader.clone(), topic: self.topic.clone(), ..Batch::default() };
+        let mut batch = Batch { progress: self.no_progress(), ..Batch::default() };
         for (spec_no, tracked) in &self.specs {
             let Some((due, _)) = tracked.timer().filter(|(_, at)| *at <= instant) else { continue };
             let mut tracked = tracked.clone();
@@ -725,7 +746,7 @@ impl Engine {
         let stored = self.store.create_spec(id, &spec, clock::now()).await;
         let stored = stored.map_err(|it| self.change_error(it))?;
         info!(spec = %spec.name(), %id, "metric spec created");
-        self.replace(Tracked::new(stored.clone(), 0));
+        self.replace(Tracked::new(stored.clone(), 0, Revision::NOT_STORED));
         Ok(stored)
     }
 
@@ -775,7 +796,8 @@ impl Engine {
             TransitionReason::SpecDisabled
         };
         let closing = self.close(&mut found, now, reason);
-        let stored = self.store.replace_spec(&found.stored, &spec, now, closing.as_ref()).await;
+        let ending = Ending { revision: found.revision, event: closing.as_ref() };
+        let stored = self.store.replace_spec(&found.stored, &spec, now, ending).await;
         let stored = stored.map_err(|it| self.change_error(it))?;
         info!(spec = %spec.name(), id = %stored.id, version = %stored.version, "metric spec changed");
         self.ended(&found.stored.spec, closing.as_ref());
@@ -785,7 +807,7 @@ impl Engine {
         {
             self.metrics.forget(&found.stored.spec);
         }
-        self.replace(Tracked::new(stored.clone(), found.incident));
+        self.replace(Tracked::new(stored.clone(), found.incident, found.revision.next()));
         Ok((stored, Change::Updated))
     }
 
@@ -795,7 +817,8 @@ impl Engine {
         };
         let now = clock::now();
         let closing = self.close(&mut found, now, TransitionReason::SpecDeleted);
-        let deleted = self.store.delete_spec(&found.stored, now, closing.as_ref()).await;
+        let ending = Ending { revision: found.revision, event: closing.as_ref() };
+        let deleted = self.store.delete_spec(&found.stored, now, ending).await;
         deleted.map_err(|it| self.change_error(it))?;
         info!(spec = %found.stored.spec.name(), id = %found.stored.id, "metric spec deleted");
         self.ended(&found.stored.spec, closing.as_ref());
@@ -856,7 +879,9 @@ impl Engine {
         match error {
             StoreError::NameTaken { name } => ChangeError::NameTaken { name },
             // Somebody else was faster, and the store is well.
-            moved @ StoreError::SpecMoved { .. } => ChangeError::Store(moved),
+            moved @ (StoreError::SpecMoved { .. } | StoreError::StateMoved { .. }) => {
+                ChangeError::Store(moved)
+            }
             other => {
                 self.health.failing(chain(&other));
                 ChangeError::Store(other)
@@ -890,6 +915,17 @@ struct TracedCheck {
     check_idx: usize,
     spec: String,
     events: std::ops::Range<usize>,
+}
+
+fn check_subject(subject: &Subject) -> CheckSubject {
+    match subject {
+        Subject::Inference(id) => CheckSubject::Inference(id.clone()),
+        Subject::Window(window) => CheckSubject::Window {
+            from: window.from(),
+            to: window.to(),
+            segment: window.segment().map(str::to_owned),
+        },
+    }
 }
 
 /// Whether a spec says which version of a detector it judges; otherwise it judges the newest.

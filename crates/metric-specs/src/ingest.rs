@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use shadowline_error::chain;
+use shadowline_evaluation::MetricKind;
 use shadowline_service::clock;
 use shadowline_service::health::Component;
 use shadowline_stream::{
     DeadLetters, Handler, HandlerError, Log, Received, SpanContext, StartAt, TopicPartition,
 };
-use shadowline_wire::Score;
+use shadowline_wire::{Score, Subject};
 use tracing::warn;
 
 use crate::engine::{ApplyError, Handle, PartitionedScore, Scores};
@@ -131,12 +132,22 @@ fn trace_of(record: &Received) -> Option<&SpanContext> {
 fn read(record: &Received) -> Result<Score, String> {
     let value = record.value.as_ref().ok_or("the record has no value; expected a Score")?;
     let mut score = Score::decode(value).map_err(|error| chain(&error))?;
+    let (metric_name, metric_version) = match score.metric.kind {
+        MetricKind::Monitor => ("monitor.name", "monitor.version"),
+        MetricKind::Drift | MetricKind::Quality | MetricKind::Service | MetricKind::Performance => {
+            ("metric.name", "metric.version")
+        }
+    };
+    let (subject, subject_id) = match &score.subject {
+        Subject::Inference(id) => ("inference_id", id.as_str()),
+        Subject::Window(window) => ("subject.window.segment", window.segment().unwrap_or_default()),
+    };
     let texts = [
-        ("inference_id", &score.inference_id),
+        (subject, subject_id),
         ("model.name", &score.model.name),
         ("model.version", &score.model.version),
-        ("monitor.name", &score.monitor.name),
-        ("monitor.version", &score.monitor.version),
+        (metric_name, &score.metric.name),
+        (metric_version, &score.metric.version),
     ];
     for (field, text) in texts {
         // What no database can keep would be retried indefinitely.

@@ -16,7 +16,7 @@ use shadowline_service::health::Component;
 use shadowline_store::{RecordedAlertEvent, SpecChange, Store, StoreError, StoredSpec};
 use shadowline_stream::{Bytes, Envelope, Log, OutRecord, ProduceError, Producer, Topics};
 use shadowline_wire::{
-    ALERT_TYPE, METRIC_SPEC_TYPE, ModelRef, MonitorRef, WatchedSpec, event, to_timestamp,
+    ALERT_TYPE, METRIC_SPEC_TYPE, MetricRef, ModelRef, WatchedSpec, event, to_timestamp,
 };
 use shadowline_worker::{Backoff, read_table};
 use tokio::sync::watch;
@@ -209,27 +209,26 @@ fn watched(stored: &StoredSpec) -> WatchedSpec {
             name: spec.model().name.clone(),
             version: spec.model().version.to_string(),
         },
-        monitor: monitor(spec),
+        monitor: metric(spec).monitor(),
         document_json: serde_json::to_string(spec)
             .expect("a checked spec has finite numbers and text keys"),
         changed_at: stored.updated_at,
     }
 }
 
-fn monitor(spec: &MetricSpec) -> Option<MonitorRef> {
-    match spec.metric() {
-        MetricSelector::Monitor { name, version } => {
-            let version = match version {
-                VersionSelector::Any => String::new(),
-                VersionSelector::Exactly(version) => version.to_string(),
-            };
-            Some(MonitorRef { name: name.clone(), version })
+/// What a spec judges; the newest version has none here.
+fn metric(spec: &MetricSpec) -> MetricRef {
+    let version = match spec.metric() {
+        MetricSelector::Monitor { version: VersionSelector::Exactly(version), .. } => {
+            version.to_string()
         }
-        MetricSelector::Drift { .. }
+        MetricSelector::Monitor { version: VersionSelector::Any, .. }
+        | MetricSelector::Drift { .. }
         | MetricSelector::Quality { .. }
         | MetricSelector::Service { .. }
-        | MetricSelector::Performance { .. } => None,
-    }
+        | MetricSelector::Performance { .. } => String::new(),
+    };
+    MetricRef { kind: spec.metric().into(), name: spec.metric().name().to_owned(), version }
 }
 
 fn alert_record(topic: &Arc<str>, recorded: &RecordedAlertEvent) -> OutRecord {
@@ -262,7 +261,9 @@ fn alert(recorded: &RecordedAlertEvent) -> event::Alert {
             name: spec.model().name.clone(),
             version: spec.model().version.to_string(),
         }),
-        monitor: monitor(spec).map(|it| event::MonitorRef { name: it.name, version: it.version }),
+        monitor: metric(spec)
+            .monitor()
+            .map(|it| event::MonitorRef { name: it.name, version: it.version }),
         from_state: wire_state(transition.from).into(),
         to_state: wire_state(transition.to).into(),
         value: transition.value,
@@ -277,6 +278,7 @@ fn alert(recorded: &RecordedAlertEvent) -> event::Alert {
         at: Some(to_timestamp(transition.at)),
         started_at: transition.fired_at.or(transition.condition_since).map(to_timestamp),
         incident: recorded.event.incident,
+        metric: Some((&metric(spec)).into()),
     }
 }
 

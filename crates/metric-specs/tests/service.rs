@@ -153,7 +153,7 @@ on_both_logs_and_stores! {
         for sequence in 1..=30 {
             for (version, value) in [("1", 0.1), ("2", 0.9)] {
                 let mut score = monitor.score(sequence, Some(value));
-                score.monitor.version = version.into();
+                score.metric.version = version.into();
                 score.is_newest = version == "2";
                 monitor.enqueue(&score).await.await.unwrap();
             }

@@ -48,7 +48,8 @@ impl ScoreWriter {
     }
 
     fn to_record(&self, of: &Received, score: &Score, trace: Option<SpanContext>) -> OutRecord {
-        let id = format!("{}/{}/{}", score.inference_id, score.monitor.name, score.monitor.version);
+        let key = score.subject_id();
+        let id = format!("{key}/{}/{}", score.metric.name, score.metric.version);
         let mut envelope = Envelope::new(id, SCORE_TYPE, self.source.as_str(), score.scored_at);
         envelope.subject = Some(score.model.name.clone()).filter(|it| !it.is_empty());
         envelope.trace = trace;
@@ -59,7 +60,7 @@ impl ScoreWriter {
         OutRecord {
             topic: Arc::clone(&self.topic),
             partition: Some(of.partition),
-            key: Some(Bytes::from(score.inference_id.clone())),
+            key: Some(Bytes::from(key.into_owned())),
             value: Some(Bytes::from(score.encode())),
             envelope,
         }

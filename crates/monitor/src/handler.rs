@@ -10,7 +10,7 @@ use shadowline_service::traces::{self, KeyValue};
 use shadowline_stream::{
     DeadLetters, Handler, HandlerError, Received, SpanContext, TopicPartition,
 };
-use shadowline_wire::{Origin, Score, Unscored};
+use shadowline_wire::{Origin, Score, Subject, Unscored};
 use tracing::{debug, warn};
 
 use crate::emit::{ScoreWriter, to_handler_error};
@@ -90,7 +90,9 @@ impl<S: Scorers> ScoreHandler<S> {
             delivery.await.map_err(to_handler_error)?;
             let delay_seconds = now.duration_since(score.received_at).as_secs_f64();
             let exemplar = traces::exemplar(trace.as_ref());
-            self.metrics.written(&score.monitor, &score.result, delay_seconds, exemplar);
+            if let Some(monitor) = score.metric.monitor() {
+                self.metrics.written(&monitor, &score.result, delay_seconds, exemplar);
+            }
         }
         Ok(())
     }
@@ -104,9 +106,9 @@ fn trace_of(record: &Received) -> Option<&SpanContext> {
 /// What the span of a score says.
 fn attributes(score: &Score) -> Vec<KeyValue> {
     let mut attributes = vec![
-        KeyValue::new("shadowline.inference.id", score.inference_id.clone()),
-        KeyValue::new("shadowline.monitor.name", score.monitor.name.clone()),
-        KeyValue::new("shadowline.monitor.version", score.monitor.version.clone()),
+        KeyValue::new("shadowline.inference.id", score.subject_id().into_owned()),
+        KeyValue::new("shadowline.monitor.name", score.metric.name.clone()),
+        KeyValue::new("shadowline.monitor.version", score.metric.version.clone()),
     ];
     attributes.push(match &score.result {
         Ok(scored) => KeyValue::new("shadowline.score.value", scored.value),
@@ -123,9 +125,9 @@ fn to_score(
 ) -> Score {
     let Readable { inference, origin } = readable;
     Score {
-        inference_id: inference.id.clone(),
+        subject: Subject::Inference(inference.id.clone()),
         model: inference.model.clone(),
-        monitor,
+        metric: monitor.into(),
         is_newest,
         result,
         origin: Origin { instance: origin.instance, sequence: origin.sequence },

@@ -81,8 +81,14 @@ pub enum StoreError {
         /// The version that was expected.
         version: u32,
     },
+    /// Somebody else wrote the state of a spec's alert in between.
+    #[error("the alert state of metric spec `{spec}` was written by another process")]
+    StateMoved {
+        /// The spec's name.
+        spec: String,
+    },
     /// Somebody else applied records of this partition in between.
-    #[error("partition {partition} of `{topic}` was advanced by another reader")]
+    #[error("partition {partition} of `{topic}` was advanced by another process")]
     Fenced {
         /// The topic.
         topic: String,
@@ -93,20 +99,21 @@ pub enum StoreError {
 
 impl StoreError {
     /// Returns whether waiting does not help: the settings or the database must be changed by somebody. A server that
-    /// is away, is starting or has no room left may be well later.
+    /// is unavailable, is starting or has no room left may recover.
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Url { .. } | Self::PasswordFile { .. } | Self::Unreadable { .. } => true,
-            Self::Open { source, .. } | Self::Query { source, .. } => waiting_is_vain(source),
+            Self::Open { source, .. } | Self::Query { source, .. } => lasts(source),
             Self::Migrate { source, .. } => match source {
                 MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
-                    waiting_is_vain(source)
+                    lasts(source)
                 }
                 _ => true,
             },
             Self::NoAnswer { .. }
             | Self::NameTaken { .. }
             | Self::SpecMoved { .. }
+            | Self::StateMoved { .. }
             | Self::Fenced { .. } => false,
         }
     }
@@ -121,7 +128,7 @@ impl StoreError {
 }
 
 /// What a server says of itself passes; what it says of our address, our rights or our statements does not.
-fn waiting_is_vain(error: &sqlx::Error) -> bool {
+fn lasts(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => match error.try_downcast_ref::<PgDatabaseError>() {
             // Classes of SQLSTATE: authorization, name of the database, data, constraints, not supported, syntax and

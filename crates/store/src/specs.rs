@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use shadowline_evaluation::{MetricSpec, SpecId, SpecVersion};
 
-use crate::alerts::{AlertEvent, insert_events};
-use crate::database::{Row, Statement, Transaction};
-use crate::{Store, StoreError, json};
+use crate::database::{Row, Statement};
+use crate::error::StoreError;
+use crate::store::Store;
 
 /// The short number of a spec inside this database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,112 +72,6 @@ macro_rules! concat_spec_query {
 }
 
 impl Store {
-    /// Keeps a new spec.
-    ///
-    /// # Errors
-    /// `NameTaken` if another spec has the name.
-    pub async fn create_spec(
-        &self,
-        id: SpecId,
-        spec: &MetricSpec,
-        now: Timestamp,
-    ) -> Result<StoredSpec, StoreError> {
-        let document = json("a metric spec", spec)?;
-        let mut transaction = self.database.begin().await?;
-        let statement = Statement::new(
-            "create a metric spec",
-            "INSERT INTO metric_specs (id, name, version, model, document, sentence, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $7) RETURNING spec_no",
-        )
-        .bind(id.to_string())
-        .bind(spec.name().as_str())
-        .bind(SpecVersion::FIRST.0)
-        .bind(spec.model().name.as_str())
-        .bind(document.as_str())
-        .bind(spec.sentence())
-        .bind(now);
-        let row = transaction.row(statement).await.map_err(|error| name_taken(spec, error))?;
-        let spec_no: i64 = row.get("spec_no")?;
-        insert_version(&mut transaction, spec_no, SpecVersion::FIRST, document, now).await?;
-        transaction.commit("create a metric spec").await?;
-        Ok(StoredSpec {
-            no: SpecNo(spec_no),
-            id,
-            version: SpecVersion::FIRST,
-            spec: spec.clone(),
-            created_at: now,
-            updated_at: now,
-            deleted_at: None,
-        })
-    }
-
-    /// Keeps the next version of a spec. What the version before was evaluated to ends here: its state is dropped,
-    /// and `closing` is the last step of its alert, if that was active.
-    ///
-    /// # Errors
-    /// `SpecMoved` if `current` is not the current version any more, `NameTaken` if another spec has the new name.
-    pub async fn replace_spec(
-        &self,
-        current: &StoredSpec,
-        spec: &MetricSpec,
-        now: Timestamp,
-        closing: Option<&AlertEvent>,
-    ) -> Result<StoredSpec, StoreError> {
-        const ATTEMPT: &str = "replace a metric spec";
-        let next = current.version.next();
-        let document = json("a metric spec", spec)?;
-        let mut transaction = self.database.begin().await?;
-        let statement = Statement::new(
-            ATTEMPT,
-            "UPDATE metric_specs SET name = $1, version = $2, model = $3, document = $4, sentence = $5, \
-             updated_at = $6 WHERE spec_no = $7 AND version = $8 AND deleted_at IS NULL",
-        )
-        .bind(spec.name().as_str())
-        .bind(next.0)
-        .bind(spec.model().name.as_str())
-        .bind(document.as_str())
-        .bind(spec.sentence())
-        .bind(now)
-        .bind(current.no.0)
-        .bind(current.version.0);
-        let n_updated =
-            transaction.change(statement).await.map_err(|error| name_taken(spec, error))?;
-        if n_updated == 0 {
-            return Err(moved(current));
-        }
-        insert_version(&mut transaction, current.no.0, next, document, now).await?;
-        end_evaluation(&mut transaction, current, closing).await?;
-        transaction.commit(ATTEMPT).await?;
-        Ok(StoredSpec { version: next, spec: spec.clone(), updated_at: now, ..current.clone() })
-    }
-
-    /// Deletes a spec: it is judged no more and its name is free, while its checks and history stay.
-    ///
-    /// # Errors
-    /// `SpecMoved` if `current` is not the current version any more.
-    pub async fn delete_spec(
-        &self,
-        current: &StoredSpec,
-        now: Timestamp,
-        closing: Option<&AlertEvent>,
-    ) -> Result<(), StoreError> {
-        const ATTEMPT: &str = "delete a metric spec";
-        let mut transaction = self.database.begin().await?;
-        let statement = Statement::new(
-            ATTEMPT,
-            "UPDATE metric_specs SET deleted_at = $1 WHERE spec_no = $2 AND version = $3 AND deleted_at IS NULL",
-        )
-        .bind(now)
-        .bind(current.no.0)
-        .bind(current.version.0);
-        if transaction.change(statement).await? == 0 {
-            return Err(moved(current));
-        }
-        append_to_outbox(&mut transaction, current.no.0, None).await?;
-        end_evaluation(&mut transaction, current, closing).await?;
-        transaction.commit(ATTEMPT).await
-    }
-
     /// Returns a spec that was not deleted.
     pub async fn spec(&self, key: &SpecKey) -> Result<Option<StoredSpec>, StoreError> {
         const ATTEMPT: &str = "read a metric spec";
@@ -276,63 +170,4 @@ pub(crate) fn read_spec(row: &Row) -> Result<StoredSpec, StoreError> {
         updated_at: row.time("updated_at")?,
         deleted_at: row.optional_time("deleted_at")?,
     })
-}
-
-async fn insert_version(
-    transaction: &mut Transaction,
-    spec_no: i64,
-    version: SpecVersion,
-    document: String,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let statement = Statement::new(
-        "keep a version of a metric spec",
-        "INSERT INTO metric_spec_versions (spec_no, version, document, created_at) VALUES ($1, $2, $3, $4)",
-    );
-    let statement = statement.bind(spec_no).bind(version.0).bind(document).bind(now);
-    transaction.change(statement).await?;
-    append_to_outbox(transaction, spec_no, Some(version)).await
-}
-
-async fn append_to_outbox(
-    transaction: &mut Transaction,
-    spec_no: i64,
-    version: Option<SpecVersion>,
-) -> Result<(), StoreError> {
-    let statement = Statement::new(
-        "fill the outbox of metric specs",
-        "INSERT INTO metric_spec_outbox (spec_no, version) VALUES ($1, $2)",
-    );
-    transaction.change(statement.bind(spec_no).bind(version.map(|it| it.0))).await.map(drop)
-}
-
-async fn end_evaluation(
-    transaction: &mut Transaction,
-    spec: &StoredSpec,
-    closing: Option<&AlertEvent>,
-) -> Result<(), StoreError> {
-    // The incident counter lives on with the row: incidents of a spec are counted through its versions.
-    if let Some(event) = closing {
-        insert_events(transaction, std::slice::from_ref(event)).await?;
-    }
-    let statement = Statement::new(
-        "end the evaluation of a metric spec",
-        "UPDATE alert_states SET state = 'inactive', spec_version = 0, evaluation = '' WHERE spec_no = $1",
-    );
-    transaction.change(statement.bind(spec.no.0)).await.map(drop)
-}
-
-fn moved(current: &StoredSpec) -> StoreError {
-    StoreError::SpecMoved { name: current.spec.name().to_string(), version: current.version.0 }
-}
-
-fn name_taken(spec: &MetricSpec, error: StoreError) -> StoreError {
-    match &error {
-        StoreError::Query { source: sqlx::Error::Database(source), .. }
-            if source.is_unique_violation() =>
-        {
-            StoreError::NameTaken { name: spec.name().to_string() }
-        }
-        _ => error,
-    }
 }

@@ -1,36 +1,9 @@
 //! Opening a database and bringing its tables to this version.
 
-use std::num::NonZeroU32;
-use std::path::PathBuf;
-use std::time::Duration;
-
 use crate::database::{Database, Statement};
-use crate::{StoreError, StoreUrl};
-
-/// How a database is used.
-#[derive(Debug, Clone)]
-pub struct StoreOptions {
-    /// The most connections for reading.
-    pub readers: NonZeroU32,
-    /// The most connections for writing on PostgreSQL; SQLite has one.
-    pub writers: NonZeroU32,
-    /// How long PostgreSQL may take for one statement, from a millisecond to a day.
-    pub timeout: Duration,
-    /// A file with the password for PostgreSQL, read again when the server refuses the one that was there.
-    pub password_file: Option<PathBuf>,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        let few = NonZeroU32::MIN;
-        Self {
-            readers: few.saturating_add(3),
-            writers: few.saturating_add(2),
-            timeout: Duration::from_secs(30),
-            password_file: None,
-        }
-    }
-}
+use crate::error::StoreError;
+use crate::options::StoreOptions;
+use crate::url::StoreUrl;
 
 /// A database, with the tables in it; cheap to clone.
 #[derive(Debug, Clone)]
@@ -84,7 +57,7 @@ impl Store {
     /// Tries whether the database takes changes, and leaves none behind.
     ///
     /// # Errors
-    /// If it does not: it is away, read-only, or has no room.
+    /// If it does not: it is unavailable, read-only, or has no room.
     pub async fn probe(&self) -> Result<(), StoreError> {
         const ATTEMPT: &str = "write to the store";
         let mut transaction = self.database.begin().await?;

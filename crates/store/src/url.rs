@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnectOptions;
 
-use crate::StoreError;
+use crate::error::StoreError;
 
 const EXPECTED: &str = "sqlite:///PATH, the path of a database file, or postgres://USER[:PASSWORD]@HOST[:PORT]/DATABASE";
 /// What may follow a `?` in the address of a PostgreSQL server.

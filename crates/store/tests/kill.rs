@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use fixtures::{READER, TOPIC, batch, id, open, spec};
+use fixtures::{GROUP, TOPIC, batch, id, open, spec};
 use shadowline_evaluation::{Evaluation, SpecVersion};
 use shadowline_store::{CheckFilter, SpecKey, Store, StoreUrl};
 use shadowline_testkit::wait_for;
@@ -25,7 +25,7 @@ async fn apply_until_killed() {
     let Ok(url) = std::env::var(URL) else { return };
     let store = Store::open(&StoreUrl::try_from(url).unwrap()).await.unwrap();
     let spec = store.spec(&SpecKey::parse("outliers")).await.unwrap().unwrap();
-    let mut next = store.offsets(READER, TOPIC).await.unwrap().get(&3).copied().unwrap_or(0);
+    let mut next = store.offsets(GROUP, TOPIC).await.unwrap().get(&3).copied().unwrap_or(0);
     let mut evaluation = match store.states().await.unwrap().pop().and_then(|it| it.evaluation) {
         Some((SpecVersion(1), evaluation)) => evaluation,
         Some(_) | None => Evaluation::new(&spec.spec),
@@ -72,12 +72,12 @@ on_both_stores! {
             }
 
             let store = open(&database).await;
-            let next = store.offsets(READER, TOPIC).await.unwrap()[&3];
+            let next = store.offsets(GROUP, TOPIC).await.unwrap()[&3];
             assert!(next >= said, "it said {said} and {next} are there");
             assert_eq!(next % PER_BATCH, 0, "a batch is there in part");
             assert_eq!(store.count_checks(&CheckFilter::default()).await.unwrap().total(), next);
             assert_eq!(store.count_inferences(&CheckFilter::default()).await.unwrap(), next);
-            assert_eq!(store.applied(READER).await.unwrap()[0].sequence, next - 1);
+            assert_eq!(store.checkpoints(GROUP).await.unwrap()[0].sequence, next - 1);
             // The state is that of a process which was never killed.
             while n_reference < next {
                 drop(batch(&stored, &mut reference, n_reference, n_reference + PER_BATCH));

@@ -1,4 +1,4 @@
-//! What only PostgreSQL has: the views for others, a server that refuses or is away, and passwords.
+//! What only PostgreSQL has: the views for others, a server that refuses or is unavailable, and passwords.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod fixtures;
@@ -6,9 +6,11 @@ mod fixtures;
 use std::io::Write as _;
 use std::time::Duration;
 
-use fixtures::{READER, TOPIC, at, batch, id, open, spec, url};
+use fixtures::{GROUP, TOPIC, at, batch, id, open, spec, url};
 use shadowline_evaluation::{AlertState, Evaluation, Transition, TransitionReason};
-use shadowline_store::{AlertEvent, Batch, CheckFilter, Store, StoreError, StoreOptions, StoreUrl};
+use shadowline_store::{
+    AlertEvent, Batch, CheckFilter, Ending, Revision, Store, StoreError, StoreOptions, StoreUrl,
+};
 use shadowline_testkit::wait_for;
 use shadowline_testkit_stack::{PostgresServer, TestDatabase, psql};
 
@@ -50,9 +52,12 @@ async fn others_read_what_is_stored_through_the_views() {
     }];
     store.apply(&batch).await.unwrap();
     let changed = first.spec.with(Some(0.7), Some(false)).unwrap();
-    let second = store.replace_spec(&first, &changed, at(10), None).await.unwrap();
+    let second = store
+        .replace_spec(&first, &changed, at(10), Ending { revision: Revision(1), event: None })
+        .await
+        .unwrap();
     let other = store.create_spec(id(2), &spec("other"), at(11)).await.unwrap();
-    store.delete_spec(&other, at(12), None).await.unwrap();
+    store.delete_spec(&other, at(12), Ending::default()).await.unwrap();
 
     let read = async |sql: &str| {
         // Times as text in UTC, whatever the session's time zone is.
@@ -62,9 +67,9 @@ async fn others_read_what_is_stored_through_the_views() {
     assert_eq!(
         read("SELECT * FROM report_checks ORDER BY time").await,
         format!(
-            "2023-11-14 22:13:20+00|outliers|{spec_id}|1|census|1|iforest|1|0.25|healthy||greater|0.5|inference-00000000\n\
-             2023-11-14 22:13:21+00|outliers|{spec_id}|1|census|1|iforest|1|0.75|breach||greater|0.5|inference-00000001\n\
-             2023-11-14 22:13:22+00|outliers|{spec_id}|1|census|1|iforest|1||unscored|missing_field: age|greater|0.5|inference-00000002"
+            "2023-11-14 22:13:20+00|outliers|{spec_id}|1|census|1|iforest|1|0.25|healthy||greater|0.5|inference-00000000|monitor|inference|||\n\
+             2023-11-14 22:13:21+00|outliers|{spec_id}|1|census|1|iforest|1|0.75|breach||greater|0.5|inference-00000001|monitor|inference|||\n\
+             2023-11-14 22:13:22+00|outliers|{spec_id}|1|census|1|iforest|1||unscored|missing_field: age|greater|0.5|inference-00000002|monitor|inference|||"
         )
     );
     assert_eq!(
@@ -103,7 +108,8 @@ async fn others_read_what_is_stored_through_the_views() {
             "report_checks",
             "time timestamptz, spec text, spec_id text, spec_version int8, model text, model_version text, \
              monitor text, monitor_version text, value float8, outcome text, reason text, operator text, \
-             threshold float8, inference_id text",
+             threshold float8, inference_id text, metric_kind text, subject text, window_from timestamptz, \
+             window_to timestamptz, segment text",
         ),
         (
             "report_alerts",
@@ -146,7 +152,7 @@ async fn processes_that_start_at_once_migrate_once() {
         store.await.unwrap().unwrap().ping().await.unwrap();
     }
     let applied = psql(database.url(), "SELECT COUNT(*), BOOL_AND(success) FROM _sqlx_migrations");
-    assert_eq!(applied.await.unwrap(), "2|t");
+    assert_eq!(applied.await.unwrap(), "3|t");
 }
 
 #[tokio::test]
@@ -212,7 +218,7 @@ async fn a_server_that_takes_no_changes_is_waited_for_and_loses_nothing() {
     let mut evaluation = Evaluation::new(&spec.spec);
     store.apply(&batch(&spec, &mut evaluation, 0, 30)).await.unwrap();
     store.probe().await.unwrap();
-    assert_eq!(store.offsets(READER, TOPIC).await.unwrap().len(), 1);
+    assert_eq!(store.offsets(GROUP, TOPIC).await.unwrap().len(), 1);
 
     server.psql("ALTER SYSTEM SET default_transaction_read_only = on").await.unwrap();
     server.psql("SELECT pg_reload_conf()").await.unwrap();
@@ -249,7 +255,7 @@ async fn a_server_without_room_is_waited_for_and_loses_nothing() {
     let error = store.apply(&next).await.unwrap_err();
     let text = chain(&error);
     assert!(text.contains("No space left on device") && !error.is_permanent(), "{text}");
-    assert_eq!(store.offsets(READER, TOPIC).await.unwrap()[&3], 30);
+    assert_eq!(store.offsets(GROUP, TOPIC).await.unwrap()[&3], 30);
     server.psql("DROP FUNCTION full_disk CASCADE").await.unwrap();
     store.apply(&next).await.unwrap();
     assert_eq!(store.count_inferences(&CheckFilter::default()).await.unwrap(), 60);
@@ -282,8 +288,7 @@ async fn a_statement_that_takes_too_long_is_given_up() {
     let text = chain(&error);
     assert!(text.contains("statement timeout") && !error.is_permanent(), "{text}");
     store.apply(&first).await.unwrap();
-    let other = Batch { offsets: first.offsets.clone(), ..Batch::default() };
-    let other = Batch { reader: READER.to_owned(), topic: TOPIC.to_owned(), ..other };
+    let other = Batch { progress: first.progress.clone(), ..Batch::default() };
     assert!(matches!(store.apply(&other).await, Err(StoreError::Fenced { .. })));
 }
 

@@ -5,14 +5,14 @@ mod fixtures;
 
 use std::collections::HashSet;
 
-use fixtures::{READER, TOPIC, at, batch, check, id, open, spec};
+use fixtures::{GROUP, TOPIC, at, batch, check, id, open, spec};
 use jiff::Timestamp;
 use shadowline_evaluation::{
     AlertState, Evaluation, Observation, Outcome, SpecVersion, Transition, TransitionReason,
 };
 use shadowline_store::{
-    AlertEvent, AlertHistoryQuery, Batch, CheckFilter, NewState, OffsetStep, SpecKey, Store,
-    StoreError, StoreUrl, StoredSpec,
+    AlertEvent, AlertHistoryQuery, Batch, CheckFilter, Ending, NewState, OffsetStep, Progress,
+    Revision, SpecKey, Store, StoreError, StoreUrl, StoredSpec,
 };
 use shadowline_testkit_stack::on_both_stores;
 
@@ -21,7 +21,7 @@ on_both_stores! {
         let store = open(&database).await;
         let first = store.create_spec(id(1), &spec("outliers"), at(0)).await.unwrap();
         let changed = first.spec.with(Some(0.7), None).unwrap();
-        let second = store.replace_spec(&first, &changed, at(10), None).await.unwrap();
+        let second = store.replace_spec(&first, &changed, at(10), Ending::default()).await.unwrap();
         assert_eq!(
             (second.version, second.created_at, second.updated_at),
             (SpecVersion(2), at(0), at(10))
@@ -38,10 +38,10 @@ on_both_stores! {
         assert_eq!(store.specs(Some("other")).await.unwrap(), []);
 
         // A change made on what is no longer the current version is refused.
-        let error = store.replace_spec(&first, &changed, at(11), None).await.unwrap_err();
+        let error = store.replace_spec(&first, &changed, at(11), Ending::default()).await.unwrap_err();
         assert!(matches!(error, StoreError::SpecMoved { version: 1, .. }), "{error}");
 
-        store.delete_spec(&second, at(20), None).await.unwrap();
+        store.delete_spec(&second, at(20), stored(1)).await.unwrap();
         assert_eq!(store.spec(&SpecKey::parse("outliers")).await.unwrap(), None);
         assert_eq!(store.spec_versions(id(1)).await.unwrap().len(), 2);
 
@@ -62,9 +62,9 @@ on_both_stores! {
         assert_eq!(error.to_string(), "a metric spec named `outliers` exists already");
         // A rename onto it is refused, too.
         let other = store.create_spec(id(3), &spec("others"), at(0)).await.unwrap();
-        let error = store.replace_spec(&other, &spec("outliers"), at(1), None).await.unwrap_err();
+        let error = store.replace_spec(&other, &spec("outliers"), at(1), Ending::default()).await.unwrap_err();
         assert!(matches!(error, StoreError::NameTaken { .. }), "{error}");
-        store.delete_spec(&first, at(1), None).await.unwrap();
+        store.delete_spec(&first, at(1), Ending::default()).await.unwrap();
         store.create_spec(id(2), &spec("outliers"), at(2)).await.unwrap();
     }
 
@@ -79,16 +79,17 @@ on_both_stores! {
         let error = store.apply(&late).await.unwrap_err();
         assert!(matches!(error, StoreError::Fenced { partition: 3, .. }), "{error}");
         // A failure at the very end takes all before it along: the same change of an alert twice.
-        late.offsets[0].from = Some(30);
+        late.progress.offsets[0].from = Some(30);
+        late.states[0].revision = Revision(1);
         let event = resolved(&spec);
         late.events = vec![event.clone(), event];
         store.apply(&late).await.unwrap_err();
 
         let counts = store.count_checks(&CheckFilter::default()).await.unwrap();
         assert_eq!((counts.healthy, counts.breach, counts.unscored), (10, 10, 10));
-        assert_eq!(store.offsets(READER, TOPIC).await.unwrap().get(&3), Some(&30));
-        assert_eq!(store.applied(READER).await.unwrap()[0].sequence, 29);
-        assert_eq!(store.applied("other").await.unwrap(), []);
+        assert_eq!(store.offsets(GROUP, TOPIC).await.unwrap().get(&3), Some(&30));
+        assert_eq!(store.checkpoints(GROUP).await.unwrap()[0].sequence, 29);
+        assert_eq!(store.checkpoints("other").await.unwrap(), []);
         let states = store.states().await.unwrap();
         assert_eq!(states[0].evaluation, Some((SpecVersion(1), evaluation)));
     }
@@ -120,7 +121,7 @@ on_both_stores! {
                 &first,
                 &first.spec.with(Some(0.9), None).unwrap(),
                 at(8),
-                Some(&resolved(&first)),
+                Ending { event: Some(&resolved(&first)), ..stored(1) },
             )
             .await
             .unwrap();
@@ -160,7 +161,7 @@ on_both_stores! {
             for check in &page.checks {
                 assert_eq!(check.value.is_none(), check.outcome == Outcome::Unscored);
                 assert!(
-                    seen.insert((check.spec_name.clone(), check.inference_id.clone())),
+                    seen.insert((check.spec_name.clone(), check.subject.clone())),
                     "{check:?} came twice"
                 );
                 times.push(check.event_at);
@@ -202,9 +203,12 @@ on_both_stores! {
         assert_eq!(store.count_checks(&CheckFilter::default()).await.unwrap().total(), 40_000);
         // A reader that never read this partition may not begin in the middle of another's work.
         let stolen = Batch {
-            reader: READER.to_owned(),
-            topic: TOPIC.to_owned(),
-            offsets: vec![OffsetStep { partition: 3, from: None, to: 1 }],
+            progress: Progress {
+                consumer_group: GROUP.to_owned(),
+                topic: TOPIC.to_owned(),
+                offsets: vec![OffsetStep { partition: 3, from: None, to: 1 }],
+                checkpoints: Vec::new(),
+            },
             ..Batch::default()
         };
         assert!(matches!(store.apply(&stolen).await, Err(StoreError::Fenced { .. })));
@@ -230,7 +234,7 @@ on_both_stores! {
         }
         assert_eq!(one.count_checks(&CheckFilter::default()).await.unwrap().total(), 300);
         assert_eq!(one.count_inferences(&CheckFilter::default()).await.unwrap(), 300);
-        assert_eq!(one.offsets(READER, TOPIC).await.unwrap()[&3], 300);
+        assert_eq!(one.offsets(GROUP, TOPIC).await.unwrap()[&3], 300);
     }
 
     async fn old_changes_of_alerts_go_but_never_the_last_of_a_spec_or_one_that_was_not_sent(database: TestDatabase) {
@@ -248,7 +252,7 @@ on_both_stores! {
         events.push(event(&firing, 11, AlertState::Firing, at(22)));
         let states = vec![now_firing(&firing, 11)];
         store.apply(&Batch { states, events, ..Batch::default() }).await.unwrap();
-        store.delete_spec(&deleted, at(30), None).await.unwrap();
+        store.delete_spec(&deleted, at(30), Ending::default()).await.unwrap();
         // What the topic does not have yet is kept, however old it is.
         assert_eq!(store.delete_alert_events_before(at(1000), 100).await.unwrap(), 0);
         for waiting in store.unpublished_alert_events(100).await.unwrap() {
@@ -293,11 +297,16 @@ on_both_stores! {
         assert_eq!(ids(1601).await, Vec::<String>::new());
         // Another version has other labels, perhaps: both are told.
         let changed = flapping.spec.with(Some(0.9), None).unwrap();
-        let second = store.replace_spec(&flapping, &changed, at(2000), None).await.unwrap();
+        let second = store.replace_spec(&flapping, &changed, at(2000), Ending::default()).await.unwrap();
         let events = vec![event(&second, 1501, AlertState::Inactive, at(1700))];
         store.apply(&Batch { events, ..Batch::default() }).await.unwrap();
         assert_eq!(ids(1600).await, ["flapping/1501/inactive", "flapping/1500/inactive"]);
     }
+}
+
+/// Nothing to tell, and this revision of the state is stored.
+fn stored(revision: u64) -> Ending<'static> {
+    Ending { revision: Revision(revision), event: None }
 }
 
 fn resolved(spec: &StoredSpec) -> AlertEvent {
@@ -358,5 +367,6 @@ fn now_firing(spec: &StoredSpec, incident: u64) -> NewState {
     }
     assert_eq!(evaluation.state(), AlertState::Firing);
     let (spec_no, spec_version) = (spec.no, spec.version);
-    NewState { spec_no, spec_version, incident, evaluation, updated_at: at(20) }
+    let revision = Revision::NOT_STORED;
+    NewState { spec_no, revision, spec_version, incident, evaluation, updated_at: at(20) }
 }

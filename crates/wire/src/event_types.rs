@@ -1,4 +1,4 @@
-//! The topics' messages as checked types.
+//! Inferences and metric specs on the topics as checked types, and what all messages are made of.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -76,55 +76,6 @@ pub struct Inference {
     pub tags: BTreeMap<String, String>,
     /// Where it was first written down. The spool's record has none yet: its place is the origin.
     pub origin: Option<Origin>,
-}
-
-/// A detector's answer for one inference.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ScoreValue {
-    /// The largest of the records' scores; finite, higher is more anomalous.
-    pub value: f64,
-    /// Which record has it.
-    pub record_idx: u32,
-    /// Every record's score; empty for a batch of one.
-    pub record_values: Vec<f64>,
-    /// The share of the detector's training scores at or above the value.
-    pub p_value: Option<f64>,
-    /// What the contributions start from; none where there are none.
-    pub expected: Option<f64>,
-    /// How much each feature moved the score of that record; empty where the detector does not say.
-    pub contributions: Vec<(String, f64)>,
-    /// Categories that the training data did not have.
-    pub n_unseen_categories: u32,
-}
-
-/// Why there is no score.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unscored {
-    /// A stable word, such as `missing_field`.
-    pub code: String,
-    /// The reason in words.
-    pub message: String,
-}
-
-/// What a monitor says of one inference.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Score {
-    /// The inference that was scored.
-    pub inference_id: String,
-    /// Which model version answered it.
-    pub model: ModelRef,
-    /// Which detector speaks.
-    pub monitor: MonitorRef,
-    /// Whether it was the detector's newest version: its score answers the metric specs that name none.
-    pub is_newest: bool,
-    /// The score, or the reason why there is none.
-    pub result: Result<ScoreValue, Unscored>,
-    /// The origin of the inference.
-    pub origin: Origin,
-    /// When the request arrived at serving.
-    pub received_at: Timestamp,
-    /// When the monitor spoke.
-    pub scored_at: Timestamp,
 }
 
 /// What a monitor needs to know of a metric spec.
@@ -205,104 +156,6 @@ impl Inference {
     }
 }
 
-impl Score {
-    /// The message's bytes.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut wire = event::Score {
-            inference_id: self.inference_id.clone(),
-            model: Some((&self.model).into()),
-            monitor: Some(event::MonitorRef {
-                name: self.monitor.name.clone(),
-                version: self.monitor.version.clone(),
-            }),
-            origin: Some(self.origin.into()),
-            received_at: Some(to_timestamp(self.received_at)),
-            scored_at: Some(to_timestamp(self.scored_at)),
-            is_newest: self.is_newest,
-            ..Default::default()
-        };
-        match &self.result {
-            Ok(score) => {
-                wire.value = Some(score.value);
-                wire.record_idx = score.record_idx;
-                wire.record_values.clone_from(&score.record_values);
-                wire.p_value = score.p_value;
-                wire.expected = score.expected;
-                wire.contributions = score
-                    .contributions
-                    .iter()
-                    .map(|(feature, value)| event::Contribution {
-                        feature: feature.clone(),
-                        value: *value,
-                    })
-                    .collect();
-                wire.n_unseen_categories = score.n_unseen_categories;
-            }
-            Err(Unscored { code, message }) => {
-                wire.unscored =
-                    Some(event::Unscored { code: code.clone(), message: message.clone() });
-            }
-        }
-        wire.encode_to_vec()
-    }
-
-    /// Reads a message.
-    ///
-    /// A value that is NaN or infinite is read as unscored with the code `not_finite`: it must never be compared.
-    ///
-    /// # Errors
-    /// [`DecodeError`] if it is none, or lacks a part, or has both or neither of a value and a reason.
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        const NAME: &str = "Score";
-        let missing = |part| DecodeError::Missing { message: NAME, part };
-        let wire = event::Score::decode(bytes)
-            .map_err(|source| DecodeError::Protobuf { message: NAME, source })?;
-        if wire.inference_id.is_empty() {
-            return Err(missing("inference_id"));
-        }
-        let monitor = wire.monitor.ok_or_else(|| missing("monitor"))?;
-        let result = match (wire.value, wire.unscored) {
-            (Some(value), None) if value.is_finite() => Ok(ScoreValue {
-                value,
-                record_idx: wire.record_idx,
-                record_values: wire.record_values,
-                p_value: wire.p_value,
-                expected: wire.expected,
-                contributions: wire
-                    .contributions
-                    .into_iter()
-                    .map(|it| (it.feature, it.value))
-                    .collect(),
-                n_unseen_categories: wire.n_unseen_categories,
-            }),
-            (Some(value), None) => Err(Unscored {
-                code: "not_finite".to_owned(),
-                message: format!("the monitor's value is {value}"),
-            }),
-            (None, Some(event::Unscored { code, message })) => Err(Unscored { code, message }),
-            (None, None) => return Err(missing("value and no reason why there is none")),
-            (Some(value), Some(_)) => {
-                return Err(DecodeError::Invalid {
-                    message: NAME,
-                    part: "value",
-                    expected: "a value or a reason why there is none",
-                    got: format!("both, with the value {value}"),
-                });
-            }
-        };
-        Ok(Self {
-            inference_id: wire.inference_id,
-            model: wire.model.ok_or_else(|| missing("model"))?.into(),
-            monitor: MonitorRef { name: monitor.name, version: monitor.version },
-            is_newest: wire.is_newest,
-            result,
-            origin: origin(NAME, &wire.origin.ok_or_else(|| missing("origin"))?)?,
-            received_at: from_timestamp(NAME, "received_at", wire.received_at)?,
-            scored_at: from_timestamp(NAME, "scored_at", wire.scored_at)?,
-        })
-    }
-}
-
 impl WatchedSpec {
     /// The message's bytes.
     pub fn encode(&self) -> Vec<u8> {
@@ -367,7 +220,7 @@ impl From<Origin> for event::Origin {
     }
 }
 
-fn origin(message: &'static str, wire: &event::Origin) -> Result<Origin, DecodeError> {
+pub(crate) fn origin(message: &'static str, wire: &event::Origin) -> Result<Origin, DecodeError> {
     let instance = Uuid::from_slice(&wire.instance).map_err(|_| DecodeError::Invalid {
         message,
         part: "origin.instance",
@@ -392,7 +245,7 @@ pub fn to_timestamp(at: Timestamp) -> prost_types::Timestamp {
     }
 }
 
-fn from_timestamp(
+pub(crate) fn from_timestamp(
     message: &'static str,
     part: &'static str,
     wire: Option<prost_types::Timestamp>,

@@ -7,6 +7,8 @@
 
 mod error;
 mod event_types;
+mod score;
+mod subject;
 mod tensor;
 
 pub mod named_values;
@@ -14,9 +16,10 @@ pub mod open_inference;
 
 pub use error::{DecodeError, TensorDecodeError};
 pub use event_types::{
-    Inference, InferenceError, ModelRef, MonitorRef, Origin, Outcome, Score, ScoreValue, Unscored,
-    WatchedSpec, to_timestamp,
+    Inference, InferenceError, ModelRef, MonitorRef, Origin, Outcome, WatchedSpec, to_timestamp,
 };
+pub use score::{Score, ScoreValue, Unscored};
+pub use subject::{MetricRef, Subject, WindowRef};
 
 /// The Open Inference Protocol (KServe V2), generated.
 #[allow(

@@ -8,10 +8,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use shadowline_contract::{Batch, Column, NamedTensor, Tensor, TensorData, Value};
+use shadowline_evaluation::MetricKind;
 use shadowline_wire::inference::ModelInferRequest;
 use shadowline_wire::{
-    Inference, InferenceError, ModelRef, MonitorRef, Origin, Outcome, Score, ScoreValue, Unscored,
-    WatchedSpec, named_values, open_inference,
+    Inference, InferenceError, MetricRef, ModelRef, MonitorRef, Origin, Outcome, Score, ScoreValue,
+    Subject, Unscored, WatchedSpec, WindowRef, named_values, open_inference,
 };
 use uuid::Uuid;
 
@@ -77,8 +78,28 @@ prop_compose! {
     }
 }
 
+fn any_window() -> impl Strategy<Value = WindowRef> {
+    (any_time(), 1..1_000_000_000_000_000i64, prop::option::of("[a-z=/%]{1,9}")).prop_map(
+        |(from, nanos, segment)| {
+            let to = from + jiff::SignedDuration::from_nanos(nanos);
+            WindowRef::new(from, to, segment).unwrap()
+        },
+    )
+}
+
+fn any_subject() -> impl Strategy<Value = Subject> {
+    prop_oneof![".{1,20}".prop_map(Subject::Inference), any_window().prop_map(Subject::Window)]
+}
+
+fn any_metric() -> impl Strategy<Value = MetricRef> {
+    (prop::sample::select(MetricKind::ALL.to_vec()), "[a-z_]{1,9}", "[0-9]{0,2}")
+        .prop_map(|(kind, name, version)| MetricRef { kind, name, version })
+}
+
 prop_compose! {
     fn any_score()(
+        subject in any_subject(),
+        metric in any_metric(),
         received_at in any_time(),
         scored_at in any_time(),
         origin in any_origin(),
@@ -97,9 +118,8 @@ prop_compose! {
             ("[a-z_]{1,9}", ".{0,30}").prop_map(|(code, message)| Err(Unscored { code, message })),
         ],
     ) -> Score {
-        let monitor = MonitorRef { name: "forest".to_owned(), version: "1".to_owned() };
         let is_newest = origin.sequence % 2 == 0;
-        Score { inference_id: "i".to_owned(), model: model(), monitor, is_newest, result, origin, received_at, scored_at }
+        Score { subject, model: model(), metric, is_newest, result, origin, received_at, scored_at }
     }
 }
 
@@ -112,6 +132,18 @@ proptest! {
     #[test]
     fn a_score_comes_back(score in any_score()) {
         prop_assert_eq!(Score::decode(&score.encode()).unwrap(), score);
+    }
+
+    #[test]
+    fn two_windows_have_one_id_only_if_they_are_one(
+        one in any_window(),
+        other in any_window(),
+        names in prop::collection::vec("[a/%]{0,3}", 4),
+    ) {
+        let of = |name: &str, version: &str| ModelRef { name: name.to_owned(), version: version.to_owned() };
+        let (first, second) = (of(&names[0], &names[1]), of(&names[2], &names[3]));
+        prop_assert_eq!(one.id(&first) == one.id(&second), first == second);
+        prop_assert_eq!(one.id(&first) == other.id(&first), one == other);
     }
 
     #[test]
@@ -148,12 +180,18 @@ proptest! {
     }
 
     #[test]
-    fn no_torn_message_makes_a_decoder_panic(inference in any_inference(), at in any::<prop::sample::Index>(), flip in any::<u8>()) {
-        let mut bytes = inference.encode();
-        let at = at.index(bytes.len());
-        bytes[at] ^= flip;
-        drop(Inference::decode(&bytes));
-        drop(Inference::decode(&bytes[..at]));
+    fn no_torn_message_makes_a_decoder_panic(
+        inference in any_inference(),
+        score in any_score(),
+        at in any::<prop::sample::Index>(),
+        flip in any::<u8>(),
+    ) {
+        for mut bytes in [inference.encode(), score.encode()] {
+            let at = at.index(bytes.len());
+            bytes[at] ^= flip;
+            drop((Inference::decode(&bytes), Score::decode(&bytes)));
+            drop((Inference::decode(&bytes[..at]), Score::decode(&bytes[..at])));
+        }
     }
 }
 
@@ -179,9 +217,9 @@ fn a_score_that_is_no_number_is_read_as_unscored() {
     let origin = Origin { instance: Uuid::nil(), sequence: 1 };
     for value in [f64::NAN, f64::INFINITY] {
         let score = Score {
-            inference_id: "i".to_owned(),
+            subject: Subject::Inference("i".to_owned()),
             model: model(),
-            monitor: MonitorRef { name: "m".to_owned(), version: "1".to_owned() },
+            metric: MonitorRef { name: "m".to_owned(), version: "1".to_owned() }.into(),
             is_newest: true,
             result: Ok(ScoreValue {
                 value,

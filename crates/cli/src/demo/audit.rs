@@ -7,7 +7,7 @@ use anyhow::Context;
 use parking_lot::Mutex;
 use shadowline_stream::{Log, ReadEvent, Received, StartAt, Topics};
 use shadowline_wire::event::{Alert, AlertState};
-use shadowline_wire::{Inference, Outcome, Score};
+use shadowline_wire::{Inference, Outcome, Score, Subject};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -141,12 +141,13 @@ impl Seen {
     }
 
     fn score(&mut self, record: &Received) -> anyhow::Result<()> {
-        let Score { inference_id, monitor, result, .. } = Score::decode(value(record)?)?;
+        let Score { subject, metric, result, .. } = Score::decode(value(record)?)?;
+        let Subject::Inference(inference_id) = subject else { return Ok(()) };
         if let Err(reason) = result {
-            let unscored = self.unscored.entry(monitor.name.clone()).or_default();
+            let unscored = self.unscored.entry(metric.name.clone()).or_default();
             unscored.insert(inference_id.clone(), reason.message);
         }
-        self.scored.entry(monitor.name).or_default().insert(inference_id);
+        self.scored.entry(metric.name).or_default().insert(inference_id);
         Ok(())
     }
 

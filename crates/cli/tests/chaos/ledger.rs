@@ -45,7 +45,8 @@ impl Ledger {
         let mut scored: BTreeMap<String, HashSet<String>> = BTreeMap::new();
         for record in fleet.read(|topics| topics.scores()).await {
             let score = Score::decode(value(&record)).expect("a score");
-            scored.entry(score.monitor.name).or_default().insert(score.inference_id);
+            let id = score.subject.inference_id().expect("monitors score inferences").to_owned();
+            scored.entry(score.metric.name).or_default().insert(id);
         }
         let letters = fleet.read(|topics| topics.dead_letters()).await;
         assert!(letters.is_empty(), "{} dead letters, the first: {:?}", letters.len(), letters[0]);

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use shadowline_evaluation::{MetricSpec, WindowSummary};
-use shadowline_store::{Check, CheckCounts, RecordedAlertEvent, StoredSpec};
+use shadowline_evaluation::{MetricKind, MetricSpec, WindowSummary};
+use shadowline_store::{
+    Check, CheckCounts, CheckMetric, CheckSubject, RecordedAlertEvent, StoredSpec,
+};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -147,11 +149,18 @@ impl From<(String, String)> for Versioned {
 /// One score judged by one metric spec.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CheckAnswer {
-    inference_id: String,
+    /// The judged request; null when a window was judged.
+    inference_id: Option<String>,
+    /// The judged window, unless a request was judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<CheckedWindow>,
     /// Which spec judged.
     spec: SpecName,
     model: Versioned,
-    monitor: Versioned,
+    metric: CheckedMetric,
+    /// The detector, if the metric is one's score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    monitor: Option<Versioned>,
     /// The score; null when there is none.
     value: Option<f64>,
     /// `healthy`, `breach` or `unscored`.
@@ -162,12 +171,44 @@ pub(super) struct CheckAnswer {
     /// The relation that alerted then.
     operator: &'static str,
     threshold: f64,
-    /// When the request arrived at serving.
+    /// When the request arrived at serving, or the window ended.
     #[schema(value_type = String, format = "date-time")]
     event_at: Timestamp,
     /// Of the topic of scores.
     partition: u32,
     origin: OriginAnswer,
+}
+
+/// What was measured.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CheckedMetric {
+    /// `monitor`, `drift`, `quality`, `service` or `performance`.
+    kind: &'static str,
+    /// The name of the detector, statistic or figure.
+    name: String,
+    /// The version of what measured, where it has versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+}
+
+impl From<CheckMetric> for CheckedMetric {
+    fn from(CheckMetric { kind, name, version }: CheckMetric) -> Self {
+        let version = Some(version).filter(|it| !it.is_empty());
+        Self { kind: kind.name(), name, version }
+    }
+}
+
+/// A stretch of a model's traffic.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CheckedWindow {
+    /// The first moment that belongs to it.
+    #[schema(value_type = String, format = "date-time")]
+    from: Timestamp,
+    /// The first moment after `from` that does not.
+    #[schema(value_type = String, format = "date-time")]
+    to: Timestamp,
+    /// Which part of the traffic; null is all of it.
+    segment: Option<String>,
 }
 
 /// A spec's name, and the version that is spoken of.
@@ -199,15 +240,24 @@ pub(super) struct OriginAnswer {
 
 impl From<Check> for CheckAnswer {
     fn from(check: Check) -> Self {
+        let (inference_id, window) = match check.subject {
+            CheckSubject::Inference(id) => (Some(id), None),
+            CheckSubject::Window { from, to, segment } => {
+                (None, Some(CheckedWindow { from, to, segment }))
+            }
+        };
         Self {
-            inference_id: check.inference_id,
+            inference_id,
+            window,
             spec: SpecName {
                 id: check.spec_id.to_string(),
                 name: check.spec_name,
                 version: check.spec_version.0,
             },
             model: check.model.into(),
-            monitor: check.monitor.into(),
+            monitor: (check.metric.kind == MetricKind::Monitor)
+                .then(|| (check.metric.name.clone(), check.metric.version.clone()).into()),
+            metric: check.metric.into(),
             value: check.value,
             outcome: check.outcome.name(),
             reason: check.reason,

@@ -22,7 +22,7 @@ use shadowline_stream::{
 };
 use shadowline_testkit::wait_for;
 use shadowline_testkit_stack::{TestDatabase, TestLog};
-use shadowline_wire::{ModelRef, MonitorRef, SCORE_TYPE, Score, ScoreValue, Unscored};
+use shadowline_wire::{ModelRef, MonitorRef, SCORE_TYPE, Score, ScoreValue, Subject, Unscored};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -188,9 +188,9 @@ impl Monitor {
             }),
         };
         Score {
-            inference_id: format!("inference-{sequence}"),
+            subject: Subject::Inference(format!("inference-{sequence}")),
             model: ModelRef { name: "census".into(), version: "1".into() },
-            monitor: MonitorRef { name: self.name.into(), version: "1".into() },
+            metric: MonitorRef { name: self.name.into(), version: "1".into() }.into(),
             is_newest: true,
             result,
             origin: shadowline_wire::Origin { instance: INSTANCE, sequence },
@@ -211,7 +211,7 @@ impl Monitor {
         let record = OutRecord {
             topic: self.topic.clone(),
             partition: Some(u32::try_from(sequence % u64::from(N_PARTITIONS)).unwrap()),
-            key: Some(Bytes::from(score.inference_id.clone())),
+            key: Some(Bytes::from(score.subject_id().into_owned())),
             value: Some(Bytes::from(score.encode())),
             envelope,
         };

@@ -246,6 +246,14 @@ fn pods_are_probed_limited_and_restricted() {
 }
 
 #[test]
+fn a_roll_out_of_metric_specs_never_runs_two() {
+    let (deployment, _) = &workloads()["metric-specs"];
+    assert_eq!(deployment["kind"], "Deployment");
+    assert_eq!(deployment["spec"]["replicas"], 1);
+    assert_eq!(deployment["spec"]["strategy"]["type"], "Recreate");
+}
+
+#[test]
 fn the_image_is_this_version() {
     let workspace: toml::Table = read("Cargo.toml").parse().expect("a manifest");
     let version =

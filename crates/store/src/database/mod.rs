@@ -4,19 +4,22 @@
 //! are the same text for both.
 
 mod bulk;
+mod json;
 mod postgres;
 mod row;
 mod sqlite;
 mod statement;
 mod time;
 
-pub(crate) use row::Row;
-pub(crate) use statement::Statement;
-
+pub(crate) use self::bulk::{Column, Rows};
+pub(crate) use self::json::to_json;
 use self::postgres::{PostgresDatabase, PostgresTransaction};
+pub(crate) use self::row::Row;
 use self::sqlite::SqliteDatabase;
-use crate::url::Place;
-use crate::{NewCheck, StoreError, StoreOptions, StoreUrl};
+pub(crate) use self::statement::Statement;
+use crate::error::StoreError;
+use crate::options::StoreOptions;
+use crate::url::{Place, StoreUrl};
 
 /// A database; cheap to clone.
 #[derive(Debug, Clone)]
@@ -27,7 +30,7 @@ pub(crate) enum Database {
 
 /// Changes that are kept all together, by [`commit`](Self::commit), or not at all.
 #[derive(Debug)]
-pub(crate) enum Transaction {
+pub(crate) enum DatabaseTransaction {
     Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
     Postgres(PostgresTransaction),
 }
@@ -75,15 +78,15 @@ impl Database {
         }
     }
 
-    pub(crate) async fn begin(&self) -> Result<Transaction, StoreError> {
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
         match self {
-            Self::Sqlite(database) => database.begin().await.map(Transaction::Sqlite),
-            Self::Postgres(database) => database.begin().await.map(Transaction::Postgres),
+            Self::Sqlite(database) => database.begin().await.map(DatabaseTransaction::Sqlite),
+            Self::Postgres(database) => database.begin().await.map(DatabaseTransaction::Postgres),
         }
     }
 }
 
-impl Transaction {
+impl DatabaseTransaction {
     /// Runs a statement, and returns how many rows it changed.
     pub(crate) async fn change(&mut self, statement: Statement) -> Result<u64, StoreError> {
         match self {
@@ -100,10 +103,11 @@ impl Transaction {
         }
     }
 
-    pub(crate) async fn insert_checks(&mut self, checks: &[NewCheck]) -> Result<(), StoreError> {
+    /// Inserts many rows at once.
+    pub(crate) async fn insert(&mut self, rows: &Rows<'_>) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(transaction) => bulk::into_sqlite(transaction, checks).await,
-            Self::Postgres(transaction) => transaction.insert_checks(checks).await,
+            Self::Sqlite(transaction) => bulk::into_sqlite(transaction, rows).await,
+            Self::Postgres(transaction) => transaction.insert(rows).await,
         }
     }
 

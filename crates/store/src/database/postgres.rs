@@ -1,4 +1,4 @@
-//! PostgreSQL: a server that may be away, and comes back.
+//! PostgreSQL: a server that may be unavailable for a while.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,9 +10,12 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Post
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tokio::time::timeout;
 
-use super::{Row, Statement, bulk};
+use super::bulk::{self, Rows};
+use super::row::Row;
+use super::statement::Statement;
+use crate::error::StoreError;
+use crate::options::StoreOptions;
 use crate::url::PostgresUrl;
-use crate::{NewCheck, StoreError, StoreOptions};
 
 /// How long a connection is waited for, also while the server refuses them because it is starting.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -32,7 +35,7 @@ struct Shared {
     options: StoreOptions,
     pools: RwLock<Pools>,
     /// The server could not be reached when it was last needed.
-    away: AtomicBool,
+    unavailable: AtomicBool,
 }
 
 /// Writing has connections of its own, so that many readers do not hold it up.
@@ -64,8 +67,8 @@ impl PostgresDatabase {
         let pools = RwLock::new(pools(&connect, options));
         let shown = url.to_string();
         let options = options.clone();
-        let away = AtomicBool::new(false);
-        Ok(Self(Arc::new(Shared { shown, connect, password_file, options, pools, away })))
+        let unavailable = AtomicBool::new(false);
+        Ok(Self(Arc::new(Shared { shown, connect, password_file, options, pools, unavailable })))
     }
 
     /// Runs the migrations on a connection of their own, on which a statement may take as long as it takes. Two
@@ -133,16 +136,16 @@ impl PostgresDatabase {
         }
     }
 
-    /// Fails at once while the server is away, where the pool would wait for it: whoever asks has better things to do.
+    /// Fails at once while the server is unavailable, where the pool would block the caller until its timeout.
     async fn expect_server(&self) -> Result<(), StoreError> {
-        if self.0.away.load(Ordering::Relaxed) {
+        if self.0.unavailable.load(Ordering::Relaxed) {
             drop(self.connect().await?.close().await);
-            self.0.away.store(false, Ordering::Relaxed);
+            self.0.unavailable.store(false, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    /// The pool only says that it waited in vain; one attempt by ourselves says why.
+    /// The pool only says that it timed out; one attempt by ourselves says why.
     async fn why_no_connection(&self, attempt: &'static str) -> StoreError {
         match self.connect().await {
             Ok(connection) => {
@@ -150,7 +153,7 @@ impl PostgresDatabase {
                 StoreError::Query { attempt, source: sqlx::Error::PoolTimedOut }
             }
             Err(error) => {
-                self.0.away.store(true, Ordering::Relaxed);
+                self.0.unavailable.store(true, Ordering::Relaxed);
                 error
             }
         }
@@ -213,9 +216,9 @@ impl PostgresTransaction {
         self.database.within(attempt, query).await.map(Row::Postgres)
     }
 
-    pub(super) async fn insert_checks(&mut self, checks: &[NewCheck]) -> Result<(), StoreError> {
-        let work = bulk::into_postgres(&mut self.inner, checks);
-        self.database.within(bulk::ATTEMPT, work).await
+    pub(super) async fn insert(&mut self, rows: &Rows<'_>) -> Result<(), StoreError> {
+        let work = bulk::into_postgres(&mut self.inner, rows);
+        self.database.within(rows.attempt, work).await
     }
 
     pub(super) async fn commit(self, attempt: &'static str) -> Result<(), StoreError> {

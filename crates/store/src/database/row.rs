@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row as _, Sqlite, Type};
 
 use super::time::Micros;
-use crate::StoreError;
+use crate::error::StoreError;
 
 /// Names the column that is not as it should be.
 #[derive(Debug)]

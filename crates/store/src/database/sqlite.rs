@@ -8,8 +8,10 @@ use sqlx::sqlite::{
     SqlitePoolOptions, SqliteSynchronous,
 };
 
-use super::{Row, Statement};
-use crate::{StoreError, StoreOptions};
+use super::row::Row;
+use super::statement::Statement;
+use crate::error::StoreError;
+use crate::options::StoreOptions;
 
 #[derive(Debug, Clone)]
 pub(crate) struct SqliteDatabase {

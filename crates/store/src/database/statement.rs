@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::time::Micros;
-use crate::StoreError;
+use crate::error::StoreError;
 
 /// A value of one of the types that columns have.
 #[derive(Debug, Clone)]

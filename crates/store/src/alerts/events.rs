@@ -1,13 +1,15 @@
-//! The state of alerts, their history, and the outbox of their changes.
+//! The history of alerts, and the outbox of their changes.
 
 use jiff::Timestamp;
 use shadowline_evaluation::{
-    AlertState, Evaluation, SpecId, SpecVersion, Transition, TransitionReason, WindowSummary,
+    AlertState, SpecId, SpecVersion, Transition, TransitionReason, WindowSummary,
 };
 
-use crate::database::{Row, Statement, Transaction};
-use crate::specs::read_spec;
-use crate::{SpecNo, Store, StoreError, StoredSpec, json};
+use crate::database::{Row, Statement, to_json};
+use crate::error::StoreError;
+use crate::specs::{SpecNo, StoredSpec, read_spec};
+use crate::store::Store;
+use crate::transaction::Transaction;
 
 /// One change of a spec's alert.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,17 +39,6 @@ pub struct RecordedAlertEvent {
     pub spec: StoredSpec,
 }
 
-/// The state of a spec as it was kept.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredState {
-    /// Which spec.
-    pub spec_no: SpecNo,
-    /// How many incidents the spec has had.
-    pub incident: u64,
-    /// The state of the version that it belongs to; `None` when that version ended.
-    pub evaluation: Option<(SpecVersion, Evaluation)>,
-}
-
 /// Which part of the history is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct AlertHistoryQuery {
@@ -62,30 +53,6 @@ pub struct AlertHistoryQuery {
 }
 
 impl Store {
-    /// Returns the state of every spec that was not deleted.
-    pub async fn states(&self) -> Result<Vec<StoredState>, StoreError> {
-        let statement = Statement::new(
-            "read states of alerts",
-            "SELECT a.spec_no, a.spec_version, a.incident, a.evaluation FROM alert_states a \
-             JOIN metric_specs s ON s.spec_no = a.spec_no WHERE s.deleted_at IS NULL",
-        );
-        let rows = self.database.rows(statement).await?;
-        rows.iter()
-            .map(|row| {
-                let spec_version = row.u32("spec_version")?;
-                let evaluation = match spec_version {
-                    0 => None,
-                    _ => Some((SpecVersion(spec_version), row.json("evaluation")?)),
-                };
-                Ok(StoredState {
-                    spec_no: SpecNo(row.get("spec_no")?),
-                    incident: row.unsigned("incident")?,
-                    evaluation,
-                })
-            })
-            .collect()
-    }
-
     /// Returns changes of alerts, newest first.
     pub async fn alert_history(
         &self,
@@ -181,38 +148,38 @@ const EVENT_COLUMNS: &str = "SELECT e.event_no, e.id AS event_id, e.spec_version
      s.deleted_at FROM alert_events e JOIN metric_specs s ON s.spec_no = e.spec_no \
      JOIN metric_spec_versions v ON v.spec_no = e.spec_no AND v.version = e.spec_version";
 
-pub(crate) async fn insert_events(
-    transaction: &mut Transaction,
-    events: &[AlertEvent],
-) -> Result<(), StoreError> {
-    for event in events {
-        let transition = &event.transition;
-        let window = transition.window.as_ref();
-        let statement = Statement::new(
-            "insert changes of alerts",
-            "INSERT INTO alert_events (id, spec_no, spec_version, incident, from_state, to_state, reason, at, \
-             recorded_at, condition_since, fired_at, value, n_scored, n_breach, n_unscored, examples, published) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, FALSE)",
-        )
-        .bind(event.id.as_str())
-        .bind(event.spec_no.0)
-        .bind(event.spec_version.0)
-        .bind(event.incident)
-        .bind(transition.from.name())
-        .bind(transition.to.name())
-        .bind(transition.reason.name())
-        .bind(transition.at)
-        .bind(event.recorded_at)
-        .bind(transition.condition_since)
-        .bind(transition.fired_at)
-        .bind(transition.value.filter(|it| it.is_finite()))
-        .bind(window.map(|it| it.n_scored))
-        .bind(window.map(|it| it.n_breach))
-        .bind(window.map(|it| it.n_unscored))
-        .bind(json("examples of an alert", &transition.examples)?);
-        transaction.change(statement).await?;
+impl Transaction {
+    /// Keeps changes of alerts, also in the outbox.
+    pub async fn insert_alert_events(&mut self, events: &[AlertEvent]) -> Result<(), StoreError> {
+        for event in events {
+            let transition = &event.transition;
+            let window = transition.window.as_ref();
+            let statement = Statement::new(
+                "insert changes of alerts",
+                "INSERT INTO alert_events (id, spec_no, spec_version, incident, from_state, to_state, reason, at, \
+                 recorded_at, condition_since, fired_at, value, n_scored, n_breach, n_unscored, examples, published) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, FALSE)",
+            )
+            .bind(event.id.as_str())
+            .bind(event.spec_no.0)
+            .bind(event.spec_version.0)
+            .bind(event.incident)
+            .bind(transition.from.name())
+            .bind(transition.to.name())
+            .bind(transition.reason.name())
+            .bind(transition.at)
+            .bind(event.recorded_at)
+            .bind(transition.condition_since)
+            .bind(transition.fired_at)
+            .bind(transition.value.filter(|it| it.is_finite()))
+            .bind(window.map(|it| it.n_scored))
+            .bind(window.map(|it| it.n_breach))
+            .bind(window.map(|it| it.n_unscored))
+            .bind(to_json("examples of an alert", &transition.examples)?);
+            self.inner.change(statement).await?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn read_event(columns: &Row) -> Result<RecordedAlertEvent, StoreError> {

@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use shadowline_evaluation::{Operator, Outcome, SpecId, SpecVersion};
 use uuid::Uuid;
 
+use super::subject::{CheckMetric, CheckSubject};
 use crate::database::{Row, Statement};
-use crate::{Store, StoreError};
+use crate::error::StoreError;
+use crate::store::Store;
 
 /// One score judged by one metric spec, as it was kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,12 +21,12 @@ pub struct Check {
     pub spec_name: String,
     /// Which version of it judged.
     pub spec_version: SpecVersion,
-    /// The judged request.
-    pub inference_id: String,
-    /// The model that answered it, and its version.
+    /// The judged request or window.
+    pub subject: CheckSubject,
+    /// The model whose traffic it is of, and its version.
     pub model: (String, String),
-    /// The monitor that scored it, and its version.
-    pub monitor: (String, String),
+    /// What was measured of it.
+    pub metric: CheckMetric,
     /// The score; present unless the outcome is unscored.
     pub value: Option<f64>,
     /// What the judgement was.
@@ -35,11 +37,11 @@ pub struct Check {
     pub operator: Operator,
     /// What the score was compared with.
     pub threshold: f64,
-    /// When the request arrived.
+    /// When the request arrived, or the window ended.
     pub event_at: Timestamp,
     /// Which partition the score was in.
     pub partition: u32,
-    /// Which spool the request came through, and its place in it.
+    /// Which spool the request came through, and its place in it; of a window, who computed it.
     pub origin: (Uuid, u64),
 }
 
@@ -52,9 +54,9 @@ pub struct CheckFilter {
     pub inference_id: Option<String>,
     /// With this outcome.
     pub outcome: Option<Outcome>,
-    /// Of requests that arrived at this time or later.
+    /// Of requests that arrived, or windows that ended, at this time or later.
     pub since: Option<Timestamp>,
-    /// Of requests that arrived before this time.
+    /// Of requests that arrived, or windows that ended, before this time.
     pub until: Option<Timestamp>,
 }
 
@@ -120,8 +122,9 @@ impl Store {
     ) -> Result<CheckPage, StoreError> {
         let mut query = Statement::new(
             "read checks",
-            "SELECT c.check_no, s.id AS spec_id, s.name AS spec_name, c.spec_version, c.inference_id, c.model, \
-             c.model_version, c.monitor, c.monitor_version, c.value, c.outcome, c.reason, c.operator, c.threshold, \
+            "SELECT c.check_no, s.id AS spec_id, s.name AS spec_name, c.spec_version, c.subject, c.inference_id, \
+             c.window_from, c.window_to, c.segment, c.model, \
+             c.model_version, c.metric_kind, c.monitor, c.monitor_version, c.value, c.outcome, c.reason, c.operator, c.threshold, \
              c.event_at, c.log_partition, c.origin_instance, c.origin_sequence \
              FROM checks c JOIN metric_specs s ON s.spec_no = c.spec_no WHERE 1 = 1",
         );
@@ -166,7 +169,7 @@ impl Store {
         Ok(counts)
     }
 
-    /// Counts the different requests among checks.
+    /// Counts the different requests among checks; windows are none.
     pub async fn count_inferences(&self, filter: &CheckFilter) -> Result<u64, StoreError> {
         let mut query = Statement::new(
             "count inferences",
@@ -177,7 +180,7 @@ impl Store {
         self.database.first_row(query).await?.map_or(Ok(0), |row| row.unsigned("n"))
     }
 
-    /// Drops checks of requests that arrived before a time, at most `limit` of them, and returns how many.
+    /// Drops checks of what happened before a time, at most `limit` of them, and returns how many.
     ///
     /// A small limit keeps each deletion short: the writer of checks waits for it.
     pub async fn delete_checks_before(
@@ -220,9 +223,9 @@ fn read_check(columns: &Row) -> Result<Check, StoreError> {
         spec_id: SpecId(columns.uuid("spec_id")?),
         spec_name: columns.get("spec_name")?,
         spec_version: SpecVersion(columns.u32("spec_version")?),
-        inference_id: columns.get("inference_id")?,
+        subject: CheckSubject::read(columns)?,
         model: (columns.get("model")?, columns.get("model_version")?),
-        monitor: (columns.get("monitor")?, columns.get("monitor_version")?),
+        metric: CheckMetric::read(columns)?,
         value: columns.get("value")?,
         outcome: columns.named("outcome", Outcome::from_name)?,
         reason: columns.get("reason")?,

@@ -1,0 +1,9 @@
+//! Scores judged by metric specs.
+
+mod insert;
+mod read;
+mod subject;
+
+pub use insert::NewCheck;
+pub use read::{Check, CheckCounts, CheckFilter, CheckPage, Cursor};
+pub use subject::{CheckMetric, CheckSubject};
