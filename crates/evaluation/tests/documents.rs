@@ -1,6 +1,9 @@
 //! Documents: what is accepted, what is refused, and what the refusal says.
 
-use shadowline_evaluation::{MetricSpec, Operator, Outcome, RawMetricSpec, VersionSelector};
+use shadowline_evaluation::{
+    MetricKind, MetricSpec, Observation, ObservedMetric, Operator, Outcome, RawMetricSpec,
+    VersionSelector,
+};
 
 const CENSUS: &str = r#"
 kind: MetricSpec
@@ -21,14 +24,21 @@ fn read(text: &str) -> Result<MetricSpec, String> {
     MetricSpec::try_from(raw).map_err(|it| it.to_string())
 }
 
+/// Whether it judges the score of a detector's newest version.
+fn judges(spec: &MetricSpec, model: &str, model_version: &str, name: &str, version: &str) -> bool {
+    let metric = ObservedMetric { kind: MetricKind::Monitor, name, version, is_newest: true };
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    spec.judges(&Observation { at, value: None, subject: "x", model, model_version, metric })
+}
+
 #[test]
 fn a_document_reads_as_written_and_a_round_trip_through_json_is_exact() {
     let spec = read(CENSUS).unwrap();
     assert_eq!(spec.name().as_str(), "census_outliers");
     assert_eq!(spec.model().version, VersionSelector::Exactly(1));
-    assert!(spec.judges("census", "1", "census_iforest", "1"));
-    assert!(!spec.judges("census", "2", "census_iforest", "1"));
-    assert!(!spec.judges("census", "", "census_iforest", "1"));
+    assert!(judges(&spec, "census", "1", "census_iforest", "1"));
+    assert!(!judges(&spec, "census", "2", "census_iforest", "1"));
+    assert!(!judges(&spec, "census", "", "census_iforest", "1"));
     assert_eq!(
         spec.sentence(),
         "alerts when > 0.62; healthy while <= 0.62; more than 50 % of the last 20 checks must breach, \
@@ -52,9 +62,9 @@ fn what_is_left_out_has_its_default() {
             && spec.labels().is_empty()
     );
     assert_eq!(spec.severity().name(), "warning");
-    assert!(spec.judges("m", "7", "d", "3"));
-    assert!(!spec.judges("m", "7", "other", "3") && !spec.judges("other", "7", "d", "3"));
-    assert!(!spec.with(None, Some(false)).unwrap().judges("m", "7", "d", "3"));
+    assert!(judges(&spec, "m", "7", "d", "3"));
+    assert!(!judges(&spec, "m", "7", "other", "3") && !judges(&spec, "other", "7", "d", "3"));
+    assert!(!judges(&spec.with(None, Some(false)).unwrap(), "m", "7", "d", "3"));
 }
 
 #[test]

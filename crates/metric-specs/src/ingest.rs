@@ -28,7 +28,7 @@ pub(crate) struct Ingest {
     pub(crate) metrics: MetricSpecsMetrics,
     pub(crate) health: Component,
     /// Partition and offset of what the dead letters have of a batch that is handled again.
-    pub(crate) put_aside: HashSet<(u32, u64)>,
+    pub(crate) dead_lettered: HashSet<(u32, u64)>,
 }
 
 impl Handler for Ingest {
@@ -68,20 +68,20 @@ impl Handler for Ingest {
                     });
                 }
                 Err(reason) => {
-                    if !self.put_aside.contains(&(record.partition, record.offset)) {
-                        self.put_aside(record, &reason).await?;
-                        self.put_aside.insert((record.partition, record.offset));
+                    if !self.dead_lettered.contains(&(record.partition, record.offset)) {
+                        self.dead_letter(record, &reason).await?;
+                        self.dead_lettered.insert((record.partition, record.offset));
                     }
                 }
             }
         }
         match self.engine.apply(batch).await {
             Ok(()) => {
-                self.put_aside.clear();
+                self.dead_lettered.clear();
                 Ok(())
             }
-            // Reading must begin anew, where the database says.
-            Err(error @ ApplyError::WentBack { .. }) => Err(HandlerError::fatal(error)),
+            // Reading must start again where the database says.
+            Err(error @ ApplyError::StoreRegressed(_)) => Err(HandlerError::fatal(error)),
             Err(error @ (ApplyError::Store(_) | ApplyError::Stopped)) => {
                 Err(HandlerError::retry(error))
             }
@@ -90,7 +90,7 @@ impl Handler for Ingest {
 }
 
 impl Ingest {
-    /// Keeps to what the log has. A log that was made anew has less than the store knows of.
+    /// Keeps to what the log has. A log that was recreated has less than the store knows of.
     async fn start_at(
         &self,
         partition: &TopicPartition,
@@ -106,18 +106,18 @@ impl Ingest {
             return Ok(StartAt::Offset(there.low));
         }
         if next > there.high {
-            warn!(%partition, next, high = there.high, "the log has fewer scores than were applied; was it made anew?");
+            warn!(%partition, next, high = there.high, "the log has fewer scores than were applied; was it recreated?");
             return Ok(StartAt::Earliest);
         }
         Ok(StartAt::Offset(next))
     }
 
-    async fn put_aside(&self, record: &Received, reason: &str) -> Result<(), HandlerError> {
+    async fn dead_letter(&self, record: &Received, reason: &str) -> Result<(), HandlerError> {
         let (partition, offset) = (record.partition, record.offset);
         let trace = trace_of(record);
         let trace_id = trace.map(|it| tracing::field::display(it.trace_id()));
         let span_id = trace.map(|it| tracing::field::display(it.span_id()));
-        warn!(topic = %record.topic, partition, offset, reason, trace_id, span_id, "record is no score, it goes to the dead letters");
+        warn!(topic = %record.topic, partition, offset, reason, trace_id, span_id, "record is not a score, it goes to the dead letters");
         self.metrics.unreadable();
         self.dead_letters.send(record, reason, clock::now()).await.map_err(HandlerError::retry)
     }
@@ -139,7 +139,7 @@ fn read(record: &Received) -> Result<Score, String> {
         ("monitor.version", &score.monitor.version),
     ];
     for (field, text) in texts {
-        // What no database can keep would be tried for ever.
+        // What no database can keep would be retried indefinitely.
         if MAX_TEXT_BYTES < text.len() || text.contains('\0') {
             let n_bytes = text.len();
             return Err(format!(

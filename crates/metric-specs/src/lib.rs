@@ -15,6 +15,7 @@ mod ingest;
 mod log_health;
 mod metrics;
 mod publish;
+mod records;
 mod run;
 
 pub use api::openapi_json;

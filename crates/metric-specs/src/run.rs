@@ -245,7 +245,7 @@ impl Pipeline<'_> {
             dead_letters: DeadLetters::new(producer, names, format!("/{SERVICE}")),
             metrics: self.metrics,
             health: self.consuming.clone(),
-            put_aside: HashSet::new(),
+            dead_lettered: HashSet::new(),
         };
         let mut options = ConsumerOptions::new(self.config.group.as_str(), [names.scores()]);
         options.max_batch = self.config.max_batch;

@@ -1,0 +1,96 @@
+//! From a score on the wire to what specs judge, and from what they judged to the rows of the store.
+
+use jiff::Timestamp;
+use shadowline_evaluation::{MetricKind, Observation, ObservedMetric, Outcome, SpecState, Step};
+use shadowline_store::{AlertEvent, AppliedMark, NewCheck, NewState, StoredSpec};
+use shadowline_wire::Score;
+use uuid::Uuid;
+
+use super::handle::PartitionedScore;
+
+/// Whose sequences only go up: a version of a monitor within a partition, and the spool that the inferences came
+/// through.
+pub(super) type MarkKey = (u32, String, Uuid);
+
+/// The mark that a score moves; its sequence is where to.
+pub(super) fn mark_key(scored: &PartitionedScore) -> MarkKey {
+    let (monitor, origin) = (&scored.score.monitor, &scored.score.origin);
+    (scored.partition, format!("{}/{}", monitor.name, monitor.version), origin.instance)
+}
+
+pub(super) fn applied_mark((key, sequence): (&MarkKey, &u64)) -> AppliedMark {
+    let (partition, producer, instance) = key.clone();
+    AppliedMark { partition, producer, instance, sequence: *sequence }
+}
+
+pub(super) fn mark(applied: AppliedMark) -> (MarkKey, u64) {
+    ((applied.partition, applied.producer, applied.instance), applied.sequence)
+}
+
+/// A score as specs judge it.
+pub(super) fn observation(score: &Score) -> Observation<'_> {
+    Observation {
+        at: score.received_at,
+        value: score.result.as_ref().ok().map(|it| it.value),
+        subject: &score.inference_id,
+        model: &score.model.name,
+        model_version: &score.model.version,
+        metric: ObservedMetric {
+            kind: MetricKind::Monitor,
+            name: &score.monitor.name,
+            version: &score.monitor.version,
+            is_newest: score.is_newest,
+        },
+    }
+}
+
+/// The row of a score that a spec has judged.
+pub(super) fn new_check(
+    scored: &PartitionedScore,
+    stored: &StoredSpec,
+    outcome: Outcome,
+) -> NewCheck {
+    let PartitionedScore { partition, score, trace: _ } = scored;
+    let (value, reason) = match &score.result {
+        Ok(score) => (Some(score.value), None),
+        Err(unscored) => (None, Some(format!("{}: {}", unscored.code, unscored.message))),
+    };
+    NewCheck {
+        spec_no: stored.no,
+        spec_version: stored.version,
+        condition: *stored.spec.condition(),
+        inference_id: score.inference_id.clone(),
+        model: (score.model.name.clone(), score.model.version.clone()),
+        monitor: (score.monitor.name.clone(), score.monitor.version.clone()),
+        value: value.filter(|_| outcome != Outcome::Unscored),
+        outcome,
+        reason,
+        event_at: score.received_at,
+        partition: *partition,
+        origin: (score.origin.instance, score.origin.sequence),
+    }
+}
+
+/// The row of a spec's state.
+pub(super) fn new_state(stored: &StoredSpec, state: &SpecState, now: Timestamp) -> NewState {
+    NewState {
+        spec_no: stored.no,
+        spec_version: stored.version,
+        incident: state.incident,
+        evaluation: state.evaluation.clone(),
+        updated_at: now,
+    }
+}
+
+/// What is kept and sent of a step of an alert.
+pub(super) fn alert_event(stored: &StoredSpec, step: Step, now: Timestamp) -> AlertEvent {
+    AlertEvent {
+        // Within an incident every state is entered once.
+        id: format!("{}/{}/{}", stored.id, step.incident, step.transition.to),
+        spec_no: stored.no,
+        spec_version: stored.version,
+        incident: step.incident,
+        transition: step.transition,
+        recorded_at: now,
+    }
+}
