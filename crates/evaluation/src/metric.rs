@@ -1,8 +1,9 @@
 //! Which value a spec judges.
 
 use crate::error::SpecError;
+use crate::metric_kind::MetricKind;
 use crate::model::VersionSelector;
-use crate::observation::{MetricKind, ObservedMetric};
+use crate::observation::ObservedMetric;
 use crate::raw::RawMetric;
 use crate::validate;
 
@@ -61,23 +62,18 @@ impl MetricSelector {
         }
     }
 
-    /// Returns which versions of whatever measures are judged. Only a detector's version can be named.
-    pub const fn version(&self) -> VersionSelector {
-        match self {
-            Self::Monitor { version, .. } => *version,
+    /// Returns whether this measurement is judged.
+    ///
+    /// A detector of which no version is named is judged by its newest: an older version scores only because another
+    /// spec names it. Whatever measures the other kinds has no version that a spec could name.
+    pub fn matches(&self, metric: &ObservedMetric<'_>) -> bool {
+        let version = match self {
+            Self::Monitor { version: VersionSelector::Any, .. } => metric.is_newest,
+            Self::Monitor { version, .. } => version.matches(metric.version),
             Self::Drift { .. }
             | Self::Quality { .. }
             | Self::Service { .. }
-            | Self::Performance { .. } => VersionSelector::Any,
-        }
-    }
-
-    /// Returns whether this measurement is judged. A selector that names no version goes by the newest: an older
-    /// version speaks only because another spec names it.
-    pub fn matches(&self, metric: &ObservedMetric<'_>) -> bool {
-        let version = match self.version() {
-            VersionSelector::Any => metric.is_newest,
-            exactly @ VersionSelector::Exactly(_) => exactly.matches(metric.version),
+            | Self::Performance { .. } => true,
         };
         version && self.kind() == metric.kind && self.name() == metric.name
     }

@@ -1,51 +1,8 @@
 //! One measured value, as specs judge it.
 
-use std::fmt;
-
 use jiff::Timestamp;
 
-/// What kind of thing was measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum MetricKind {
-    /// The score of a detector, for one inference.
-    Monitor,
-    /// A drift statistic of a window.
-    Drift,
-    /// A data-quality figure of a window.
-    Quality,
-    /// A service-health figure of a window.
-    Service,
-    /// A figure of a window that needs the true outcomes.
-    Performance,
-}
-
-impl MetricKind {
-    /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Monitor, Self::Drift, Self::Quality, Self::Service, Self::Performance];
-
-    /// Returns the name, as the key in a document.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Monitor => "monitor",
-            Self::Drift => "drift",
-            Self::Quality => "quality",
-            Self::Service => "service",
-            Self::Performance => "performance",
-        }
-    }
-
-    /// Returns the kind of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.name() == name)
-    }
-}
-
-impl fmt::Display for MetricKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use crate::metric_kind::MetricKind;
 
 /// One measured value of a model version's traffic.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -68,6 +68,30 @@ fn what_is_left_out_has_its_default() {
 }
 
 #[test]
+fn a_spec_judges_its_own_kind_of_metric_only() {
+    for kind in MetricKind::ALL {
+        let text = format!(
+            "{{name: s, model: {{name: m}}, metric: {{{kind}: psi}}, alert_when: {{operator: '>', threshold: 1}}}}"
+        );
+        let spec = read(&text).unwrap();
+        assert_eq!((spec.metric().kind(), spec.metric().name()), (kind, "psi"));
+        let judges = |kind, name, is_newest| {
+            let metric = ObservedMetric { kind, name, version: "2", is_newest };
+            let (at, subject) = (jiff::Timestamp::UNIX_EPOCH, "x");
+            let (model, model_version) = ("m", "7");
+            spec.judges(&Observation { at, value: None, subject, model, model_version, metric })
+        };
+        let judged: Vec<_> =
+            MetricKind::ALL.into_iter().filter(|it| judges(*it, "psi", true)).collect();
+        assert_eq!(judged, [kind]);
+        assert!(!judges(kind, "kld", true));
+        // Only detectors have versions that specs choose among.
+        assert_eq!(judges(kind, "psi", false), kind != MetricKind::Monitor);
+    }
+    assert_eq!(MetricKind::from_name("endpoint"), None);
+}
+
+#[test]
 fn every_refusal_names_the_field_what_came_and_what_was_expected() {
     let cases: &[(&str, &str, &[&str])] = &[
         ("kind: MetricSpec", "kind: Model", &["`kind`", "`Model`", "`MetricSpec`"]),

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::entry::SpecEntry;
 use crate::id::SpecId;
-use crate::observation::{MetricKind, Observation};
+use crate::metric_kind::MetricKind;
+use crate::observation::Observation;
 
 /// Finds specs by the name of the model, and the kind and name of the metric.
 ///
