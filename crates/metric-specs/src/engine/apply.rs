@@ -10,14 +10,14 @@ use shadowline_service::traces::SpanContext;
 use shadowline_store::{AlertEvent, Batch, NewCheck, OffsetStep, StoreError};
 use tokio::time::Instant;
 
-use super::effects::{self, MarkKey};
+use super::effects::{self, CheckpointKey};
 use super::handle::{PartitionedScore, Scores};
 use super::state::Engine;
 
 /// What a batch causes, before it is stored.
 #[derive(Default)]
 struct Judged {
-    marks: HashMap<MarkKey, u64>,
+    checkpoints: HashMap<CheckpointKey, u64>,
     checks: Vec<NewCheck>,
     events: Vec<AlertEvent>,
     /// Whose each of the events is.
@@ -55,16 +55,16 @@ impl Engine {
             to: *to,
         };
         let transaction = Batch {
-            reader: self.reader.clone(),
+            reader: self.consumer_group.clone(),
             topic: self.topic.clone(),
             states: self.new_states(&changes, now),
             checks: judged.checks,
             events: judged.events,
-            applied: judged.marks.iter().map(effects::applied_mark).collect(),
+            applied: judged.checkpoints.iter().map(effects::checkpoint_row).collect(),
             offsets: batch.next_offsets.iter().map(step).collect(),
         };
         self.commit(&transaction).await?;
-        self.marks.extend(judged.marks);
+        self.checkpoints.extend(judged.checkpoints);
         self.offsets.extend(batch.next_offsets);
         self.count(&judged.counts);
         self.note_observed(&changes, judged.breaches);
@@ -90,13 +90,13 @@ impl Engine {
         draft: &mut Draft<'_>,
         judged: &mut Judged,
     ) {
-        let (key, sequence) = (effects::mark_key(scored), scored.score.origin.sequence);
-        let applied = judged.marks.get(&key).or_else(|| self.marks.get(&key)).copied();
+        let (key, sequence) = (effects::checkpoint_key(scored), scored.score.origin.sequence);
+        let applied = judged.checkpoints.get(&key).or_else(|| self.checkpoints.get(&key)).copied();
         if sequence <= applied.unwrap_or(0) {
             judged.n_repeated += 1;
             return;
         }
-        judged.marks.insert(key, sequence);
+        judged.checkpoints.insert(key, sequence);
         for check in draft.apply(&effects::observation(&scored.score), now).checks {
             let Some(tracked) = self.tracked.get(&check.spec) else { continue };
             if check.outcome == Outcome::Breach {

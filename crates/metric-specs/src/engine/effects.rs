@@ -10,20 +10,20 @@ use super::handle::PartitionedScore;
 
 /// Whose sequences only go up: a version of a monitor within a partition, and the spool that the inferences came
 /// through.
-pub(super) type MarkKey = (u32, String, Uuid);
+pub(super) type CheckpointKey = (u32, String, Uuid);
 
-/// The mark that a score moves; its sequence is where to.
-pub(super) fn mark_key(scored: &PartitionedScore) -> MarkKey {
+/// The checkpoint that a score moves; its sequence is where to.
+pub(super) fn checkpoint_key(scored: &PartitionedScore) -> CheckpointKey {
     let (monitor, origin) = (&scored.score.monitor, &scored.score.origin);
     (scored.partition, format!("{}/{}", monitor.name, monitor.version), origin.instance)
 }
 
-pub(super) fn applied_mark((key, sequence): (&MarkKey, &u64)) -> AppliedMark {
+pub(super) fn checkpoint_row((key, sequence): (&CheckpointKey, &u64)) -> AppliedMark {
     let (partition, producer, instance) = key.clone();
     AppliedMark { partition, producer, instance, sequence: *sequence }
 }
 
-pub(super) fn mark(applied: AppliedMark) -> (MarkKey, u64) {
+pub(super) fn checkpoint(applied: AppliedMark) -> (CheckpointKey, u64) {
     ((applied.partition, applied.producer, applied.instance), applied.sequence)
 }
 

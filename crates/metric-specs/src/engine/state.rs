@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::effects::{self, MarkKey};
+use super::effects::{self, CheckpointKey};
 use super::handle::{SpecStatus, StoreRegressed};
 use crate::alert_traces::AlertTraces;
 use crate::metrics::MetricSpecsMetrics;
@@ -50,12 +50,12 @@ impl Tracked {
 /// The owner of the state of all specs.
 pub(crate) struct Engine {
     pub(super) store: Store,
-    pub(super) reader: String,
+    pub(super) consumer_group: String,
     pub(super) topic: String,
     pub(super) specs: SpecSet,
     /// The same specs.
     pub(super) tracked: BTreeMap<SpecId, Tracked>,
-    pub(super) marks: HashMap<MarkKey, u64>,
+    pub(super) checkpoints: HashMap<CheckpointKey, u64>,
     pub(super) offsets: BTreeMap<u32, u64>,
     /// What is here may differ from what is stored, because a transaction failed: somebody else may have written.
     pub(super) stale: bool,
@@ -75,7 +75,7 @@ impl Engine {
     /// Reads everything from the store.
     pub(crate) async fn open(
         store: Store,
-        reader: String,
+        consumer_group: String,
         topic: String,
         wakers: Wakers,
         metrics: MetricSpecsMetrics,
@@ -83,11 +83,11 @@ impl Engine {
     ) -> Result<Self, StoreError> {
         let mut engine = Self {
             store,
-            reader,
+            consumer_group,
             topic,
             specs: SpecSet::default(),
             tracked: BTreeMap::new(),
-            marks: HashMap::new(),
+            checkpoints: HashMap::new(),
             offsets: BTreeMap::new(),
             stale: true,
             timers_from: None,
@@ -123,8 +123,8 @@ impl Engine {
     /// that names them is refused.
     pub(super) async fn reload(&mut self) -> Result<(), StoreError> {
         self.stale = true;
-        let offsets = self.store.offsets(&self.reader, &self.topic).await?;
-        let marks = self.store.applied(&self.reader).await?;
+        let offsets = self.store.offsets(&self.consumer_group, &self.topic).await?;
+        let checkpoints = self.store.applied(&self.consumer_group).await?;
         let stored_specs = self.store.specs(None).await?;
         let states = self.store.states().await?;
         let mut states: BTreeMap<_, _> = states.into_iter().map(|it| (it.spec_no, it)).collect();
@@ -144,7 +144,7 @@ impl Engine {
         }
         self.metrics.specs(specs.len());
         (self.specs, self.tracked) = (specs, tracked);
-        self.marks = marks.into_iter().map(effects::mark).collect();
+        self.checkpoints = checkpoints.into_iter().map(effects::checkpoint).collect();
         // What was confirmed here must be there. A database that was restored, or failed over to a copy that lagged,
         // has less, and what it lost was read already.
         let regressed = self.offsets.iter().find_map(|(partition, confirmed)| {

@@ -62,7 +62,7 @@ impl Engine {
         }
         let changes = draft.into_changes();
         let batch = Batch {
-            reader: self.reader.clone(),
+            reader: self.consumer_group.clone(),
             topic: self.topic.clone(),
             states: self.new_states(&changes, now),
             events,
