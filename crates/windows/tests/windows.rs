@@ -1,5 +1,4 @@
 //! Panes, merging and watermarks: known answers, and properties over arbitrary events.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 
