@@ -2,27 +2,41 @@
 //!
 //! This crate is pure. It knows no clock, no log, no database and no wire format: times and values are
 //! arguments, and the same sequence of observations always gives the same transitions. The live service, a
-//! back-test and a preview can therefore run the same code.
+//! back-test and a preview can therefore run the same code: [`SpecSet::apply`].
 //!
-//! Start reading at [`MetricSpec`] (a checked document), then [`Condition`] (one value against one threshold),
-//! then [`Evaluation`] (windows and the alert state machine of one spec).
+//! Start reading at [`MetricSpec`] (a validated document), then [`Condition`] (one value against one threshold),
+//! [`Evaluation`] (the window and the alert state machine of one spec), and [`SpecSet`] (all specs, by what they
+//! watch).
 #![warn(missing_docs)]
 
 mod alert;
-mod bits;
-mod check;
 mod condition;
+mod error;
+mod evaluation;
+mod id;
+mod metric;
 mod metric_kind;
+mod model;
+mod observation;
+mod over;
 mod raw;
+mod set;
 mod spec;
+mod tally;
+mod validate;
 mod window;
 
-pub use alert::{AlertState, Evaluation, MAX_EXAMPLES, Observation, Transition, TransitionReason};
+pub use alert::{AlertState, Transition, TransitionReason};
 pub use condition::{Condition, Operator, Outcome};
+pub use error::SpecError;
+pub use evaluation::{Evaluation, MAX_EXAMPLES, Reading};
+pub use id::{SpecId, SpecName, SpecVersion};
+pub use metric::MetricSelector;
 pub use metric_kind::MetricKind;
+pub use model::{ModelSelector, VersionSelector};
+pub use observation::{Observation, ObservedMetric};
+pub use over::{Aggregate, MAX_LAST, Over, Span};
 pub use raw::{RawAlertWhen, RawMetric, RawMetricSpec, RawModel, RawOver, Scalar};
-pub use spec::{
-    MetricSelector, MetricSpec, ModelSelector, Severity, SpecError, SpecId, SpecName, SpecVersion,
-    VersionSelector,
-};
-pub use window::{Aggregate, MAX_LAST, Over, Span, WindowSummary};
+pub use set::{Changes, Draft, Effects, SpecCheck, SpecEntry, SpecSet, SpecState, Step};
+pub use spec::{MetricSpec, Severity};
+pub use window::WindowSummary;

@@ -1,7 +1,8 @@
 //! Documents: what is accepted, what is refused, and what the refusal says.
 
 use shadowline_evaluation::{
-    MetricKind, MetricSpec, Operator, Outcome, RawMetricSpec, VersionSelector,
+    MetricKind, MetricSpec, Observation, ObservedMetric, Operator, Outcome, RawMetricSpec,
+    VersionSelector,
 };
 
 const CENSUS: &str = r#"
@@ -23,14 +24,21 @@ fn read(text: &str) -> Result<MetricSpec, String> {
     MetricSpec::try_from(raw).map_err(|it| it.to_string())
 }
 
+/// Whether it judges the score of a detector's newest version.
+fn judges(spec: &MetricSpec, model: &str, model_version: &str, name: &str, version: &str) -> bool {
+    let metric = ObservedMetric { kind: MetricKind::Monitor, name, version, is_newest: true };
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    spec.judges(&Observation { at, value: None, subject: "x", model, model_version, metric })
+}
+
 #[test]
 fn a_document_reads_as_written_and_a_round_trip_through_json_is_exact() {
     let spec = read(CENSUS).unwrap();
     assert_eq!(spec.name().as_str(), "census_outliers");
     assert_eq!(spec.model().version, VersionSelector::Exactly(1));
-    assert!(spec.judges(("census", "1"), MetricKind::Monitor, ("census_iforest", "1")));
-    assert!(!spec.judges(("census", "2"), MetricKind::Monitor, ("census_iforest", "1")));
-    assert!(!spec.judges(("census", ""), MetricKind::Monitor, ("census_iforest", "1")));
+    assert!(judges(&spec, "census", "1", "census_iforest", "1"));
+    assert!(!judges(&spec, "census", "2", "census_iforest", "1"));
+    assert!(!judges(&spec, "census", "", "census_iforest", "1"));
     assert_eq!(
         spec.sentence(),
         "alerts when > 0.62; healthy while <= 0.62; more than 50 % of the last 20 checks must breach, \
@@ -54,34 +62,31 @@ fn what_is_left_out_has_its_default() {
             && spec.labels().is_empty()
     );
     assert_eq!(spec.severity().name(), "warning");
-    assert!(spec.judges(("m", "7"), MetricKind::Monitor, ("d", "3")));
-    assert!(
-        !spec.judges(("m", "7"), MetricKind::Monitor, ("other", "3"))
-            && !spec.judges(("other", "7"), MetricKind::Monitor, ("d", "3"))
-    );
-    assert!(!spec.with(None, Some(false)).unwrap().judges(
-        ("m", "7"),
-        MetricKind::Monitor,
-        ("d", "3")
-    ));
+    assert!(judges(&spec, "m", "7", "d", "3"));
+    assert!(!judges(&spec, "m", "7", "other", "3") && !judges(&spec, "other", "7", "d", "3"));
+    assert!(!judges(&spec.with(None, Some(false)).unwrap(), "m", "7", "d", "3"));
 }
 
 #[test]
 fn a_spec_judges_its_own_kind_of_metric_only() {
-    let ours = ["monitor", "drift", "quality", "service", "performance"];
-    for (kind, name) in MetricKind::ALL.into_iter().zip(ours) {
-        assert_eq!((kind.name(), MetricKind::from_name(name)), (name, Some(kind)));
+    for kind in MetricKind::ALL {
         let text = format!(
-            "{{name: s, model: {{name: m}}, metric: {{{name}: psi}}, alert_when: {{operator: '>', threshold: 1}}}}"
+            "{{name: s, model: {{name: m}}, metric: {{{kind}: psi}}, alert_when: {{operator: '>', threshold: 1}}}}"
         );
         let spec = read(&text).unwrap();
-        assert_eq!(spec.metric().kind(), name);
-        let judged: Vec<_> = MetricKind::ALL
-            .into_iter()
-            .filter(|it| spec.judges(("m", "7"), *it, ("psi", "")))
-            .collect();
+        assert_eq!((spec.metric().kind(), spec.metric().name()), (kind, "psi"));
+        let judges = |kind, name, is_newest| {
+            let metric = ObservedMetric { kind, name, version: "2", is_newest };
+            let (at, subject) = (jiff::Timestamp::UNIX_EPOCH, "x");
+            let (model, model_version) = ("m", "7");
+            spec.judges(&Observation { at, value: None, subject, model, model_version, metric })
+        };
+        let judged: Vec<_> =
+            MetricKind::ALL.into_iter().filter(|it| judges(*it, "psi", true)).collect();
         assert_eq!(judged, [kind]);
-        assert!(!spec.judges(("m", "7"), kind, ("kld", "")));
+        assert!(!judges(kind, "kld", true));
+        // Only detectors have versions that specs choose among.
+        assert_eq!(judges(kind, "psi", false), kind != MetricKind::Monitor);
     }
     assert_eq!(MetricKind::from_name("endpoint"), None);
 }

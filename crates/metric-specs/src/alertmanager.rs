@@ -1,8 +1,8 @@
 //! Delivery to Alertmanager's v2 API.
 //!
 //! Each Alertmanager gets, at every change and every so often, all alerts that fire and all that were resolved lately.
-//! Nothing is remembered between deliveries but the database, so a restart on either side changes nothing: an
-//! Alertmanager that was away has the whole picture after one delivery.
+//! The database is the only state between deliveries, so a restart on either side changes nothing: an Alertmanager
+//! that was unavailable has the whole picture after one delivery.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -49,8 +49,8 @@ enum DeliveryError {
 }
 
 impl DeliveryError {
-    /// Whether it was what was sent that is wrong, so that sending it again changes nothing.
-    fn is_for_good(&self) -> bool {
+    /// Whether what was sent is wrong, so that sending it again fails again.
+    fn is_permanent(&self) -> bool {
         matches!(self, Self::Refused { status: 400 | 413 | 422, .. })
     }
 }
@@ -107,8 +107,8 @@ impl Peer {
         }
     }
 
-    /// Delivers what there is to tell. `firing` is what fired at the delivery before: while the database is unavailable, that is
-    /// told again, because an Alertmanager that hears nothing takes an alert for resolved.
+    /// Delivers what fires and what was resolved. `firing` is what fired at the delivery before: while the database is
+    /// unavailable, that is sent again, because Alertmanager resolves an alert that is not repeated.
     async fn deliver(&self, firing: &mut Vec<PostedAlert>) -> Result<usize, DeliveryError> {
         let now = clock::now();
         let read = self.alerts(now).await;
@@ -133,7 +133,7 @@ impl Peer {
         Ok(read?.len())
     }
 
-    /// When an alert ends that fires now and is not told again: long enough that a few lost deliveries resolve nothing;
+    /// When an alert ends that fires now and is not sent again: late enough that a few lost deliveries resolve nothing;
     /// if this service does not come back, its alerts end.
     fn until(&self, now: Timestamp) -> Timestamp {
         later(now, self.settings.resend_every.get() * 4)
@@ -149,7 +149,7 @@ impl Peer {
     async fn send(&self, alerts: &[PostedAlert]) -> Result<(), DeliveryError> {
         for portion in alerts.chunks(AT_ONCE) {
             match self.post(portion).await {
-                Err(refused) if refused.is_for_good() => {
+                Err(refused) if refused.is_permanent() => {
                     for alert in portion {
                         self.send_alone(alert).await?;
                     }
@@ -160,10 +160,10 @@ impl Peer {
         Ok(())
     }
 
-    /// Sends one alert. If it is refused permanently, that is said, and it waits for the next delivery with the others.
+    /// Sends one alert. A permanent failure is logged, and the alert waits for the next delivery with the others.
     async fn send_alone(&self, alert: &PostedAlert) -> Result<(), DeliveryError> {
         match self.post(std::slice::from_ref(alert)).await {
-            Err(refused) if refused.is_for_good() => {
+            Err(refused) if refused.is_permanent() => {
                 self.metrics.delivery(&self.target(), false);
                 let alertname = alert.labels.get("alertname");
                 error!(alertname, error = chain(&refused), "an alert was refused");

@@ -81,8 +81,8 @@ impl Handler for Ingest {
                 self.dead_lettered.clear();
                 Ok(())
             }
-            // Reading must begin anew, where the database says.
-            Err(error @ ApplyError::WentBack { .. }) => Err(HandlerError::fatal(error)),
+            // Reading must start again where the database says.
+            Err(error @ ApplyError::StoreRegressed(_)) => Err(HandlerError::fatal(error)),
             Err(error @ (ApplyError::Store(_) | ApplyError::Stopped)) => {
                 Err(HandlerError::retry(error))
             }
@@ -118,7 +118,7 @@ impl Ingest {
         let trace = trace_of(record);
         let trace_id = trace.map(|it| tracing::field::display(it.trace_id()));
         let span_id = trace.map(|it| tracing::field::display(it.span_id()));
-        warn!(topic = %record.topic, partition, offset, reason, trace_id, span_id, "record is no score, it goes to the dead letters");
+        warn!(topic = %record.topic, partition, offset, reason, trace_id, span_id, "record is not a score, it goes to the dead letters");
         self.metrics.unreadable();
         self.dead_letters.send(record, reason, clock::now()).await.map_err(HandlerError::retry)
     }

@@ -17,6 +17,7 @@ mod ingest;
 mod metrics;
 mod pipeline;
 mod publish;
+mod records;
 mod retention;
 mod run;
 mod service;

@@ -169,7 +169,7 @@ impl MetricSpecsMetrics {
         }
     }
 
-    /// Shows where a spec stands.
+    /// Shows the status of a spec.
     pub(crate) fn spec(&self, spec: &MetricSpec, evaluation: &Evaluation) {
         let labels = labels(spec);
         for outcome in Outcome::ALL {

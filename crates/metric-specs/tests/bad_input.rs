@@ -54,11 +54,11 @@ async fn every_bad_request(database: TestDatabase) {
         (with("/model/versoin", json!(1)), 400, &["`model.versoin`", "unknown field"]),
         (with("/metric", json!({})), 400, &["`metric`", "monitor"]),
         (
-            with("/metric", json!({"drift": "psi"})),
-            422,
-            &["`metric.drift`", "not yet available", "metric.monitor"],
+            with("/metric", json!({"drift": "psi", "version": 1})),
+            400,
+            &["`metric.version`", "`1`", "only beside `monitor`"],
         ),
-        (with("/metric", json!({"quality": "missing"})), 422, &["`metric.quality`"]),
+        (with("/metric", json!({"quality": "missing rate"})), 400, &["`metric.quality`"]),
         (with("/metric/version", json!("newest")), 400, &["`metric.version`", "newest"]),
         (
             with("/alert_when/operator", json!("GREATER")),

@@ -262,6 +262,30 @@ on_both_logs_and_stores! {
         service.stop().await;
     }
 
+    async fn a_spec_on_a_metric_of_a_window_is_registered_and_judges_no_score_of_a_detector(log: TestLog, database: TestDatabase) {
+        let monitor = Monitor::new(&log, "iforest").await;
+        let service = Running::start(&log, &database).await;
+        service.create(spec("outliers")).await;
+        for kind in ["drift", "quality", "service", "performance"] {
+            let mut figure = spec(kind);
+            // Even of the same name.
+            figure["metric"] = json!({kind: "iforest"});
+            let created = service.create(figure).await;
+            assert_eq!(created["spec"]["metric"], json!({kind: "iforest"}));
+        }
+        let mut tail = Tail::of(&log, &log.topics().metric_specs()).await;
+        for _ in 0..5 {
+            let watched = WatchedSpec::decode(&tail.next().await.value.unwrap()).unwrap();
+            // It asks no monitor for scores.
+            assert_eq!(watched.monitor.is_some(), watched.name == "outliers");
+        }
+        monitor.send_all((1..=10).map(|it| (it, Some(0.9)))).await;
+        wait_for("the scores are checked", TIMEOUT, async || service.n_checks("?spec=outliers").await == 10).await;
+        assert_eq!(service.n_checks("").await, 10);
+        assert_eq!(service.state("drift").await, "inactive");
+        service.stop().await;
+    }
+
     async fn what_is_no_score_goes_to_the_dead_letters(log: TestLog, database: TestDatabase) {
         let monitor = Monitor::new(&log, "iforest").await;
         let service = Running::start(&log, &database).await;
@@ -363,7 +387,7 @@ on_both_logs_and_stores! {
         let mut tail = Tail::of(&log, &log.topics().metric_specs()).await;
         tail.next().await;
         service.stop().await;
-        // The same database with other topics, as after the log was made anew.
+        // The same database with other topics, as after the log was recreated.
         let mut settings = config(&log, &database);
         settings.topics.prefix = shadowline_stream::Topics::with_prefix(log.group("anew.")).unwrap();
         let topic = settings.topics.prefix.metric_specs();

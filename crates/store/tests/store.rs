@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use fixtures::{GROUP, TOPIC, at, batch, check, id, open, spec};
 use jiff::Timestamp;
 use shadowline_evaluation::{
-    AlertState, Evaluation, Observation, Outcome, SpecVersion, Transition, TransitionReason,
+    AlertState, Evaluation, Outcome, Reading, SpecVersion, Transition, TransitionReason,
 };
 use shadowline_store::{
     AlertEvent, AlertHistoryQuery, Batch, CheckFilter, Ending, NewState, OffsetStep, Progress,
@@ -362,8 +362,8 @@ fn event(spec: &StoredSpec, incident: u64, to: AlertState, recorded_at: Timestam
 fn now_firing(spec: &StoredSpec, incident: u64) -> NewState {
     let mut evaluation = Evaluation::new(&spec.spec);
     for second in 0..20 {
-        let observation = Observation { at: at(second), value: Some(0.9), inference_id: "x" };
-        evaluation.observe(&spec.spec, observation);
+        let reading = Reading { at: at(second), value: Some(0.9), subject: "x" };
+        evaluation.observe(&spec.spec, reading);
     }
     assert_eq!(evaluation.state(), AlertState::Firing);
     let (spec_no, spec_version) = (spec.no, spec.version);

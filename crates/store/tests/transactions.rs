@@ -5,7 +5,7 @@ mod fixtures;
 
 use fixtures::{GROUP, INSTANCE, TOPIC, at, batch, check, id, iforest, open, spec};
 use shadowline_evaluation::{
-    AlertState, Evaluation, MetricKind, Observation, SpecVersion, Transition, TransitionReason,
+    AlertState, Evaluation, MetricKind, Reading, SpecVersion, Transition, TransitionReason,
 };
 use shadowline_store::{
     AlertEvent, AlertHistoryQuery, Batch, CheckFilter, CheckMetric, CheckSubject, Checkpoint,
@@ -17,8 +17,8 @@ use shadowline_testkit_stack::on_both_stores;
 fn timer(spec: &StoredSpec, revision: Revision) -> Batch {
     let mut evaluation = Evaluation::new(&spec.spec);
     for second in 0..20 {
-        let observation = Observation { at: at(second), value: Some(0.9), inference_id: "x" };
-        evaluation.observe(&spec.spec, observation);
+        let reading = Reading { at: at(second), value: Some(0.9), subject: "x" };
+        evaluation.observe(&spec.spec, reading);
     }
     assert_eq!(evaluation.state(), AlertState::Firing);
     let (spec_no, spec_version) = (spec.no, spec.version);

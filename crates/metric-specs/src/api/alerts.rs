@@ -22,12 +22,12 @@ pub(super) async fn current(
     let query = query.only(&["state", "spec"])?;
     let state = query.read("state", "inactive, pending or firing", AlertState::from_name)?;
     let spec = query.spec(&api.store).await?;
-    let standings = api
+    let statuses = api
         .engine
-        .standings()
+        .statuses()
         .await
         .ok_or_else(|| ApiError::unavailable("the service is stopping"))?;
-    let wanted = standings.into_iter().filter(|it| {
+    let wanted = statuses.into_iter().filter(|it| {
         state.is_none_or(|state| it.evaluation.state() == state)
             && spec.is_none_or(|id| it.spec.id == id)
     });

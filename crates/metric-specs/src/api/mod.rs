@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -98,11 +97,6 @@ fn refused(error: ChangeError) -> ApiError {
         ChangeError::OtherName { .. } | ChangeError::Spec(_) => {
             ApiError::invalid(error.to_string())
         }
-        ChangeError::NotAvailable { .. } => ApiError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "metric_not_available",
-            error.to_string(),
-        ),
         ChangeError::Store(source) => store_failed(&source),
         ChangeError::Stopped => ApiError::unavailable(error.to_string()),
     }

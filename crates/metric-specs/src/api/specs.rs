@@ -38,7 +38,6 @@ fn answer(stored: &StoredSpec, change: Change) -> impl IntoResponse + use<> {
     (status = 201, body = SpecAnswer),
     (status = 400, description = "A field is missing or not as it must be; the message names it", body = ErrorAnswer),
     (status = 409, description = "Another spec has the name", body = ErrorAnswer),
-    (status = 422, description = "A kind of metric that is not available yet", body = ErrorAnswer),
 ))]
 pub(super) async fn create(
     State(api): State<Api>,
@@ -92,7 +91,7 @@ pub(super) async fn show(
     ("key" = String, Path, description = "Id or name"),
 ), responses(
     (status = 200, body = SpecAnswer), (status = 201, body = SpecAnswer), (status = 400, body = ErrorAnswer),
-    (status = 404, body = ErrorAnswer), (status = 409, body = ErrorAnswer), (status = 422, body = ErrorAnswer),
+    (status = 404, body = ErrorAnswer), (status = 409, body = ErrorAnswer),
 ))]
 pub(super) async fn put(
     State(api): State<Api>,

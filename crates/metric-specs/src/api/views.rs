@@ -12,7 +12,7 @@ use shadowline_store::{
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::engine::Standing;
+use crate::engine::SpecStatus;
 
 /// A metric spec as a document; what is left out of a request has its default.
 #[derive(Debug, Serialize)]
@@ -347,13 +347,13 @@ impl From<WindowSummary> for WindowAnswer {
     }
 }
 
-impl From<Standing> for AlertAnswer {
-    fn from(standing: Standing) -> Self {
-        let (spec, evaluation) = (&standing.spec.spec, &standing.evaluation);
+impl From<SpecStatus> for AlertAnswer {
+    fn from(status: SpecStatus) -> Self {
+        let (spec, evaluation) = (&status.spec.spec, &status.evaluation);
         let condition = spec.condition();
         Self {
             state: evaluation.state().name(),
-            incident: standing.incident,
+            incident: status.incident,
             condition_since: evaluation.condition_since(),
             fired_at: evaluation.fired_at(),
             last_value: evaluation.last_value(),
@@ -366,7 +366,7 @@ impl From<Standing> for AlertAnswer {
             healthy_while: condition.healthy_while(),
             severity: spec.severity().name(),
             labels: spec.labels().clone(),
-            spec: SpecName::new(&standing.spec),
+            spec: SpecName::new(&status.spec),
         }
     }
 }

@@ -1,14 +1,14 @@
-//! Checks of single fields, shared by the parts of a document. Every refusal names the field.
+//! Validation of single fields, shared by the parts of a document. Every refusal names the field.
 
 use std::time::Duration;
 
+use crate::error::SpecError;
 use crate::raw::Scalar;
-use crate::spec::SpecError;
 
 /// The longest window, `for` and `resolve_after`.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Checks a name: what may stand in a path, a label and a file name without quoting.
+/// Validates a name: what may stand in a path, a label and a file name without quoting.
 pub(crate) fn name(field: &'static str, text: &str) -> Result<(), SpecError> {
     let starts_well = text.bytes().next().is_some_and(|it| it.is_ascii_alphanumeric());
     let usable =
@@ -42,7 +42,12 @@ pub(crate) fn duration(field: &'static str, text: Option<&Scalar>) -> Result<Dur
     }
 }
 
-/// Checks a label of an alert, as Prometheus and Alertmanager accept it.
+/// Writes a duration as [`duration`] reads it.
+pub(crate) fn duration_text(duration: Duration) -> Scalar {
+    Scalar(humantime::format_duration(duration).to_string())
+}
+
+/// Validates a label of an alert, as Prometheus and Alertmanager accept it.
 pub(crate) fn label(name: &str, value: &str) -> Result<(), SpecError> {
     let starts_well = name.bytes().next().is_some_and(|it| it.is_ascii_alphabetic() || it == b'_');
     let usable = name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');

@@ -1,0 +1,35 @@
+//! One measured value, as specs judge it.
+
+use jiff::Timestamp;
+
+use crate::metric_kind::MetricKind;
+
+/// One measured value of a model version's traffic.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Observation<'a> {
+    /// When the measured thing happened: the request arrived, or the window ended.
+    pub at: Timestamp,
+    /// The value, where there is one.
+    pub value: Option<f64>,
+    /// The id of what was measured: an inference or a window. Alerts name it as an example.
+    pub subject: &'a str,
+    /// The name of the model whose traffic it is.
+    pub model: &'a str,
+    /// The model's version.
+    pub model_version: &'a str,
+    /// What was measured.
+    pub metric: ObservedMetric<'a>,
+}
+
+/// What was measured, and by whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObservedMetric<'a> {
+    /// The kind.
+    pub kind: MetricKind,
+    /// The name of the detector, statistic or figure.
+    pub name: &'a str,
+    /// The version of whatever measured it.
+    pub version: &'a str,
+    /// Whether that is the newest version.
+    pub is_newest: bool,
+}
