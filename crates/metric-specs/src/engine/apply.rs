@@ -49,6 +49,7 @@ impl Engine {
         }
         let now = clock::now();
         let (judged, changes) = self.judge(&batch.scores, now);
+        let observed = Instant::now();
         let step = |(partition, to): (&u32, &u64)| OffsetStep {
             partition: *partition,
             from: self.offsets.get(partition).copied(),
@@ -68,7 +69,7 @@ impl Engine {
         self.checkpoints.extend(judged.checkpoints);
         self.offsets.extend(batch.next_offsets);
         self.count(&judged.counts);
-        self.note_observed(&changes, judged.breaches);
+        self.note_observed(&changes, observed, judged.breaches);
         self.trace_checks(&judged.traced, &transaction, now);
         self.take_over(changes, &judged.alerts, &transaction.events);
         self.metrics.applied(started.elapsed().as_secs_f64(), judged.n_repeated);
@@ -130,16 +131,16 @@ impl Engine {
         }
     }
 
-    /// From now on the clocks of the specs that were touched go on by themselves.
+    /// Since then the clocks of the specs that were touched go on by themselves.
     fn note_observed(
         &mut self,
         changes: &Changes,
+        observed: Instant,
         mut breaches: BTreeMap<SpecId, Option<SpanContext>>,
     ) {
-        let now = Instant::now();
         for (id, _, _) in changes.iter() {
             let Some(tracked) = self.tracked.get_mut(&id) else { continue };
-            tracked.observed = now;
+            tracked.observed = observed;
             if let Some(breach) = breaches.remove(&id) {
                 tracked.breach = breach;
             }
