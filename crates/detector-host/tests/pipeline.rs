@@ -427,7 +427,7 @@ on_both_logs! {
             .scores(3)
             .await
             .into_iter()
-            .map(|(_, it)| (it.monitor.version.clone(), code(&it).to_owned()))
+            .map(|(_, it)| (it.metric.version.clone(), code(&it).to_owned()))
             .collect();
         assert_eq!(again["1"], "scored");
         assert_eq!(again["2"], "unknown_detector");
