@@ -10,4 +10,3 @@ test: build ## Runs every test, on one Apache Kafka and one PostgreSQL
 
 soak: build ## Runs the long form of the tests that rarely fail
 	SHADOWLINE_TESTS=soak $(CARGO) test --release --locked -p shadowline-cli --test chaos
-	SHADOWLINE_TESTS=soak $(CARGO) test --release --locked -p shadowline-detectors

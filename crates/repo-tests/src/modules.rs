@@ -152,7 +152,7 @@ impl Reader<'_> {
                 "use" if !self.is(1, "<") => self.import(),
                 _ if self.begins_path() => {
                     let path = self.segments();
-                    if let Some(path) = self.from_root(&path) {
+                    if let Some(path) = self.absolute(&path) {
                         self.module().named.insert(path);
                     }
                 }
@@ -187,7 +187,7 @@ impl Reader<'_> {
     }
 
     /// A path from the root of the crate; `None` if it leads into another crate, or is of a type and not of a module.
-    fn from_root(&mut self, path: &[String]) -> Option<ModulePath> {
+    fn absolute(&mut self, path: &[String]) -> Option<ModulePath> {
         let mut base = match path[0].as_str() {
             "crate" => ModulePath::new(),
             "self" | "super" => self.path.clone(),
@@ -219,7 +219,7 @@ impl Reader<'_> {
         let mut leaves = Vec::new();
         self.tree(&[], &mut leaves);
         for (path, name) in leaves {
-            let Some(path) = self.from_root(&path) else { continue };
+            let Some(path) = self.absolute(&path) else { continue };
             let module = self.module();
             if let Some(name) = name {
                 module.imports.insert(name, path.clone());

@@ -84,6 +84,43 @@ fn no_file_is_too_long() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Examples in documentation are run where a crate's manifest does not say that it has none.
+#[test]
+fn no_example_is_left_unrun() {
+    let mut unrun = Vec::new();
+    for (_, folder) in crates() {
+        let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).expect("a manifest");
+        if !manifest.contains("\ndoctest = false\n") {
+            continue;
+        }
+        let mut files = Vec::new();
+        rust_files(&folder.join("src"), &mut files);
+        for file in files {
+            let text = std::fs::read_to_string(&file).expect("a source");
+            if has_example(&text) {
+                unrun.push(file);
+            }
+        }
+    }
+    assert!(unrun.is_empty(), "take `doctest = false` out of the manifests of {unrun:#?}");
+}
+
+/// Whether a block of code in the documentation is one that would be run.
+fn has_example(text: &str) -> bool {
+    let lines = text.lines().map(str::trim_start);
+    let comments = lines.filter_map(|it| it.strip_prefix("///").or_else(|| it.strip_prefix("//!")));
+    let fences = comments.filter_map(|it| it.trim_start().strip_prefix("```"));
+    // Every other one closes.
+    fences.step_by(2).any(|it| it.is_empty() || it.starts_with("rust"))
+}
+
+#[test]
+fn an_example_is_told_from_other_blocks() {
+    assert!(has_example("/// ```\n/// a();\n/// ```\n"));
+    assert!(has_example("//! ```text\n//! a\n//! ```\n    /// ```rust\n    /// ```\n"));
+    assert!(!has_example("/// ```text\n/// a\n/// ```\n/// ```ignore\n/// ```\n"));
+}
+
 fn repository() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     folder.canonicalize().expect("the repository")

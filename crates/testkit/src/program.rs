@@ -178,12 +178,12 @@ impl Program {
     /// # Errors
     /// If it runs on for a minute, with the end of its log; it is killed then.
     pub async fn end(mut self, signal: &str) -> anyhow::Result<ExitStatus> {
-        if !self.has_ended() {
-            self.send(signal)?;
-        }
+        let sent = if self.has_ended() { Ok(()) } else { self.send(signal) };
         let deadline = Instant::now() + END_WITHIN;
+        // A signal that was not sent found nobody who could get it: the end is at hand then.
         while !self.has_ended() {
             if deadline < Instant::now() {
+                sent?;
                 bail!("{} did not end at {signal}:\n{}", self.name, self.end_of_log());
             }
             sleep(LOOK_EVERY).await;
@@ -194,7 +194,8 @@ impl Program {
 
     fn send(&self, signal: &str) -> anyhow::Result<()> {
         let process_id = self.process_id.to_string();
-        let status = Command::new("kill").args([signal, &process_id]).status()?;
+        let mut kill = Command::new("kill");
+        let status = kill.args([signal, &process_id]).stderr(Stdio::null()).status()?;
         ensure!(status.success(), "kill {signal} {process_id} ({}) failed", self.name);
         Ok(())
     }
@@ -242,13 +243,16 @@ impl Drop for Program {
             self.show_log();
         }
         // Not by way of the watchdog's standard input: others may have their files in the directory.
-        let killed = if self.has_ended() { Ok(()) } else { self.send("-KILL") };
+        if !self.has_ended() {
+            // It may end just now, and then there is nobody to be killed.
+            drop(self.send("-KILL"));
+        }
         let Some(mut watchdog) = self.watchdog.take() else { return };
         let stdin = watchdog.stdin.take();
-        let waited = killed.and_then(|()| Ok(watchdog.wait()?));
+        let waited = watchdog.wait();
         drop(stdin);
         if let Err(error) = waited {
-            say(&format!("{} was not waited for: {error:#}", self.name));
+            say(&format!("{} was not waited for: {error}", self.name));
         }
     }
 }

@@ -36,7 +36,8 @@ async fn what_it_says_is_found_and_of_this_run() {
     assert!(program.said().contains("printed"));
     assert_eq!(program.end("-KILL").await.unwrap().code(), Some(137));
 
-    let again = Program::spawn("one", &shell("echo again"), dir.path()).unwrap();
+    let mut again = Program::spawn("one", &shell("echo again"), dir.path()).unwrap();
+    wait_for("its end", WITHIN, async || again.has_ended()).await;
     assert_eq!(again.end("-TERM").await.unwrap().code(), Some(0));
     let mut apart =
         Program::spawn_with_output("one", &shell("echo out; echo log >&2"), dir.path()).unwrap();
