@@ -56,7 +56,7 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
     ("sqlx", &["store"]),
     ("tonic", &["wire", "serving", "cli"]),
     ("axum", &["service", "packages", "monitor", "monitor-iforest", "serving", "metric-specs"]),
-    ("reqwest", &["datasets", "metric-specs", "cli"]),
+    ("reqwest", &["datasets", "metric-specs", "client"]),
     (
         "clap",
         &[
