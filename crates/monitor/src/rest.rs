@@ -7,9 +7,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::Serialize;
+use shadowline_api::watching::{
+    IgnoredSpec, Problem, SpecName, SpecVersion, VersionedName, WatchedPair, WatchingAnswer,
+};
+use utoipa::OpenApi;
 use utoipa::openapi::{Info, OpenApi as Document};
-use utoipa::{OpenApi, ToSchema};
 
 use crate::config::Kind;
 use crate::watch::{Plan, Watching};
@@ -34,55 +36,6 @@ pub fn openapi_json(kind: &Kind, extension: Option<Document>) -> String {
     let mut json = document.to_pretty_json().expect("an OpenAPI document can be written as JSON");
     json.push('\n');
     json
-}
-
-/// What this monitor does for the metric specs it knows.
-#[derive(Debug, Serialize, ToSchema)]
-struct WatchingAnswer {
-    /// Each model version and detector with the specs that ask for the pair.
-    watching: Vec<WatchedPair>,
-    /// Specs that this monitor does nothing for.
-    ignored: Vec<IgnoredSpec>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct WatchedPair {
-    model: VersionedName,
-    detector: VersionedName,
-    specs: Vec<SpecVersion>,
-    /// Why every score of the pair is an unscored one.
-    problem: Option<Problem>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct VersionedName {
-    name: String,
-    version: String,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct SpecVersion {
-    id: String,
-    name: String,
-    version: u64,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct Problem {
-    code: String,
-    message: String,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct IgnoredSpec {
-    spec: SpecName,
-    reason: String,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct SpecName {
-    id: String,
-    name: String,
 }
 
 pub(crate) fn router(watching: Arc<Watching>) -> Router {
