@@ -1,4 +1,8 @@
 //! The body of every refusal.
+#![expect(
+    missing_docs,
+    reason = "a comment is a description in the committed OpenAPI documents, where names speak for themselves"
+)]
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -6,7 +10,6 @@ use utoipa::ToSchema;
 /// An error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorAnswer {
-    /// What was wrong.
     pub error: ErrorDetail,
 }
 
