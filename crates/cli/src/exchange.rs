@@ -96,7 +96,7 @@ fn numbers(table: &Table) -> anyhow::Result<Preprocessing> {
 }
 
 pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<()> {
-    let artefact = crate::score::read_package(&args.package)?;
+    let artefact = crate::folder::read_package(&args.package)?;
     let FittedDetector::IsolationForest(forest) = artefact.detector() else {
         bail!("`{}` is a KNN detector; only isolation forests can be exported", artefact.name());
     };

@@ -1,14 +1,13 @@
 //! The command line: run it all, train, apply, replay, look.
 //!
 //! Every command is a function of its arguments; what it prints on standard output is the answer, and progress and
-//! logs go to standard error. Whatever several commands need of a server is in `client`, `specs_api` and `predict`;
-//! the services themselves are known by their table, `shadowline-services`, and run by `up`.
+//! logs go to standard error. Services are asked over REST by the typed clients of `servers`, and over gRPC by
+//! `predict`; the services themselves are known by their table, `shadowline-services`, and run by `up`.
 //!
 //! Start reading at [`args::Command`], then `up` for the services in one process, `demo` for the whole story.
 
 mod apply;
 pub mod args;
-mod client;
 mod data;
 mod demo;
 mod documents;
@@ -17,14 +16,15 @@ mod exchange;
 mod explore;
 mod figures;
 mod files;
+mod folder;
 mod output;
 mod predict;
 mod progress;
 mod replay;
 mod score;
 mod scoring;
+mod servers;
 mod show;
-mod specs_api;
 mod status;
 mod tester;
 mod train;

@@ -1,16 +1,13 @@
 //! `shadowline score`: rows in, a score for each out.
 
-use std::path::Path;
-
 use anyhow::{Context, bail};
 use serde::Serialize;
 use shadowline_detectors::{Detector, DetectorArtefact, DetectorKind, RecordExplanation};
-use shadowline_packages::ModelDocument;
 
 use crate::args::ScoreArgs;
 use crate::data::{self, Data};
+use crate::folder::read_package;
 use crate::scoring::{RowScore, RowScores, Rows};
-use crate::train::DOCUMENT;
 use crate::{files, output, progress};
 
 /// What scoring a file came to.
@@ -100,17 +97,6 @@ fn say(summary: &Summary) -> anyhow::Result<()> {
         output::line(format!("{n} numbers were missing, and kept or filled as training decided"))?;
     }
     output::line(format!("written: {}", summary.out))
-}
-
-/// The detector of a package on disk.
-pub(crate) fn read_package(folder: &Path) -> anyhow::Result<DetectorArtefact> {
-    let path = folder.join(DOCUMENT);
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("package `{}`: read `{}`", folder.display(), path.display()))?;
-    let document = ModelDocument::parse(&text).with_context(|| path.display().to_string())?;
-    let path = folder.join(&document.artefact);
-    let bytes = std::fs::read(&path).with_context(|| format!("read `{}`", path.display()))?;
-    DetectorArtefact::from_bytes(&bytes).with_context(|| format!("load `{}`", path.display()))
 }
 
 /// Which columns there are, and how the rows are numbered.

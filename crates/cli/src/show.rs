@@ -1,60 +1,65 @@
 //! `shadowline models | specs | alerts | checks`.
 
-use anyhow::bail;
-use serde_json::{Value, json};
+use std::fmt::Display;
 
-use crate::apply::the_host_of;
 use crate::args::{AlertsArgs, ChecksArgs, ChecksView, ModelsArgs, OutcomeArg, SpecsArgs, View};
-use crate::client::{Client, url};
-use crate::endpoints::Endpoints;
 use crate::output;
-use crate::specs_api::SpecsApi;
+use crate::servers::Servers;
+use anyhow::bail;
+use serde::Serialize;
+use serde_json::json;
+use shadowline_api::alerts::AlertAnswer;
+use shadowline_api::checks::CheckAnswer;
+use shadowline_api::packages::{DamagedPackage, Package};
+use shadowline_api::specs::{MetricChoice, SpecAnswer};
+use shadowline_client::CheckFilter;
+use shadowline_evaluation::Outcome;
+
+/// What a service hosts, and which.
+#[derive(Debug, Serialize)]
+struct Hosted<T> {
+    #[serde(flatten)]
+    what: T,
+    service: &'static str,
+}
 
 pub(crate) async fn models(args: &ModelsArgs) -> anyhow::Result<()> {
-    let endpoints = Endpoints::from_args(&args.servers)?;
-    let client = Client::new()?;
+    let servers = Servers::from_args(&args.servers)?;
     if let Some(View::Show { name }) = &args.view {
-        let host = the_host_of(&client, &endpoints, name).await?;
-        let shown = client.get(&url(endpoints.host(host)?, &["v1", "models", name], &[])?).await?;
+        let host = servers.host_of(name).await?;
+        let found = servers.packages(host)?.find(name).await?;
+        let Some(shown) = found else { bail!("no service has a model `{name}` any more") };
         return show(args.json, &shown);
     }
-    let mut models = Vec::new();
-    let mut damaged = Vec::new();
-    for (host, base) in endpoints.hosts() {
-        let answer = client.get(&url(base, &["v1", "models"], &[])?).await?;
-        for (key, list) in [("models", &mut models), ("damaged", &mut damaged)] {
-            for entry in answer[key].as_array().into_iter().flatten() {
-                let mut entry = entry.clone();
-                entry["service"] = host.name().into();
-                list.push(entry);
-            }
-        }
+    let (mut models, mut damaged) = (Vec::new(), Vec::new());
+    for (host, packages) in servers.all_packages()? {
+        let (list, service) = (packages.list().await?, host.name());
+        models.extend(list.models.into_iter().map(|what| Hosted { what, service }));
+        damaged.extend(list.damaged.into_iter().map(|what| Hosted { what, service }));
     }
     if args.json {
         return output::json(&json!({"models": models, "damaged": damaged}));
     }
-    let row = |it: &Value| {
-        let keys = ["name", "version", "runtime", "service"];
-        let mut row: Vec<String> = keys.iter().map(|key| text(&it[*key])).collect();
-        row.push(it["artefact_bytes"].as_u64().map(size).unwrap_or_default());
-        row
+    let row = |it: &Hosted<Package>| {
+        let Hosted { what: package, service } = it;
+        vec![
+            package.name.clone(),
+            package.version.to_string(),
+            package.runtime.clone(),
+            (*service).to_owned(),
+            size(package.artefact_bytes),
+        ]
     };
     let rows: Vec<_> = models.iter().map(row).collect();
     output::table(&["NAME", "VERSION", "RUNTIME", "SERVICE", "SIZE"], &rows)?;
-    for entry in &damaged {
-        eprintln!(
-            "{} version {} on {} cannot be used: {}",
-            text(&entry["name"]),
-            text(&entry["version"]),
-            text(&entry["service"]),
-            text(&entry["reason"])
-        );
+    for Hosted { what: DamagedPackage { name, version, reason }, service } in &damaged {
+        eprintln!("{name} version {version} on {service} cannot be used: {reason}");
     }
     Ok(())
 }
 
 pub(crate) async fn specs(args: &SpecsArgs) -> anyhow::Result<()> {
-    let api = specs_api(&Endpoints::from_args(&args.servers)?)?;
+    let api = Servers::from_args(&args.servers)?.metric_specs()?;
     if let Some(View::Show { name }) = &args.view {
         return show(args.json, &api.show(name).await?);
     }
@@ -62,15 +67,15 @@ pub(crate) async fn specs(args: &SpecsArgs) -> anyhow::Result<()> {
     if args.json {
         return output::json(&json!({"metric_specs": specs}));
     }
-    let row = |it: &Value| {
-        let spec = &it["spec"];
+    let row = |it: &SpecAnswer| {
+        let (spec, model) = (&it.spec, &it.spec.model);
         vec![
-            text(&spec["name"]),
-            text(&it["version"]),
-            format!("{} {}", text(&spec["model"]["name"]), text(&spec["model"]["version"])),
-            metric(&spec["metric"]),
-            if spec["enabled"] == false { "off" } else { "on" }.to_owned(),
-            text(&it["sentence"]),
+            spec.name.clone(),
+            it.version.to_string(),
+            format!("{} {}", model.name, or_dash(model.version.as_ref().map(|it| &it.0))),
+            metric(&spec.metric),
+            if spec.enabled == Some(false) { "off" } else { "on" }.to_owned(),
+            it.sentence.clone(),
         ]
     };
     let rows: Vec<_> = specs.iter().map(row).collect();
@@ -78,7 +83,7 @@ pub(crate) async fn specs(args: &SpecsArgs) -> anyhow::Result<()> {
 }
 
 pub(crate) async fn alerts(args: &AlertsArgs) -> anyhow::Result<()> {
-    let api = specs_api(&Endpoints::from_args(&args.servers)?)?;
+    let api = Servers::from_args(&args.servers)?.metric_specs()?;
     if let Some(View::Show { name }) = &args.view {
         let now = api.alerts(Some(name)).await?;
         let history = api.alert_history(name).await?;
@@ -88,15 +93,15 @@ pub(crate) async fn alerts(args: &AlertsArgs) -> anyhow::Result<()> {
     if args.json {
         return output::json(&json!({"alerts": alerts}));
     }
-    let row = |it: &Value| {
+    let row = |it: &AlertAnswer| {
         vec![
-            text(&it["spec"]["name"]),
-            text(&it["state"]),
-            text(&it["severity"]),
-            text(&it["incident"]),
-            text(&it["fired_at"]),
-            text(&it["last_value"]),
-            text(&it["alerts_when"]),
+            it.spec.name.clone(),
+            it.state.name().to_owned(),
+            it.severity.clone(),
+            it.incident.to_string(),
+            or_dash(it.fired_at),
+            or_dash(it.last_value.map(number)),
+            it.alerts_when.clone(),
         ]
     };
     let rows: Vec<_> = alerts.iter().map(row).collect();
@@ -105,19 +110,15 @@ pub(crate) async fn alerts(args: &AlertsArgs) -> anyhow::Result<()> {
 }
 
 pub(crate) async fn checks(args: &ChecksArgs) -> anyhow::Result<()> {
-    let api = specs_api(&Endpoints::from_args(&args.servers)?)?;
-    let mut filter = Vec::new();
-    filter.extend(args.spec.clone().map(|it| ("spec", it)));
-    filter.extend(args.outcome.map(|it| {
-        let name = match it {
-            OutcomeArg::Healthy => "healthy",
-            OutcomeArg::Breach => "breach",
-            OutcomeArg::Unscored => "unscored",
-        };
-        ("outcome", name.to_owned())
-    }));
+    let api = Servers::from_args(&args.servers)?.metric_specs()?;
+    let outcome = args.outcome.map(|it| match it {
+        OutcomeArg::Healthy => Outcome::Healthy,
+        OutcomeArg::Breach => Outcome::Breach,
+        OutcomeArg::Unscored => Outcome::Unscored,
+    });
+    let mut filter = CheckFilter { spec: args.spec.clone(), outcome, ..CheckFilter::default() };
     if let Some(ChecksView::Show { inference_id }) = &args.view {
-        filter.push(("inference_id", inference_id.clone()));
+        filter.inference_id = Some(inference_id.clone());
         let checks = api.checks(&filter, args.limit).await?;
         if checks.is_empty() {
             bail!("there is no check of inference `{inference_id}`");
@@ -128,13 +129,13 @@ pub(crate) async fn checks(args: &ChecksArgs) -> anyhow::Result<()> {
     if args.json {
         return output::json(&json!({"checks": checks}));
     }
-    let row = |it: &Value| {
+    let row = |it: &CheckAnswer| {
         vec![
-            text(&it["event_at"]),
-            text(&it["spec"]["name"]),
-            text(&it["outcome"]),
-            text(&it["value"]),
-            text(&it["threshold"]),
+            it.event_at.to_string(),
+            it.spec.name.clone(),
+            it.outcome.name().to_owned(),
+            or_dash(it.value.map(number)),
+            number(it.threshold),
             subject(it),
         ]
     };
@@ -142,38 +143,37 @@ pub(crate) async fn checks(args: &ChecksArgs) -> anyhow::Result<()> {
     output::table(&["TIME", "SPEC", "OUTCOME", "VALUE", "THRESHOLD", "INFERENCE"], &rows)
 }
 
-fn specs_api(endpoints: &Endpoints) -> anyhow::Result<SpecsApi> {
-    Ok(SpecsApi::new(Client::new()?, endpoints.metric_specs()?))
-}
-
 /// Everything that is known of one thing: as JSON, or as YAML for people.
-fn show(as_json: bool, value: &Value) -> anyhow::Result<()> {
+fn show(as_json: bool, known: &impl Serialize) -> anyhow::Result<()> {
+    // By names in their order, as in lists.
+    let value = serde_json::to_value(known)?;
     if as_json {
-        return output::json(value);
+        return output::json(&value);
     }
-    output::line(serde_saphyr::to_string(value)?.trim_end())
+    output::line(serde_saphyr::to_string(&value)?.trim_end())
 }
 
-/// A value in a cell of a table.
-pub(crate) fn text(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+/// A value in a cell of a table, which may not be there.
+fn or_dash(value: Option<impl Display>) -> String {
+    value.map_or_else(|| "-".to_owned(), |it| it.to_string())
+}
+
+/// A number with as many digits as it takes to tell it from every other.
+fn number(value: f64) -> String {
+    format!("{value:?}")
 }
 
 /// What a check is of: a request by its id, or a window by its two ends.
-fn subject(check: &Value) -> String {
-    match &check["window"] {
-        Value::Null => text(&check["inference_id"]),
-        window => format!("{}/{}", text(&window["from"]), text(&window["to"])),
+fn subject(check: &CheckAnswer) -> String {
+    match &check.window {
+        None => or_dash(check.inference_id.as_ref()),
+        Some(window) => format!("{}/{}", window.from, window.to),
     }
 }
 
-fn metric(metric: &Value) -> String {
-    let parts = metric.as_object().into_iter().flatten();
-    parts.map(|(key, value)| format!("{key} {}", text(value))).collect::<Vec<_>>().join(" ")
+fn metric(metric: &MetricChoice) -> String {
+    let parts = metric.parts().into_iter().map(|(kind, name)| format!("{kind} {name}"));
+    parts.collect::<Vec<_>>().join(" ")
 }
 
 fn size(bytes: u64) -> String {

@@ -3,23 +3,62 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::json;
+use shadowline_api::status::{Condition, Consumer, LastError, Report, ServiceStatus};
+use shadowline_client::{Client, ClientError, shown};
+use shadowline_error::chain;
 use tokio::time::{Instant, sleep};
 
 use crate::args::StatusArgs;
-use crate::client::{Client, shown};
 use crate::endpoints::Endpoints;
 use crate::output;
-use crate::show::text;
+use crate::servers::client;
 
 const HEADER: [&str; 7] = ["SERVICE", "ADDRESS", "VERSION", "STATE", "UPTIME", "LAG", "LAST ERROR"];
+
+/// What is known of a service.
+#[derive(Debug, Serialize)]
+struct Known {
+    /// Its address.
+    url: String,
+    #[serde(flatten)]
+    said: Said,
+}
+
+/// What a service says of itself, or that it does not answer.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Said {
+    Status(Box<ServiceStatus>),
+    Nothing {
+        service: String,
+        /// Always `unreachable`.
+        status: &'static str,
+        /// Why there is no answer.
+        message: String,
+    },
+}
+
+impl Said {
+    fn service(&self) -> &str {
+        match self {
+            Self::Status(status) => &status.service,
+            Self::Nothing { service, .. } => service,
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        matches!(self, Self::Status(status) if status.report.is_ready())
+    }
+}
 
 /// How often `--wait` asks again.
 const ASKED_EVERY: Duration = Duration::from_millis(250);
 
 pub(crate) async fn run(args: &StatusArgs) -> anyhow::Result<()> {
     let endpoints = Endpoints::from_args(&args.servers)?;
-    let client = Client::new()?;
+    let client = client()?;
     let deadline = Instant::now() + Duration::from_secs(args.wait.unwrap_or(0));
     let mut services = ask(&client, &endpoints).await;
     while !not_ready(&services).is_empty() && Instant::now() + ASKED_EVERY < deadline {
@@ -38,64 +77,72 @@ pub(crate) async fn run(args: &StatusArgs) -> anyhow::Result<()> {
 
 /// What is said of every service, as the table shows it.
 pub async fn status_rows(endpoints: &Endpoints) -> anyhow::Result<Vec<Vec<String>>> {
-    Ok(ask(&Client::new()?, endpoints).await.iter().map(row).collect())
+    Ok(ask(&client()?, endpoints).await.iter().map(row).collect())
 }
 
-async fn ask(client: &Client, endpoints: &Endpoints) -> Vec<Value> {
+async fn ask(client: &Client, endpoints: &Endpoints) -> Vec<Known> {
     let services = endpoints.all_http().map(async |(name, url)| {
-        let said = client.status(url).await;
+        let said = match client.service(url) {
+            Ok(service) => service.status().await,
+            Err(error) => Err(error),
+        };
         service(name, url, said)
     });
     // All at once: one that does not answer costs its patience only once.
     futures_util::future::join_all(services).await
 }
 
-fn not_ready(services: &[Value]) -> Vec<String> {
-    let is_ready = |it: &Value| matches!(it["status"].as_str(), Some("ok" | "degraded"));
-    services.iter().filter(|it| !is_ready(it)).map(|it| text(&it["service"])).collect()
+fn not_ready(services: &[Known]) -> Vec<&str> {
+    services.iter().map(|it| &it.said).filter(|it| !it.is_ready()).map(Said::service).collect()
 }
 
 /// What is known of a service: what it says of itself and its address, or that it does not answer.
-fn service(name: &str, url: &str, said: anyhow::Result<Value>) -> Value {
-    let mut known = match said {
-        Ok(Value::Object(known)) if known.contains_key("status") => known,
-        said => {
-            let message = match said {
-                Ok(_) => {
+fn service(name: &str, url: &str, said: Result<ServiceStatus, ClientError>) -> Known {
+    let service = name.to_owned();
+    let said = match said {
+        // By the name that it has here, whatever it calls itself.
+        Ok(status) => Said::Status(Box::new(ServiceStatus { service, ..status })),
+        Err(error) => {
+            let message = match error {
+                ClientError::OtherForm { .. } => {
                     "the answer of /v1/status is not one of a service of Shadowline".to_owned()
                 }
-                Err(error) => format!("{error:#}"),
+                error => chain(&error),
             };
-            let fields = [("status", json!("unreachable")), ("message", json!(message))];
-            fields.map(|(key, value)| (key.to_owned(), value)).into_iter().collect::<Map<_, _>>()
+            Said::Nothing { service, status: "unreachable", message }
         }
     };
-    known.insert("service".to_owned(), name.into());
-    known.insert("url".to_owned(), shown(url).into());
-    Value::Object(known)
+    Known { url: shown(url), said }
 }
 
-fn row(service: &Value) -> Vec<String> {
-    let message = text(&service["message"]);
-    let state = match service["status"].as_str() {
-        Some("ok") => "ready".to_owned(),
-        Some("degraded") => format!("ready, but {message}"),
-        Some("unreachable") => format!("no answer: {message}"),
-        _ => format!("not ready: {message}"),
-    };
-    let last_error = match &service["last_error"] {
-        Value::Null => "-".to_owned(),
-        it => format!("{}  {}", seconds(&text(&it["at"])), text(&it["message"])),
-    };
-    vec![
-        text(&service["service"]),
-        text(&service["url"]),
-        text(&service["version"]),
-        state,
-        service["uptime_seconds"].as_u64().map_or_else(|| "-".to_owned(), duration),
-        lag(&service["consumers"]),
-        last_error,
-    ]
+fn row(known: &Known) -> Vec<String> {
+    let dash = || "-".to_owned();
+    match &known.said {
+        Said::Nothing { service, message, .. } => {
+            let state = format!("no answer: {message}");
+            vec![service.clone(), known.url.clone(), dash(), state, dash(), dash(), dash()]
+        }
+        Said::Status(status) => {
+            let Report { status: condition, message, .. } = &status.report;
+            let state = match condition {
+                Condition::Ok => "ready".to_owned(),
+                Condition::Degraded => format!("ready, but {message}"),
+                Condition::Failing => format!("not ready: {message}"),
+            };
+            let last_error = status.last_error.as_ref().map(|LastError { at, message }| {
+                format!("{}  {message}", seconds(&at.to_string()))
+            });
+            vec![
+                status.service.clone(),
+                known.url.clone(),
+                status.version.clone(),
+                state,
+                duration(status.uptime_seconds),
+                lag(&status.consumers),
+                last_error.unwrap_or_else(dash),
+            ]
+        }
+    }
 }
 
 /// A time without the parts of its second.
@@ -107,11 +154,10 @@ fn seconds(at: &str) -> String {
 }
 
 /// What a service has not read yet, in records; `?` while the log has not said, `-` for one that reads nothing.
-fn lag(consumers: &Value) -> String {
-    let consumers = consumers.as_array().map(Vec::as_slice).unwrap_or_default();
-    let lags = consumers.iter().map(|it| match (it["lag_records"].as_u64(), &it["partitions"]) {
+fn lag(consumers: &[Consumer]) -> String {
+    let lags = consumers.iter().map(|it| match (it.lag_records, it.partitions) {
         (Some(n_records), _) => n_records.to_string(),
-        (None, partitions) if *partitions == 0 => "no partitions".to_owned(),
+        (None, 0) => "no partitions".to_owned(),
         (None, _) => "?".to_owned(),
     });
     let lags: Vec<String> = lags.collect();
@@ -131,8 +177,6 @@ fn duration(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::anyhow;
-
     use super::*;
 
     #[test]
@@ -146,14 +190,22 @@ mod tests {
 
     #[test]
     fn every_service_has_a_row() {
-        let said = json!({
+        let said = serde_json::from_value(json!({
             "service": "x", "version": "0.1.0", "uptime_seconds": 61, "status": "degraded",
             "message": "log is degraded: no broker", "components": {},
+            "started_at": "2026-11-22T09:58:59Z",
             "last_error": {"at": "2026-11-22T10:00:00.123456Z", "message": "log: no broker"},
             "consumers": [{"group": "g", "topic": "t", "partitions": 3, "lag_records": 12}],
-        });
+        }));
+        let known = service("monitor-knn", "http://me:hunter2@h:1", Ok(said.unwrap()));
+        let shown = serde_json::to_value(&known).unwrap();
         assert_eq!(
-            row(&service("monitor-knn", "http://h:1", Ok(said))),
+            (&shown["service"], &shown["url"]),
+            (&json!("monitor-knn"), &json!("http://h:1"))
+        );
+        assert_eq!((&shown["status"], &shown["uptime_seconds"]), (&json!("degraded"), &json!(61)));
+        assert_eq!(
+            row(&known),
             [
                 "monitor-knn",
                 "http://h:1",
@@ -164,13 +216,21 @@ mod tests {
                 "2026-11-22T10:00:00Z  log: no broker",
             ]
         );
-        let gone = service("serving", "http://h:2", Err(anyhow!("connection refused")));
-        assert_eq!(gone["status"], "unreachable");
-        assert_eq!(
-            row(&gone),
-            ["serving", "http://h:2", "-", "no answer: connection refused", "-", "-", "-"]
-        );
-        let other = service("serving", "http://h:2", Ok(json!([1])));
-        assert!(row(&other)[3].contains("not one of a service"), "{other}");
+        let not_one = client().unwrap().service("h:2").unwrap_err();
+        let gone = service("serving", "http://h:2", Err(not_one));
+        assert_eq!(serde_json::to_value(&gone).unwrap()["status"], "unreachable");
+        assert_eq!(not_ready(&[known, gone]), ["serving"]);
+    }
+
+    #[tokio::test]
+    async fn who_does_not_answer_has_a_row_with_the_cause() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let said = client().unwrap().service(&url).unwrap().status().await;
+        let row = row(&service("serving", &url, said));
+        assert!(row[3].starts_with("no answer: GET http://127.0.0.1:"), "{row:?}");
+        assert!(row[3].contains("refused"), "{row:?}");
+        assert_eq!((row[2].as_str(), &row[4..]), ("-", &["-", "-", "-"].map(str::to_owned)[..]));
     }
 }

@@ -4,23 +4,24 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
+use shadowline_api::prediction::{FeatureValue, Prediction, PredictionRequest};
+use shadowline_client::{ClientError, Predictions, Service};
+use shadowline_error::chain;
 use shadowline_features::Table;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::ReplayArgs;
-use crate::client::url;
 use crate::data::{self, Data};
 use crate::output;
 use crate::predict::{ErrorCount, Latencies};
 use crate::progress;
-
-const TIMEOUT: Duration = Duration::from_secs(30);
+use crate::servers::client;
 
 /// What became of one row.
 #[derive(Debug)]
@@ -76,21 +77,20 @@ pub(crate) async fn run(
         output::thousands(n_rows),
         table.names().collect::<Vec<_>>().join(", ")
     );
-    let service = Service::new(base, args.name.as_deref())?;
-    let before = if args.uncounted { None } else { Some(service.counters().await?) };
+    let tester = Tester::new(base, args.name.as_deref())?;
+    let before = if args.uncounted { None } else { Some(tester.service.metrics().await?) };
 
     let progress = progress::rows(n_rows, args.progress);
     let started = Instant::now();
-    let calls = service.send(&table, args, stop, || progress.inc(1)).await;
+    let calls = tester.send(&table, args, stop, || progress.inc(1)).await;
     let elapsed = started.elapsed();
     progress.finish_and_clear();
     let summary = Summary::of(&calls, elapsed);
-    let information = service.information().await?;
+    let information = tester.predictions.information().await?;
     let counts = match before {
         Some(before) => {
-            let model = args.name.clone();
-            let model = model.or_else(|| information["model"].as_str().map(str::to_owned));
-            compare(&before, &service.counters().await?, model.as_deref(), &summary)?
+            let model = args.name.as_deref().or(information.model());
+            compare(&before, &tester.service.metrics().await?, model, &summary)?
         }
         None => Vec::new(),
     };
@@ -105,7 +105,7 @@ pub(crate) async fn run(
             "summary": summary,
             "model_information": information,
             "counts": counts,
-            "counts_equal": if args.uncounted { Value::Null } else { json!(is_equal) },
+            "counts_equal": (!args.uncounted).then_some(is_equal),
         }))?;
     } else {
         print(&summary, &counts)?;
@@ -127,38 +127,17 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// A prediction service, and where its paths are.
+/// Asks a prediction service, and for what it has counted.
 #[derive(Debug)]
-struct Service {
-    http: reqwest::Client,
-    prediction: String,
-    information: String,
-    metrics: String,
+struct Tester {
+    service: Service,
+    predictions: Predictions,
 }
 
-impl Service {
+impl Tester {
     fn new(base: &str, model: Option<&str>) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .timeout(TIMEOUT)
-            .tcp_nodelay(true)
-            .user_agent(concat!("shadowline/", env!("CARGO_PKG_VERSION")))
-            .no_proxy()
-            .build()
-            .context("prepare the HTTP client")?;
-        let of_model = |last: &'static str| {
-            let path: Vec<&str> = match model {
-                Some(model) => vec!["models", model, last],
-                None => vec![last],
-            };
-            url(base, &path, &[])
-        };
-        Ok(Self {
-            http,
-            prediction: of_model("prediction")?,
-            information: of_model("model_information")?,
-            metrics: url(base, &["metrics"], &[])?,
-        })
+        let client = client()?;
+        Ok(Self { service: client.service(base)?, predictions: client.predictions(base, model)? })
     }
 
     /// Sends every row, some at once, and says what became of each that was sent.
@@ -185,9 +164,11 @@ impl Service {
                         () = stop.cancelled() => break,
                     }
                 }
-                let body = json!({"feature_vector": vector(table, row_idx), "score": wanted_score});
+                let feature_vector = vector(table, row_idx);
+                let request = PredictionRequest { feature_vector, score: Some(wanted_score) };
                 let asked = Instant::now();
-                let result = self.ask(&body, wanted_score).await;
+                let answer = self.predictions.predict(&request).await;
+                let result = judge(answer, wanted_score);
                 let latency_ms = asked.elapsed().as_secs_f64() * 1e3;
                 calls.push(Called { wanted_score, latency_ms, result });
                 ended();
@@ -198,52 +179,45 @@ impl Service {
         let calls = futures_util::future::join_all(workers).await;
         calls.into_iter().flatten().collect()
     }
+}
 
-    /// Whether a row is an inlier, by an answer that has everything it must have and nothing else.
-    async fn ask(&self, body: &Value, wanted_score: bool) -> Result<bool, (String, String)> {
-        let failed = |error: reqwest::Error| {
-            ("no_answer".to_owned(), format!("{:#}", anyhow::Error::new(error)))
-        };
-        let response = self.http.post(&self.prediction).json(body).send().await.map_err(failed)?;
-        let status = response.status();
-        let bytes = response.bytes().await.map_err(failed)?;
-        let answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        if !status.is_success() {
-            let text = String::from_utf8_lossy(&bytes).chars().take(500).collect();
-            return Err((status.as_u16().to_string(), text));
-        }
-        let is_inlier = match answer["is_inlier"].as_i64() {
-            Some(1) => true,
-            Some(-1) => false,
-            _ => return Err(("bad_answer".into(), format!("no is_inlier of 1 or -1 in {answer}"))),
-        };
-        match (wanted_score, answer.get("anomaly_score").map(Value::as_f64)) {
-            (true, Some(Some(_))) | (false, None) => Ok(is_inlier),
-            (true, _) => Err(("bad_answer".into(), format!("no anomaly_score in {answer}"))),
-            (false, Some(_)) => Err((
-                "bad_answer".into(),
-                format!("an anomaly_score that was not asked for in {answer}"),
-            )),
+/// Whether a row is an inlier, by an answer that has everything it must have and nothing else.
+fn judge(
+    answer: Result<Prediction, ClientError>,
+    wanted_score: bool,
+) -> Result<bool, (String, String)> {
+    let bad = |what: &str| Err(("bad_answer".to_owned(), what.to_owned()));
+    let Prediction { is_inlier, anomaly_score } = match answer {
+        Ok(answer) => answer,
+        Err(error) => return Err(failure(&error)),
+    };
+    let is_inlier = match is_inlier {
+        1 => true,
+        -1 => false,
+        other => return bad(&format!("is_inlier is {other}, which is neither 1 nor -1")),
+    };
+    match (wanted_score, anomaly_score) {
+        (true, Some(_)) | (false, None) => Ok(is_inlier),
+        (true, None) => bad("no anomaly_score in the answer"),
+        (false, Some(score)) => {
+            bad(&format!("an anomaly_score that was not asked for, {score}, in the answer"))
         }
     }
+}
 
-    async fn information(&self) -> anyhow::Result<Value> {
-        let asked = || format!("GET {}", self.information);
-        let response = self.http.get(&self.information).send().await.with_context(asked)?;
-        let status = response.status();
-        let text = response.text().await.with_context(asked)?;
-        ensure!(status.is_success(), "{}: {status}: {text}", asked());
-        serde_json::from_str(&text).with_context(|| format!("{}: the answer is not JSON", asked()))
-    }
-
-    /// What the service has counted, in Prometheus' text format.
-    async fn counters(&self) -> anyhow::Result<String> {
-        let asked = || format!("GET {}", self.metrics);
-        let request = self.http.get(&self.metrics).header("accept", "text/plain;version=0.0.4");
-        let response = request.send().await.with_context(asked)?;
-        let status = response.status();
-        ensure!(status.is_success(), "{}: {status}", asked());
-        response.text().await.with_context(asked)
+/// The status or kind of a failure, with the words for it.
+fn failure(error: &ClientError) -> (String, String) {
+    match error {
+        ClientError::Refused { refusal, .. } => {
+            (refusal.status.as_u16().to_string(), refusal.body.clone())
+        }
+        ClientError::NotJson { .. } | ClientError::OtherForm { .. } => {
+            ("bad_answer".to_owned(), chain(error))
+        }
+        ClientError::Address { .. }
+        | ClientError::Prepare { .. }
+        | ClientError::NoAnswer { .. }
+        | ClientError::BrokenOff { .. } => ("no_answer".to_owned(), chain(error)),
     }
 }
 
@@ -256,12 +230,15 @@ fn draw(n_rows: usize, share: f64, seed: u64) -> Vec<bool> {
 }
 
 /// A row's cells, in the order of the columns; a missing number is null.
-fn vector(table: &Table, row_idx: usize) -> Vec<Value> {
+fn vector(table: &Table, row_idx: usize) -> Vec<FeatureValue> {
     let columns = table.columns().iter();
     columns
         .map(|(_, column)| match column.values().text(row_idx) {
-            Some(text) => json!(text),
-            None => json!(column.values().number(row_idx).filter(|it| it.is_finite())),
+            Some(text) => FeatureValue::Text(text.to_owned()),
+            None => {
+                let number = column.values().number(row_idx).filter(|it| it.is_finite());
+                number.map_or(FeatureValue::Missing, FeatureValue::Number)
+            }
         })
         .collect()
 }
@@ -401,6 +378,23 @@ mod tests {
         .unwrap();
         assert_eq!(json!(vector(&table, 0)), json!([0.5, "x", 7.0]));
         assert_eq!(json!(vector(&table, 1)), json!([null, "y", 8.0]));
+    }
+
+    #[test]
+    fn an_answer_has_what_was_asked_for_and_nothing_else() {
+        let judge = |is_inlier, anomaly_score, wanted| {
+            judge(Ok(Prediction { is_inlier, anomaly_score }), wanted)
+        };
+        assert_eq!((judge(1, None, false), judge(-1, Some(-0.7), true)), (Ok(true), Ok(false)));
+        for (answer, words) in [
+            (judge(0, None, false), "neither 1 nor -1"),
+            (judge(1, None, true), "no anomaly_score"),
+            (judge(1, Some(-0.5), false), "not asked for"),
+        ] {
+            let (code, message) = answer.unwrap_err();
+            assert_eq!(code, "bad_answer");
+            assert!(message.contains(words), "{message}");
+        }
     }
 
     #[test]

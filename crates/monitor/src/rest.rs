@@ -6,9 +6,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::Serialize;
+use shadowline_api::watching::{
+    IgnoredSpec, Problem, SpecName, SpecVersion, VersionedName, WatchedPair, WatchingAnswer,
+};
+use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
-use utoipa::{OpenApi, ToSchema};
 
 use crate::plan::{SubscriptionPlan, Subscriptions};
 use crate::scorers::Scorers;
@@ -20,55 +22,6 @@ struct Own;
 /// The part of the OpenAPI document that every monitor has.
 pub fn openapi() -> Document {
     Own::openapi()
-}
-
-/// What this monitor does for the metric specs it knows.
-#[derive(Debug, Serialize, ToSchema)]
-struct WatchingAnswer {
-    /// Each model version and detector with the specs that ask for the pair.
-    watching: Vec<WatchedPair>,
-    /// Specs that this monitor does nothing for.
-    ignored: Vec<IgnoredSpec>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct WatchedPair {
-    model: VersionedName,
-    detector: VersionedName,
-    specs: Vec<SpecVersion>,
-    /// Why every score of the pair is an unscored one.
-    problem: Option<Problem>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct VersionedName {
-    name: String,
-    version: String,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct SpecVersion {
-    id: String,
-    name: String,
-    version: u64,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct Problem {
-    code: String,
-    message: String,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct IgnoredSpec {
-    spec: SpecName,
-    reason: String,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct SpecName {
-    id: String,
-    name: String,
 }
 
 /// The routes that every monitor has.

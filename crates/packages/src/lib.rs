@@ -17,6 +17,7 @@ mod document;
 mod folder;
 mod registry;
 mod rest;
+mod views;
 
 pub use document::{DocumentError, ModelDocument, NameError, PackageName};
 pub use folder::{FolderError, read_folder};

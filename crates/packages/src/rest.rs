@@ -6,17 +6,19 @@ use std::sync::Arc;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde_json::Value;
-use serde_json::json;
+use shadowline_api::error::ErrorAnswer;
+use shadowline_api::packages::{
+    InstalledPackage, Package, PackageUpload, PackageVersions, Packages,
+};
 use shadowline_error::chain;
 use shadowline_service::http::ApiError;
-use utoipa::{OpenApi, ToSchema};
+use utoipa::OpenApi;
 
 use crate::document::{ModelDocument, PackageName};
 use crate::registry::{Hosted, InstallOutcome, Registry, StoreError};
+use crate::views;
 
 /// Size limit of an upload unless a service sets another: 256 MiB.
 pub const DEFAULT_MAX_UPLOAD_BYTES: usize = 256 * 1024 * 1024;
@@ -55,169 +57,69 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 #[openapi(paths(list, install, show, remove_all, show_version, remove_version))]
 struct Document;
 
-/// An installed package.
-#[derive(ToSchema)]
-#[schema(as = Package)]
-#[expect(
-    dead_code,
-    reason = "the schema of `Package`, whose contract is a type of a crate without schemas"
-)]
-struct PackageSchema {
-    #[schema(example = "spend")]
-    name: String,
-    /// From 1.
-    version: u64,
-    /// What runs it.
-    #[schema(example = "isolation-forest")]
-    runtime: String,
-    /// What it reads and answers: `inputs` and `outputs`, each field with its type, shape and profile.
-    #[schema(value_type = Object)]
-    contract: Value,
-    /// Whatever else its maker wrote down.
-    #[schema(value_type = std::collections::BTreeMap<String, String>)]
-    metadata: Value,
-    /// `sha256:` and the digest of its document and artefact.
-    digest: String,
-    /// Size of the artefact.
-    artefact_bytes: u64,
-}
-
-/// A package on disk that cannot be used.
-#[derive(ToSchema)]
-#[schema(as = DamagedPackage)]
-#[expect(dead_code, reason = "the schema of `Damaged`")]
-struct DamagedSchema {
-    name: String,
-    version: u64,
-    /// Why not.
-    reason: String,
-}
-
-/// Every installed package.
-#[derive(ToSchema)]
-#[schema(as = Packages)]
-#[expect(dead_code, reason = "the schema of an answer")]
-struct PackagesSchema {
-    models: Vec<PackageSchema>,
-    damaged: Vec<DamagedSchema>,
-}
-
-/// The versions of one package.
-#[derive(ToSchema)]
-#[schema(as = PackageVersions)]
-#[expect(dead_code, reason = "the schema of an answer")]
-struct VersionsSchema {
-    name: String,
-    versions: Vec<PackageSchema>,
-    damaged: Vec<DamagedSchema>,
-}
-
-/// An upload.
-#[derive(ToSchema)]
-#[schema(as = PackageUpload)]
-#[expect(dead_code, reason = "the schema of a form")]
-struct UploadSchema {
-    /// `serving.yaml`: the model document.
-    #[schema(format = Binary)]
-    document: String,
-    /// The file that the document names.
-    #[schema(format = Binary)]
-    artefact: String,
-}
-
-/// What an upload came to.
-#[derive(ToSchema)]
-#[schema(as = InstalledPackage)]
-#[expect(dead_code, reason = "the schema of an answer")]
-struct InstalledSchema {
-    /// `installed`, or `unchanged` where the same content was there already.
-    outcome: String,
-    model: PackageSchema,
-}
-
-/// An error.
-#[derive(ToSchema)]
-#[schema(as = ErrorAnswer)]
-#[expect(dead_code, reason = "the schema of every error")]
-struct ErrorSchema {
-    error: ErrorDetailSchema,
-}
-
-/// What was wrong.
-#[derive(ToSchema)]
-#[schema(as = ErrorDetail)]
-#[expect(dead_code, reason = "the schema of every error")]
-struct ErrorDetailSchema {
-    /// A stable word in snake case.
-    #[schema(example = "not_found")]
-    code: String,
-    /// What was wrong, where, and what was expected.
-    message: String,
-    /// The request's id, which the service's log names too.
-    request_id: String,
-}
-
 type Shared<T> = State<Arc<Registry<T>>>;
 
 /// Lists installed packages, and damaged ones with the reason.
-#[utoipa::path(get, path = "/v1/models", tag = "packages", responses((status = 200, body = PackagesSchema)))]
-async fn list<T: Send + Sync + 'static>(State(registry): Shared<T>) -> Response {
+#[utoipa::path(get, path = "/v1/models", tag = "packages", responses((status = 200, body = Packages)))]
+async fn list<T: Send + Sync + 'static>(State(registry): Shared<T>) -> Json<Packages> {
     let snapshot = registry.snapshot();
-    let models: Vec<_> = snapshot.values().map(|it| &it.package).collect();
-    Json(json!({"models": models, "damaged": registry.damaged()})).into_response()
+    Json(Packages {
+        models: snapshot.values().map(|it| views::package(&it.package)).collect(),
+        damaged: registry.damaged().into_iter().map(views::damaged).collect(),
+    })
 }
 
 /// Shows the versions of one package.
 #[utoipa::path(get, path = "/v1/models/{name}", tag = "packages", params(
     ("name" = String, Path, description = "The package's name"),
-), responses((status = 200, body = VersionsSchema), (status = 404, body = ErrorSchema)))]
+), responses((status = 200, body = PackageVersions), (status = 404, body = ErrorAnswer)))]
 async fn show<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path(name): Path<String>,
-) -> Result<Response, ApiError> {
+) -> Result<Json<PackageVersions>, ApiError> {
     let name = parse_name(name)?;
     let snapshot = registry.snapshot();
-    let versions: Vec<_> =
-        snapshot.values().map(|it| &it.package).filter(|it| it.key.name == name).collect();
-    let damaged: Vec<_> =
-        registry.damaged().into_iter().filter(|it| it.name == name.as_str()).collect();
+    let packages = snapshot.values().map(|it| &it.package);
+    let versions: Vec<_> = packages.filter(|it| it.key.name == name).map(views::package).collect();
+    let damaged = registry.damaged().into_iter().filter(|it| it.name == name.as_str());
+    let damaged: Vec<_> = damaged.map(views::damaged).collect();
     if versions.is_empty() && damaged.is_empty() {
         return Err(ApiError::not_found(format!("there is no model `{name}`")));
     }
-    Ok(Json(json!({"name": name, "versions": versions, "damaged": damaged})).into_response())
+    Ok(Json(PackageVersions { name: name.to_string(), versions, damaged }))
 }
 
 /// Shows one version of a package.
 #[utoipa::path(get, path = "/v1/models/{name}/versions/{version}", tag = "packages", params(
     ("name" = String, Path, description = "The package's name"),
     ("version" = u64, Path, description = "Its version, from 1"),
-), responses((status = 200, body = PackageSchema), (status = 404, body = ErrorSchema)))]
+), responses((status = 200, body = Package), (status = 404, body = ErrorAnswer)))]
 async fn show_version<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path((name, version)): Path<(String, String)>,
-) -> Result<Response, ApiError> {
+) -> Result<Json<Package>, ApiError> {
     let (name, version) = (parse_name(name)?, parse_version(&version)?);
     let hosted: Arc<Hosted<T>> = registry.get(name.as_str(), Some(version)).ok_or_else(|| {
         ApiError::not_found(format!("there is no model `{name}` version {version}"))
     })?;
-    Ok(Json(&hosted.package).into_response())
+    Ok(Json(views::package(&hosted.package)))
 }
 
 /// Installs a package: a document without a version gets the next one.
 #[utoipa::path(post, path = "/v1/models", tag = "packages",
-    request_body(content = UploadSchema, content_type = "multipart/form-data"),
+    request_body(content = PackageUpload, content_type = "multipart/form-data"),
     responses(
-        (status = 201, body = InstalledSchema, description = "A new version"),
-        (status = 200, body = InstalledSchema, description = "The same content was there already"),
-        (status = 400, body = ErrorSchema, description = "The document or the form is not one"),
-        (status = 409, body = ErrorSchema, description = "The version is taken by other content"),
-        (status = 413, body = ErrorSchema),
-        (status = 422, body = ErrorSchema, description = "The artefact cannot be used here"),
+        (status = 201, body = InstalledPackage, description = "A new version"),
+        (status = 200, body = InstalledPackage, description = "The same content was there already"),
+        (status = 400, body = ErrorAnswer, description = "The document or the form is not one"),
+        (status = 409, body = ErrorAnswer, description = "The version is taken by other content"),
+        (status = 413, body = ErrorAnswer),
+        (status = 422, body = ErrorAnswer, description = "The artefact cannot be used here"),
     ))]
 async fn install<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     mut parts: Multipart,
-) -> Result<Response, ApiError> {
+) -> Result<(StatusCode, Json<InstalledPackage>), ApiError> {
     let mut document = None;
     let mut artefact = None;
     while let Some(part) = parts.next_field().await.map_err(bad_upload)? {
@@ -247,13 +149,15 @@ async fn install<T: Send + Sync + 'static>(
         InstallOutcome::Installed => StatusCode::CREATED,
         InstallOutcome::Unchanged => StatusCode::OK,
     };
-    Ok((status, Json(json!({"outcome": outcome, "model": package}))).into_response())
+    let installed =
+        InstalledPackage { outcome: views::outcome(outcome), model: views::package(&package) };
+    Ok((status, Json(installed)))
 }
 
 /// Removes every version of a package.
 #[utoipa::path(delete, path = "/v1/models/{name}", tag = "packages", params(
     ("name" = String, Path, description = "The package's name"),
-), responses((status = 204), (status = 404, body = ErrorSchema)))]
+), responses((status = 204), (status = 404, body = ErrorAnswer)))]
 async fn remove_all<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path(name): Path<String>,
@@ -265,7 +169,7 @@ async fn remove_all<T: Send + Sync + 'static>(
 #[utoipa::path(delete, path = "/v1/models/{name}/versions/{version}", tag = "packages", params(
     ("name" = String, Path, description = "The package's name"),
     ("version" = u64, Path, description = "Its version, from 1"),
-), responses((status = 204), (status = 404, body = ErrorSchema)))]
+), responses((status = 204), (status = 404, body = ErrorAnswer)))]
 async fn remove_version<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path((name, version)): Path<(String, String)>,
@@ -337,7 +241,7 @@ fn to_api(error: StoreError) -> ApiError {
 mod tests {
     use axum::body::Body;
     use axum::http::Request;
-    use serde_json::Value;
+    use serde_json::{Value, json};
     use shadowline_service::{health::Health, http, metrics::Metrics};
     use tower::ServiceExt;
 

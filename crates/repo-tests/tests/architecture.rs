@@ -69,7 +69,7 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
             "metric-specs",
         ],
     ),
-    ("reqwest", &["datasets", "metric-specs", "cli"]),
+    ("reqwest", &["datasets", "metric-specs", "client"]),
     ("clap", &["program", "dashboards", "cli"]),
     ("shadowline-segment-log", &["stream", "serving"]),
     (

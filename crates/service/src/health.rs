@@ -6,22 +6,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use parking_lot::RwLock;
-use serde::Serialize;
+pub use shadowline_api::status::{Condition, Consumer, LastError, Report, ServiceStatus, Status};
 use tokio::time::Instant;
 
 use crate::clock;
-
-/// The condition of one component.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "status", content = "reason", rename_all = "snake_case")]
-pub enum Status {
-    /// It does its work.
-    Ok,
-    /// It does its work, but somebody should look; the reason says at what.
-    Degraded(String),
-    /// It cannot do its work; the reason says why.
-    Failing(String),
-}
 
 /// The health of one service; clones share it.
 #[derive(Debug, Clone)]
@@ -46,74 +34,13 @@ struct State {
     consumers: Consumers,
 }
 
-/// Whom to ask how far behind the service is.
+/// Measures how far behind the service is.
 #[derive(Clone, Default)]
 struct Consumers(Option<Arc<dyn Fn() -> Vec<Consumer> + Send + Sync>>);
 
 impl fmt::Debug for Consumers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Consumers").field(&self.0.is_some()).finish()
-    }
-}
-
-/// What went wrong last, which may be long over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LastError {
-    /// When it was noticed.
-    pub at: Timestamp,
-    /// The component, and what it said.
-    pub message: String,
-}
-
-/// How far behind a consumer group is, as far as this process reads for it; or a spool, which is behind what was
-/// written into it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Consumer {
-    /// The group; `spool` for a spool.
-    pub group: String,
-    /// The topic it reads; that which it sends to for a spool.
-    pub topic: String,
-    /// How many partitions of the topic are read here; 0 for a replica in reserve, 1 for a spool.
-    pub partitions: usize,
-    /// Records of those partitions that are not committed yet; none until the log has said.
-    pub lag_records: Option<u64>,
-}
-
-/// What `/v1/status` answers: everything that the service can say of itself.
-#[derive(Debug, Clone, Serialize)]
-pub struct ServiceStatus {
-    /// The service's name.
-    pub service: &'static str,
-    /// The version of its package.
-    pub version: &'static str,
-    /// When it was started.
-    pub started_at: Timestamp,
-    /// How long it has been running.
-    pub uptime_seconds: u64,
-    /// As `/readyz` has it: status, message, components.
-    #[serde(flatten)]
-    pub report: Report,
-    /// What went wrong last; none if nothing has since the start.
-    pub last_error: Option<LastError>,
-    /// How far behind it is.
-    pub consumers: Vec<Consumer>,
-}
-
-/// What `/readyz` answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// The worst of the components, in one word: `ok`, `degraded` or `failing`.
-    pub status: &'static str,
-    /// One sentence for people: what is wrong, or that nothing is.
-    pub message: String,
-    /// Each component's own condition.
-    pub components: BTreeMap<&'static str, Status>,
-}
-
-impl Report {
-    /// Whether the service should get work: true for ok and for degraded.
-    pub fn is_ready(&self) -> bool {
-        self.status != "failing"
     }
 }
 
@@ -139,17 +66,17 @@ impl Health {
         Component { name, state: Arc::clone(&self.state) }
     }
 
-    /// Says whom to ask how far behind the service is; he is asked with every `/v1/status`.
+    /// Sets what measures how far behind the service is; it is called with every `/v1/status`.
     pub fn set_consumers(&self, ask: impl Fn() -> Vec<Consumer> + Send + Sync + 'static) {
         self.state.write().consumers = Consumers(Some(Arc::new(ask)));
     }
 
     /// Everything that the service can say of itself.
-    pub fn status(&self, version: &'static str) -> ServiceStatus {
+    pub fn status(&self, version: &str) -> ServiceStatus {
         let ask = self.state.read().consumers.clone();
         ServiceStatus {
-            service: self.service,
-            version,
+            service: self.service.to_owned(),
+            version: version.to_owned(),
             started_at: self.started_at,
             uptime_seconds: self.uptime().as_secs(),
             report: self.report(),
@@ -158,7 +85,7 @@ impl Health {
         }
     }
 
-    /// Says that the service is stopping, so that nobody sends it new work.
+    /// Reports that the service is stopping, so that it gets no new work.
     pub fn stopping(&self) {
         let stopping = Status::Failing("stopping".into());
         self.state.write().components.insert("service", stopping);
@@ -177,9 +104,9 @@ impl Health {
             }
         }
         let status = match (failing.is_empty(), degraded.is_empty()) {
-            (false, _) => "failing",
-            (true, false) => "degraded",
-            (true, true) => "ok",
+            (false, _) => Condition::Failing,
+            (true, false) => Condition::Degraded,
+            (true, true) => Condition::Ok,
         };
         failing.append(&mut degraded);
         let message = if failing.is_empty() {
@@ -187,6 +114,7 @@ impl Health {
         } else {
             failing.join("; ")
         };
+        let components = components.into_iter().map(|(name, it)| (name.to_owned(), it)).collect();
         Report { status, message, components }
     }
 }
@@ -252,7 +180,7 @@ mod tests {
         let packages = health.component("packages");
         packages.degraded("detector `a` version 2 is damaged");
         let report = health.report();
-        assert_eq!((report.status, report.is_ready()), ("degraded", true));
+        assert_eq!((report.status, report.is_ready()), (Condition::Degraded, true));
         assert_eq!(report.message, "packages is degraded: detector `a` version 2 is damaged");
         log.failing("no broker answers");
         assert_eq!(

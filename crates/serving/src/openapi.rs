@@ -1,10 +1,11 @@
 //! What `/openapi.json` says of the HTTP doors. The routes are in `rest.rs`: most serve two of these paths, with and
 //! without a version, so each path is described by a function of its own that nobody calls.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-use utoipa::{OpenApi, ToSchema};
+use shadowline_api::inference::{
+    IndexRequest, IndexedModel, InferAnswer, InferRequest, Live, ModelMetadata, ModelReady,
+    PredictAnswer, PredictRequest, Ready, ServerMetadata,
+};
+use utoipa::OpenApi;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -41,130 +42,6 @@ pub fn openapi_json() -> String {
     let mut json = document.to_pretty_json().expect("an OpenAPI document can be written as JSON");
     json.push('\n');
     json
-}
-
-macro_rules! schemas {
-    ($($(#[$meta:meta])* struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* })+) => {
-        $(
-            #[derive(ToSchema)]
-            $(#[$meta])*
-            #[expect(dead_code, reason = "the schema of a message that is read and written field by field")]
-            struct $name { $($(#[$field_meta])* $field: $type,)* }
-        )+
-    };
-}
-
-schemas! {
-    /// The fields of one record or of several; or an object of `inputs`, `inference_id` and `tags`.
-    #[schema(example = json!({"inputs": {"age": 39, "workclass": "State-gov"}, "tags": {"team": "risk"}}))]
-    struct PredictRequest {
-        /// Each field's value: one, or a list with one per record.
-        inputs: BTreeMap<String, Value>,
-        /// The caller's own id of the inference; left out, it gets one.
-        inference_id: Option<String>,
-        /// Whatever the caller wants to find it by.
-        tags: Option<BTreeMap<String, String>>,
-    }
-
-    /// A model's answer.
-    struct PredictAnswer {
-        model_name: String,
-        model_version: String,
-        /// By which the inference is found in monitoring.
-        inference_id: String,
-        outputs: BTreeMap<String, Value>,
-    }
-
-    /// A tensor of the Open Inference Protocol.
-    #[schema(example = json!({"name": "age", "datatype": "INT64", "shape": [1], "data": [39]}))]
-    struct InferTensor {
-        name: String,
-        /// `BOOL`, `INT8` to `INT64`, `UINT8` to `UINT64`, `FP32`, `FP64` or `BYTES`.
-        datatype: String,
-        /// The first dimension counts the records.
-        shape: Vec<i64>,
-        /// Nested or flat.
-        data: Vec<Value>,
-    }
-
-    /// The name of an output that is wanted.
-    struct InferOutput {
-        name: String,
-    }
-
-    /// A request of the Open Inference Protocol.
-    struct InferRequest {
-        inputs: Vec<InferTensor>,
-        /// The caller's own id of the inference.
-        id: Option<String>,
-        /// Those that are texts become the inference's tags.
-        #[schema(value_type = Option<Object>)]
-        parameters: Option<Value>,
-        /// Left out, all of them.
-        outputs: Option<Vec<InferOutput>>,
-    }
-
-    /// An answer of the Open Inference Protocol.
-    struct InferAnswer {
-        model_name: String,
-        model_version: String,
-        id: String,
-        outputs: Vec<InferTensor>,
-    }
-
-    /// What this server is.
-    struct ServerMetadata {
-        name: String,
-        version: String,
-        extensions: Vec<String>,
-    }
-
-    /// One input or output of a model.
-    struct TensorMetadata {
-        name: String,
-        datatype: String,
-        /// -1 is any number of records.
-        shape: Vec<i64>,
-    }
-
-    /// What a model is, reads and answers.
-    struct ModelMetadata {
-        name: String,
-        versions: Vec<String>,
-        platform: String,
-        inputs: Vec<TensorMetadata>,
-        outputs: Vec<TensorMetadata>,
-        properties: BTreeMap<String, String>,
-    }
-
-    struct Live {
-        live: bool,
-    }
-
-    struct Ready {
-        ready: bool,
-    }
-
-    struct ModelReady {
-        name: String,
-        ready: bool,
-    }
-
-    /// Which models are listed.
-    struct IndexRequest {
-        /// Only those that answer.
-        ready: Option<bool>,
-    }
-
-    /// A model of the repository.
-    struct IndexedModel {
-        name: String,
-        version: String,
-        /// `READY` or `UNAVAILABLE`.
-        state: String,
-        /// Why it is unavailable.
-        reason: String,
-    }
 }
 
 macro_rules! described {

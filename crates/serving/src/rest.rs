@@ -16,6 +16,11 @@ use axum::routing::{get, post};
 use axum::{Extension, Json as JsonBody, Router};
 use serde::Deserialize;
 use serde_json::json;
+use shadowline_api as api;
+use shadowline_api::inference::{
+    IndexRequest, IndexedModel, InferAnswer, InferOutput, InferTensor, ModelMetadata, ModelReady,
+    PredictAnswer, Ready, ServerMetadata, TensorMetadata,
+};
 use shadowline_contract::{DataType, NamedTensor, Tensor, TensorData, Value};
 use shadowline_service::health::Health;
 use shadowline_service::http::{ApiError, RequestTrace};
@@ -70,17 +75,18 @@ fn to_api(error: NotFound) -> ApiError {
     PredictError::from(error).to_api()
 }
 
-async fn server_metadata() -> Response {
-    let version = env!("CARGO_PKG_VERSION");
-    let extensions = ["model_repository"];
-    JsonBody(json!({"name": SERVER_NAME, "version": version, "extensions": extensions}))
-        .into_response()
+async fn server_metadata() -> JsonBody<ServerMetadata> {
+    JsonBody(ServerMetadata {
+        name: SERVER_NAME.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        extensions: vec!["model_repository".to_owned()],
+    })
 }
 
 async fn server_ready(State(shared): State<Shared>) -> Response {
     let ready = shared.health.report().is_ready();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, JsonBody(json!({"ready": ready}))).into_response()
+    (status, JsonBody(Ready { ready })).into_response()
 }
 
 async fn model_ready(
@@ -93,13 +99,13 @@ async fn model_ready(
         Err(error) => return Err(to_api(error)),
     };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok((status, JsonBody(json!({"name": name, "ready": ready}))).into_response())
+    Ok((status, JsonBody(ModelReady { name, ready })).into_response())
 }
 
 async fn model_metadata(
     State(shared): State<Shared>,
     Path(Target { name, version }): Path<Target>,
-) -> Result<Response, ApiError> {
+) -> Result<JsonBody<ModelMetadata>, ApiError> {
     let models = &shared.predictor.models;
     let model = models.find(&name, &version).map_err(to_api)?;
     let versions: Vec<String> = match version.is_empty() {
@@ -108,43 +114,37 @@ async fn model_metadata(
     };
     let tensors = |fields| {
         let all = open_inference::metadata(fields).into_iter();
-        all.map(|it| json!({"name": it.name, "datatype": it.datatype, "shape": it.shape}))
-            .collect::<Vec<_>>()
+        all.map(|it| TensorMetadata { name: it.name, datatype: it.datatype, shape: it.shape })
+            .collect()
     };
     let Model { name, signature, backend, metadata, .. } = &*model;
-    Ok(JsonBody(json!({
-        "name": name,
-        "versions": versions,
-        "platform": backend.platform(),
-        "inputs": tensors(signature.inputs()),
-        "outputs": tensors(signature.outputs()),
-        "properties": metadata,
+    Ok(JsonBody(ModelMetadata {
+        name: name.clone(),
+        versions,
+        platform: backend.platform().to_owned(),
+        inputs: tensors(signature.inputs()),
+        outputs: tensors(signature.outputs()),
+        properties: metadata.clone(),
     }))
-    .into_response())
 }
 
-async fn repository_index(State(shared): State<Shared>, body: Bytes) -> Result<Response, ApiError> {
-    #[derive(Default, Deserialize)]
-    struct Filter {
-        #[serde(default)]
-        ready: bool,
-    }
-    let Filter { ready } = if body.is_empty() {
-        Filter::default()
+async fn repository_index(
+    State(shared): State<Shared>,
+    body: Bytes,
+) -> Result<JsonBody<Vec<IndexedModel>>, ApiError> {
+    let IndexRequest { ready } = if body.is_empty() {
+        IndexRequest::default()
     } else {
         serde_json::from_slice(&body)
             .map_err(|error| ApiError::invalid(format!("body: {error}")))?
     };
+    let only_ready = ready.unwrap_or(false);
     let index = shared.predictor.models.index().into_iter();
-    let models: Vec<_> = index
-        .filter(|it| it.is_ready || !ready)
-        .map(|it| {
-            let state = if it.is_ready { "READY" } else { "UNAVAILABLE" };
-            let version = it.version.to_string();
-            json!({"name": it.name, "version": version, "state": state, "reason": it.reason})
-        })
-        .collect();
-    Ok(JsonBody(models).into_response())
+    let models = index.filter(|it| it.is_ready || !only_ready).map(|it| {
+        let state = if it.is_ready { "READY" } else { "UNAVAILABLE" }.to_owned();
+        IndexedModel { name: it.name, version: it.version.to_string(), state, reason: it.reason }
+    });
+    Ok(JsonBody(models.collect()))
 }
 
 async fn repository_load(
@@ -217,11 +217,6 @@ struct InferInput {
     data: Json,
 }
 
-#[derive(Deserialize)]
-struct InferOutput {
-    name: String,
-}
-
 async fn infer(
     State(shared): State<Shared>,
     Path(Target { name, version }): Path<Target>,
@@ -264,21 +259,18 @@ async fn infer(
         Ok(answer) => answer,
         Err(refusal) => return Ok(refused(&refusal)),
     };
-    let tensors: Vec<_> = outputs
-        .columns()
-        .iter()
-        .map(|column| {
-            let datatype = column.tensor.data_type().open_inference();
-            let (shape, data) = (column.tensor.shape(), flat(column.tensor.data()));
-            json!({"name": column.name, "datatype": datatype, "shape": shape, "data": data})
-        })
-        .collect();
-    let answer = json!({
-        "model_name": model.name,
-        "model_version": model.version_text,
-        "id": id,
-        "outputs": tensors,
+    let tensors = outputs.columns().iter().map(|column| InferTensor {
+        name: column.name.clone(),
+        datatype: column.tensor.data_type().open_inference().to_owned(),
+        shape: column.tensor.shape().to_vec(),
+        data: flat(column.tensor.data()),
     });
+    let answer = InferAnswer {
+        model_name: model.name.clone(),
+        model_version: model.version_text.clone(),
+        id: id.clone(),
+        outputs: tensors.collect(),
+    };
     Ok(with_id(JsonBody(answer).into_response(), &id))
 }
 
@@ -311,20 +303,25 @@ fn flatten(value: Value, into: &mut Vec<Value>) {
     }
 }
 
-fn flat(data: &TensorData) -> serde_json::Value {
+fn flat(data: &TensorData) -> Vec<api::Value> {
+    use api::Value;
+    fn all<T: Clone>(values: &[T], value: impl Fn(T) -> Value) -> Vec<Value> {
+        values.iter().cloned().map(value).collect()
+    }
     match data {
-        TensorData::Bool(values) => json!(values),
-        TensorData::Int8(values) => json!(values),
-        TensorData::Int16(values) => json!(values),
-        TensorData::Int32(values) => json!(values),
-        TensorData::Int64(values) => json!(values),
-        TensorData::Uint8(values) => json!(values),
-        TensorData::Uint16(values) => json!(values),
-        TensorData::Uint32(values) => json!(values),
-        TensorData::Uint64(values) => json!(values),
-        TensorData::Float32(values) => json!(values),
-        TensorData::Float64(values) => json!(values),
-        TensorData::String(values) => json!(values),
+        TensorData::Bool(values) => all(values, Value::Bool),
+        TensorData::Int8(values) => all(values, |it| Value::Int(it.into())),
+        TensorData::Int16(values) => all(values, |it| Value::Int(it.into())),
+        TensorData::Int32(values) => all(values, |it| Value::Int(it.into())),
+        TensorData::Int64(values) => all(values, Value::Int),
+        TensorData::Uint8(values) => all(values, |it| Value::Int(it.into())),
+        TensorData::Uint16(values) => all(values, |it| Value::Int(it.into())),
+        TensorData::Uint32(values) => all(values, |it| Value::Int(it.into())),
+        TensorData::Uint64(values) => all(values, Value::from),
+        // As a 64-bit number, which JSON's readers take it for.
+        TensorData::Float32(values) => all(values, |it| Value::Float(it.into())),
+        TensorData::Float64(values) => all(values, Value::Float),
+        TensorData::String(values) => all(values, Value::Text),
     }
 }
 
@@ -384,17 +381,13 @@ async fn predict(
         Ok(answer) => answer,
         Err(refusal) => return Ok(refused(&refusal)),
     };
-    let outputs: serde_json::Map<String, serde_json::Value> =
-        named_values::values(&answer.outputs, answer.single)
-            .into_iter()
-            .map(|(name, value)| (name, to_json(value)))
-            .collect();
-    let body = json!({
-        "model_name": answer.model.name,
-        "model_version": answer.model.version_text,
-        "inference_id": answer.id,
-        "outputs": outputs,
-    });
+    let outputs = named_values::values(&answer.outputs, answer.single);
+    let body = PredictAnswer {
+        model_name: answer.model.name.clone(),
+        model_version: answer.model.version_text.clone(),
+        inference_id: answer.id.clone(),
+        outputs: outputs.into_iter().map(|(name, value)| (name, to_json(value))).collect(),
+    };
     Ok(with_id(JsonBody(body).into_response(), &answer.id))
 }
 
@@ -449,15 +442,15 @@ impl PredictBody {
     }
 }
 
-fn to_json(value: Value) -> serde_json::Value {
+fn to_json(value: Value) -> api::Value {
     match value {
-        Value::Null => serde_json::Value::Null,
-        Value::Bool(it) => json!(it),
-        Value::Int(it) => json!(it),
-        Value::Uint(it) => json!(it),
-        Value::Float(it) => json!(it),
-        Value::String(it) => json!(it),
-        Value::List(items) => items.into_iter().map(to_json).collect(),
-        Value::Tensor(tensor) => flat(tensor.data()),
+        Value::Null => api::Value::Null,
+        Value::Bool(it) => it.into(),
+        Value::Int(it) => it.into(),
+        Value::Uint(it) => it.into(),
+        Value::Float(it) => it.into(),
+        Value::String(it) => it.into(),
+        Value::List(items) => api::Value::List(items.into_iter().map(to_json).collect()),
+        Value::Tensor(tensor) => api::Value::List(flat(tensor.data())),
     }
 }

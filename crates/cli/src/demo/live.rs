@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use shadowline_client::MetricSpecs;
+
 use super::audit::Audit;
+use super::of_spec;
 use super::story::Story;
-use crate::specs_api::SpecsApi;
 
 /// The live summary on a terminal.
 pub(super) struct Live {
@@ -56,7 +58,11 @@ impl Live {
     }
 
     /// Shows what has been seen on the topics, and what the metric specs have counted, twice a second.
-    pub(super) async fn watch(&self, api: &SpecsApi, audit: &Audit) -> std::convert::Infallible {
+    pub(super) async fn watch(
+        &self,
+        specs: &MetricSpecs,
+        audit: &Audit,
+    ) -> std::convert::Infallible {
         let mut ticks = tokio::time::interval(Duration::from_millis(500));
         loop {
             ticks.tick().await;
@@ -65,7 +71,7 @@ impl Live {
             }
             let mut checks = Vec::new();
             for spec in &self.specs {
-                checks.push(api.counts(spec, None).await.unwrap_or_default());
+                checks.push(specs.count(&of_spec(spec, None)).await.unwrap_or_default());
             }
             let [forest, knn] = checks.as_slice() else { continue };
             let message = audit.look(|seen| {

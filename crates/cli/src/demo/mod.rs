@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use serde_json::Value;
+use shadowline_api::checks::CheckAnswer;
+use shadowline_client::{CheckFilter, MetricSpecs};
 use shadowline_features::Table;
 use shadowline_service::{clock, shutdown};
 use tempfile::TempDir;
@@ -29,12 +30,11 @@ use story::{Prepared, Story};
 
 use crate::apply::{self, Applied};
 use crate::args::DemoArgs;
-use crate::client::Client;
 use crate::documents;
 use crate::endpoints::Endpoints;
 use crate::output;
 use crate::predict::{Called, Predictor, Summary};
-use crate::specs_api::SpecsApi;
+use crate::servers::Servers;
 
 /// Predict calls per second.
 const RATE: f64 = 400.0;
@@ -131,8 +131,8 @@ struct Teller<'a> {
     dir: &'a DataDir,
     endpoints: &'a Endpoints,
     deployment: &'a Deployment,
-    client: Client,
-    specs: SpecsApi,
+    servers: Servers,
+    specs: MetricSpecs,
     stop: &'a CancellationToken,
 }
 
@@ -144,10 +144,10 @@ impl<'a> Teller<'a> {
         deployment: &'a Deployment,
         stop: &'a CancellationToken,
     ) -> anyhow::Result<Self> {
-        let client = Client::new()?;
         let endpoints = deployment.endpoints();
-        let specs = SpecsApi::new(client.clone(), endpoints.metric_specs()?);
-        Ok(Self { say, story, dir, endpoints, deployment, client, specs, stop })
+        let servers = Servers::at(endpoints.clone())?;
+        let specs = servers.metric_specs()?;
+        Ok(Self { say, story, dir, endpoints, deployment, servers, specs, stop })
     }
 
     async fn tell(&self, started: Instant) -> anyhow::Result<Report> {
@@ -227,7 +227,7 @@ impl<'a> Teller<'a> {
     async fn apply(&self, files: &[PathBuf]) -> anyhow::Result<Vec<Applied>> {
         let mut applied = Vec::new();
         for document in documents::read_all(files)? {
-            let one = apply::apply(&self.client, self.endpoints, document).await?;
+            let one = apply::apply(&self.servers, document).await?;
             let Applied { kind, name, version, outcome, service } = &one;
             self.say.line(format!("{outcome:12} {kind} {name}, version {version} ({service})"))?;
             applied.push(one);
@@ -251,14 +251,10 @@ impl<'a> Teller<'a> {
     }
 
     async fn watches(&self, base: &str, detector: &str) -> anyhow::Result<bool> {
-        let answer = self.client.get(&format!("{base}/v1/watching")).await?;
-        let entries = answer["watching"].as_array().cloned().unwrap_or_default();
-        let ours = |it: &Value| {
-            it["detector"]["name"] == *detector
-                && it["model"]["name"] == self.story.name
-                && it["problem"].is_null()
-        };
-        Ok(entries.iter().any(ours))
+        let answer = self.servers.monitor(base)?.watching().await?;
+        Ok(answer.watching.iter().any(|it| {
+            it.detector.name == detector && it.model.name == self.story.name && it.problem.is_none()
+        }))
     }
 
     async fn replay(
@@ -347,16 +343,19 @@ impl<'a> Teller<'a> {
         spec: &str,
         since: Timestamp,
         phases: [&Phase; 3],
-    ) -> anyhow::Result<Vec<(String, String)>> {
-        let expected: usize = phases.iter().map(|it| it.ids.len()).sum();
+    ) -> anyhow::Result<Vec<CheckAnswer>> {
+        let expected: u64 = phases.iter().map(|it| it.ids.len() as u64).sum();
         let deadline = Instant::now() + COMPLETE_WITHIN;
-        while self.specs.counts(spec, Some(since)).await?.total < expected
-            && Instant::now() < deadline
-        {
+        let filter = of_spec(spec, Some(since));
+        while self.specs.count(&filter).await?.total < expected && Instant::now() < deadline {
             sleep(Duration::from_millis(50)).await;
         }
-        self.specs.checks_since(spec, since).await
+        Ok(self.specs.checks(&filter, usize::MAX).await?)
     }
+}
+
+fn of_spec(spec: &str, since: Option<Timestamp>) -> CheckFilter {
+    CheckFilter { spec: Some(spec.to_owned()), since, ..CheckFilter::default() }
 }
 
 fn answered(calls: &[Called]) -> Vec<String> {

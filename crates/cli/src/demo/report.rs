@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
+use shadowline_api::checks::CheckAnswer;
+use shadowline_evaluation::Outcome;
 use shadowline_services::SERVICES;
 use shadowline_wire::event::AlertState;
 use tokio::time::Instant;
@@ -40,7 +42,7 @@ pub(crate) struct Facts<'a> {
     /// Normal, anomalous, normal again.
     pub(crate) phases: [Phase; 3],
     /// By spec: each check's inference and outcome.
-    pub(crate) checks: Vec<(String, Vec<(String, String)>)>,
+    pub(crate) checks: Vec<(String, Vec<CheckAnswer>)>,
     /// Alerts that came before there was anything to alert of.
     pub(crate) alerts_before: Vec<AlertSeen>,
     pub(crate) first_anomalous: Instant,
@@ -143,7 +145,8 @@ impl Report {
                 scored.insert(detector, found.len());
             }
             for (spec, checks) in checks {
-                let found: HashSet<String> = checks.iter().map(|(id, _)| id.clone()).collect();
+                let found: HashSet<String> =
+                    checks.iter().map(|it| it.inference_id.clone()).collect();
                 compare(
                     &mut problems,
                     "shadowed",
@@ -262,17 +265,17 @@ impl Report {
 }
 
 impl Checks {
-    fn of(found: &[(String, String)], phases: &[Phase; 3]) -> Self {
+    fn of(found: &[CheckAnswer], phases: &[Phase; 3]) -> Self {
         let mut checks = Self { total: found.len(), ..Self::default() };
         let mut breached = HashSet::new();
-        for (id, outcome) in found {
-            match outcome.as_str() {
-                "breach" => {
+        for check in found {
+            match check.outcome {
+                Outcome::Breach => {
                     checks.breaches += 1;
-                    breached.insert(id);
+                    breached.insert(&check.inference_id);
                 }
-                "unscored" => checks.unscored += 1,
-                _ => checks.healthy += 1,
+                Outcome::Unscored => checks.unscored += 1,
+                Outcome::Healthy => checks.healthy += 1,
             }
         }
         let flagged = |ids: &mut dyn Iterator<Item = &String>| {

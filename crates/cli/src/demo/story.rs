@@ -10,6 +10,7 @@ use shadowline_features::{Scale, Table, TableColumn};
 use shadowline_packages::PackageName;
 
 use crate::args::DemoData;
+use crate::folder::DOCUMENT;
 use crate::train::{self, Report, Trained};
 
 /// Rows that are replayed before anything goes wrong.
@@ -149,7 +150,7 @@ impl Story {
             let Trained { report, .. } = &trained;
             let folder = folder.join(&report.name);
             trained.write(&folder)?;
-            files.push(folder.join(train::DOCUMENT));
+            files.push(folder.join(DOCUMENT));
             thresholds.extend(report.threshold);
             reports.push(trained.report);
         }

@@ -18,9 +18,7 @@ use crate::{figures, output, progress};
 use page::Compared;
 use params::Chosen;
 
-pub(crate) use package::{
-    DOCUMENT, Report, Trained, classifier, detector, finish, package, package_name,
-};
+pub(crate) use package::{Report, Trained, classifier, detector, finish, package, package_name};
 
 pub(crate) async fn run(command: &TrainCommand) -> anyhow::Result<()> {
     match command {
@@ -92,7 +90,7 @@ async fn detect(
     let compared = match &args.boundary.compare {
         None => None,
         Some(folder) => Some(Compared {
-            artefact: crate::score::read_package(folder).context("--compare")?,
+            artefact: crate::folder::read_package(folder).context("--compare")?,
             from: folder.display().to_string(),
         }),
     };

@@ -13,12 +13,11 @@ use shadowline_packages::{ModelDocument, PackageName};
 use tokio::time::Instant;
 
 use super::evaluation::Figures;
+use crate::folder::DOCUMENT;
 use crate::output;
 
 /// The artefact's file in a package.
 const ARTEFACT: &str = "model.slm";
-/// The document's file in a package.
-pub(crate) const DOCUMENT: &str = "serving.yaml";
 /// The page's file beside them; it is for people, and not installed.
 const REPORT: &str = "report.html";
 

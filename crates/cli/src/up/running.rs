@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use shadowline_error::chain;
 use shadowline_service::http::HttpSettings;
 use shadowline_services::Listeners;
 use shadowline_stream::{Log, LogConfig, Topics};
@@ -15,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
 use super::lock::DataDirLock;
-use crate::client::Client;
 use crate::endpoints::{self, Endpoint, Endpoints};
+use crate::servers::client;
 
 /// How long the services may take until they are ready; a large log takes its time to be opened.
 const READY_WITHIN: Duration = Duration::from_secs(120);
@@ -172,15 +173,16 @@ fn joined(
 
 /// Waits until every service says that it is ready.
 pub(crate) async fn all_ready(endpoints: &Endpoints) -> anyhow::Result<()> {
-    let client = Client::new()?;
+    let client = client()?;
     let deadline = Instant::now() + READY_WITHIN;
     for (name, base) in endpoints.all_http() {
+        let service = client.service(base)?;
         let mut said = "it does not answer".to_owned();
         loop {
-            match client.ready(base).await {
-                Ok(answer) if answer.status.is_success() => break,
-                Ok(answer) => said = answer.body["message"].as_str().unwrap_or_default().to_owned(),
-                Err(error) => tracing::debug!(name, error = format!("{error:#}"), "not ready yet"),
+            match service.ready().await {
+                Ok(report) if report.is_ready() => break,
+                Ok(report) => said = report.message,
+                Err(error) => tracing::debug!(name, error = chain(&error), "not ready yet"),
             }
             if deadline < Instant::now() {
                 bail!("service {name} was not ready within {READY_WITHIN:?}: {said}");

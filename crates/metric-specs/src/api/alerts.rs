@@ -2,12 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
+use shadowline_api::alerts::{AlertsAnswer, HistoryAnswer};
 use shadowline_evaluation::AlertState;
 use shadowline_service::http::ApiError;
 use shadowline_store::AlertHistoryQuery;
 
 use super::query::Parameters;
-use super::views::{AlertsAnswer, ErrorAnswer, HistoryAnswer};
+use super::views::{self, ErrorAnswer};
 use super::{Api, store_failed};
 
 /// Shows where the alert of every spec stands, by name.
@@ -31,7 +32,7 @@ pub(super) async fn current(
         state.is_none_or(|state| it.evaluation.state() == state)
             && spec.is_none_or(|id| it.spec.id == id)
     });
-    Ok(Json(AlertsAnswer { alerts: wanted.map(Into::into).collect() }))
+    Ok(Json(AlertsAnswer { alerts: wanted.map(views::alert).collect() }))
 }
 
 /// Lists changes of alerts, newest first.
@@ -59,5 +60,5 @@ pub(super) async fn history(
     let more = events.len() > limit as usize;
     events.truncate(limit as usize);
     let next_cursor = events.last().filter(|_| more).map(|it| it.event_no.to_string());
-    Ok(Json(HistoryAnswer { events: events.into_iter().map(Into::into).collect(), next_cursor }))
+    Ok(Json(HistoryAnswer { events: events.into_iter().map(views::event).collect(), next_cursor }))
 }

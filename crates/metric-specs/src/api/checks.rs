@@ -2,12 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
+use shadowline_api::checks::{ChecksAnswer, CountsAnswer};
 use shadowline_evaluation::Outcome;
 use shadowline_service::http::ApiError;
 use shadowline_store::CheckFilter;
 
 use super::query::Parameters;
-use super::views::{ChecksAnswer, CountsAnswer, ErrorAnswer};
+use super::views::{self, ErrorAnswer};
 use super::{Api, store_failed};
 
 async fn filter(api: &Api, query: &Parameters) -> Result<CheckFilter, ApiError> {
@@ -43,7 +44,7 @@ pub(super) async fn list(
     let filter = filter(&api, &query).await?;
     let page = api.store.checks(&filter, limit, cursor).await.map_err(|it| store_failed(&it))?;
     Ok(Json(ChecksAnswer {
-        checks: page.checks.into_iter().map(Into::into).collect(),
+        checks: page.checks.into_iter().map(views::check).collect(),
         next_cursor: page.next.map(|it| it.to_string()),
     }))
 }
@@ -70,5 +71,5 @@ pub(super) async fn count(
         true => Some(api.store.count_inferences(&filter).await.map_err(|it| store_failed(&it))?),
         false => None,
     };
-    Ok(Json(CountsAnswer::new(counts, inferences)))
+    Ok(Json(views::counts(counts, inferences)))
 }

@@ -6,12 +6,13 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
+use shadowline_api::specs::{self, MetricSpecDocument, SpecAnswer, SpecPatch, SpecsAnswer};
 use shadowline_evaluation::{MetricSpec, RawMetricSpec};
 use shadowline_service::http::ApiError;
 use shadowline_store::{SpecKey, StoredSpec};
 
 use super::query::{Parameters, json};
-use super::views::{ErrorAnswer, MetricSpecDocument, SpecAnswer, SpecPatch, SpecsAnswer};
+use super::views::{self, ErrorAnswer};
 use super::{Api, refused, store_failed};
 use crate::engine::{Change, Patch};
 
@@ -25,12 +26,12 @@ fn location(stored: &StoredSpec) -> [(axum::http::HeaderName, String); 1] {
 }
 
 fn answer(stored: &StoredSpec, change: Change) -> impl IntoResponse + use<> {
-    let (status, word) = match change {
-        Change::Created => (StatusCode::CREATED, "created"),
-        Change::Updated => (StatusCode::OK, "updated"),
-        Change::Unchanged => (StatusCode::OK, "unchanged"),
+    let (status, change) = match change {
+        Change::Created => (StatusCode::CREATED, specs::Change::Created),
+        Change::Updated => (StatusCode::OK, specs::Change::Updated),
+        Change::Unchanged => (StatusCode::OK, specs::Change::Unchanged),
     };
-    (status, location(stored), Json(SpecAnswer::new(stored, Some(word))))
+    (status, location(stored), Json(views::registered(stored, Some(change))))
 }
 
 /// Registers a new metric spec.
@@ -58,7 +59,7 @@ pub(super) async fn list(
     let query = query.only(&["model"])?;
     let specs = api.store.specs(query.text("model")).await.map_err(|it| store_failed(&it))?;
     Ok(Json(SpecsAnswer {
-        metric_specs: specs.iter().map(|it| SpecAnswer::new(it, None)).collect(),
+        metric_specs: specs.iter().map(|it| views::registered(it, None)).collect(),
     }))
 }
 
@@ -80,7 +81,7 @@ pub(super) async fn show(
     State(api): State<Api>,
     Path(key): Path<String>,
 ) -> Result<Json<SpecAnswer>, ApiError> {
-    Ok(Json(SpecAnswer::new(&find(&api, &key).await?, None)))
+    Ok(Json(views::registered(&find(&api, &key).await?, None)))
 }
 
 /// Replaces a metric spec, which makes its next version; under a name that is free, registers it.
@@ -131,7 +132,7 @@ pub(super) async fn delete(
     Path(key): Path<String>,
 ) -> Result<Json<SpecAnswer>, ApiError> {
     let deleted = api.engine.delete(key).await.map_err(refused)?;
-    Ok(Json(SpecAnswer::new(&deleted, Some("deleted"))))
+    Ok(Json(views::registered(&deleted, Some(specs::Change::Deleted))))
 }
 
 /// Lists every version of a metric spec, oldest first; also of a deleted one, by its id.
@@ -151,6 +152,6 @@ pub(super) async fn versions(
         return Err(ApiError::not_found(format!("there is no metric spec `{key}`")));
     }
     Ok(Json(SpecsAnswer {
-        metric_specs: versions.iter().map(|it| SpecAnswer::new(it, None)).collect(),
+        metric_specs: versions.iter().map(|it| views::registered(it, None)).collect(),
     }))
 }

@@ -126,13 +126,13 @@ impl PredictionMetrics {
     }
 
     /// Counts a prediction that was asked of no model that is here.
-    pub(super) fn asked_nobody(&self, code: &'static str) {
+    pub(super) fn asked_no_model(&self, code: &'static str) {
         self.requests.get_or_create(&ModelLabels { model: String::new() }).inc();
         self.refused("", code);
     }
 
     /// Counts a call for the information of no model that is here.
-    pub(super) fn information_of_nobody(&self) {
+    pub(super) fn information_of_no_model(&self) {
         self.information.get_or_create(&ModelLabels { model: String::new() }).inc();
     }
 

@@ -1,16 +1,17 @@
-//! Who answers: the newest version of each detector that is installed.
+//! Which model answers: the newest version of each detector that is installed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use shadowline_api::prediction::Information;
 use shadowline_detector_host::Detectors;
 use shadowline_detectors::{DetectorArtefact, FittedDetector, IsolationForest};
 use shadowline_packages::Hosted;
 use shadowline_service::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 
-use super::information::Information;
+use super::information;
 use super::metrics::{ModelMetrics, PredictionMetrics};
 
 /// A model that answers.
@@ -56,9 +57,9 @@ pub(super) struct Models {
 
 /// Why no model answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Nobody {
+pub(super) enum NoModel {
     /// There is no model at all.
-    None,
+    NoneInstalled,
     /// There is none of this name; there are these.
     Unknown { name: String, known: Vec<String> },
     /// The path names none, and there are several.
@@ -85,7 +86,7 @@ impl Models {
     }
 
     /// The model of a name, or the one that answers where none is named.
-    pub(super) fn find(&self, name: Option<&str>) -> Result<Arc<Model>, Nobody> {
+    pub(super) fn find(&self, name: Option<&str>) -> Result<Arc<Model>, NoModel> {
         let table = self.current();
         let unnamed = Some(self.unnamed.as_str()).filter(|it| !it.is_empty());
         let known = || {
@@ -94,17 +95,17 @@ impl Models {
             known
         };
         if table.models.is_empty() {
-            return Err(Nobody::None);
+            return Err(NoModel::NoneInstalled);
         }
         match name.or(unnamed) {
             Some(name) => table
                 .models
                 .get(name)
                 .cloned()
-                .ok_or_else(|| Nobody::Unknown { name: name.to_owned(), known: known() }),
+                .ok_or_else(|| NoModel::Unknown { name: name.to_owned(), known: known() }),
             None => match table.models.values().next() {
                 Some(model) if table.models.len() == 1 => Ok(Arc::clone(model)),
-                _ => Err(Nobody::Several { known: known() }),
+                _ => Err(NoModel::Several { known: known() }),
             },
         }
     }
@@ -128,7 +129,7 @@ impl Table {
         let mut models = HashMap::new();
         // Sorted by version, so that the newest stays.
         for (key, hosted) in detectors.snapshot().iter() {
-            let Some(information) = Information::of(&hosted.package, &hosted.loaded) else {
+            let Some(information) = information::of(&hosted.package, &hosted.loaded) else {
                 continue;
             };
             let name = key.name.to_string();

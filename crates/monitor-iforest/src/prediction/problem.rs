@@ -1,11 +1,12 @@
 //! What is wrong with a body, in the shape that FastAPI's services answer 422 with.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use serde_json::{Value, json};
-use utoipa::ToSchema;
+use serde_json::Value;
+use shadowline_api::prediction::{Place, Problem, ProblemsAnswer};
 
 /// The most problems that one answer lists.
 const MAX_LISTED: usize = 20;
@@ -50,50 +51,26 @@ pub(super) const TOO_LARGE: &str = "too_large";
 /// The body broke off.
 pub(super) const UNREADABLE: &str = "unreadable_body";
 
-/// One thing that is wrong with a body.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub(super) struct Problem {
-    /// A stable word.
-    #[serde(rename = "type")]
-    #[schema(example = "float_parsing")]
-    pub(super) code: &'static str,
-    /// Where: `body`, then the field, then the place in the list; of invalid JSON, `body` and the byte.
-    #[schema(value_type = Vec<Object>, example = json!(["body", "feature_vector", 1]))]
-    pub(super) loc: Vec<Value>,
-    /// What was expected.
-    pub(super) msg: String,
-    /// What came; an input that is very long is only measured.
-    #[schema(value_type = Object)]
-    pub(super) input: Value,
-    /// More, where there is more to say.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub(super) ctx: Option<Value>,
+/// A problem with something below the body.
+pub(super) fn at(
+    code: &'static str,
+    path: impl IntoIterator<Item = Place>,
+    msg: impl Into<String>,
+    input: &Value,
+) -> Problem {
+    let loc = std::iter::once(Place::from("body")).chain(path).collect();
+    Problem { code: Cow::Borrowed(code), loc, msg: msg.into(), input: clipped(input), ctx: None }
 }
 
-impl Problem {
-    /// A problem with something below the body.
-    pub(super) fn at(
-        code: &'static str,
-        path: impl IntoIterator<Item = Value>,
-        msg: impl Into<String>,
-        input: &Value,
-    ) -> Self {
-        let loc = std::iter::once(json!("body")).chain(path).collect();
-        Self { code, loc, msg: msg.into(), input: clipped(input), ctx: None }
-    }
-
-    pub(super) fn with(mut self, ctx: Value) -> Self {
-        self.ctx = Some(ctx);
-        self
-    }
+/// The same with more to say.
+pub(super) fn with(problem: Problem, ctx: Value) -> Problem {
+    Problem { ctx: Some(ctx), ..problem }
 }
 
-/// The answer to a body with problems.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ProblemsAnswer {
-    /// At least one; of a great many, the first.
-    detail: Vec<Problem>,
+/// The value of the label `code` of a refusal: the first problem's.
+pub(super) fn label(problems: &[Problem]) -> &'static str {
+    let code = problems.first().and_then(|it| CODES.iter().find(|code| **code == it.code));
+    code.copied().unwrap_or(VALUE_ERROR)
 }
 
 /// Answers 422 with what is wrong.

@@ -9,16 +9,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::StreamExt;
-use serde::Serialize;
 use serde_json::json;
+use shadowline_api::prediction::{
+    Information, Place, Prediction, PredictionRequest, Problem, ProblemsAnswer,
+};
 use shadowline_service::http::ApiError;
 use tokio::time::Instant;
-use utoipa::{OpenApi, ToSchema};
+use utoipa::OpenApi;
 
-use super::information::Information;
-use super::models::{Model, Models, Nobody};
-use super::problem::{self, Problem, ProblemsAnswer, unprocessable};
-use super::vector::{self, Asked, BodySchema};
+use super::models::{Model, Models, NoModel};
+use super::problem::{self, unprocessable};
+use super::vector::{self, Asked};
 
 /// Size limit of a body: some 50,000 features.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -43,20 +44,8 @@ pub(super) fn router(models: Arc<Models>) -> Router {
         .with_state(models)
 }
 
-/// Whether a record is an anomaly.
-#[derive(Debug, Serialize, ToSchema)]
-struct Prediction {
-    /// 1 for an inlier and -1 for an outlier, as scikit-learn's `predict`.
-    #[schema(example = 1)]
-    is_inlier: i8,
-    /// Only if it was asked for: scikit-learn's `score_samples`, from -1 up to 0; lower is more anomalous.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = -0.5969, nullable = false)]
-    anomaly_score: Option<f64>,
-}
-
 /// Says whether a feature vector is an anomaly, by the only model or the one of the settings.
-#[utoipa::path(post, path = "/prediction", tag = "predictions", request_body = BodySchema, responses(
+#[utoipa::path(post, path = "/prediction", tag = "predictions", request_body = PredictionRequest, responses(
     (status = 200, body = Prediction),
     (status = 409, body = ref("#/components/schemas/ErrorAnswer"), description = "There are several models, and the path names none"),
     (status = 422, body = ProblemsAnswer, description = "The body is not one; nothing was predicted"),
@@ -67,7 +56,7 @@ async fn predict(State(models): State<Arc<Models>>, request: Request) -> Respons
 }
 
 /// Says whether a feature vector is an anomaly, by a model of a name.
-#[utoipa::path(post, path = "/models/{name}/prediction", tag = "predictions", request_body = BodySchema, params(
+#[utoipa::path(post, path = "/models/{name}/prediction", tag = "predictions", request_body = PredictionRequest, params(
     ("name" = String, Path, description = "The model's name; its newest version answers"),
 ), responses(
     (status = 200, body = Prediction),
@@ -109,9 +98,9 @@ async fn information_named(
 }
 
 fn describe(models: &Models, name: Option<&str>) -> Result<Response, ApiError> {
-    let model = models.find(name).map_err(|nobody| {
-        models.metrics.information_of_nobody();
-        to_api(nobody)
+    let model = models.find(name).map_err(|no_model| {
+        models.metrics.information_of_no_model();
+        to_api(no_model)
     })?;
     model.metrics.information();
     Ok(Json(&model.information).into_response())
@@ -121,9 +110,9 @@ async fn answer(models: &Models, name: Option<&str>, request: Request) -> Respon
     let started = Instant::now();
     let model = match models.find(name) {
         Ok(model) => model,
-        Err(nobody) => {
-            let error = to_api(nobody);
-            models.metrics.asked_nobody(error.code);
+        Err(no_model) => {
+            let error = to_api(no_model);
+            models.metrics.asked_no_model(error.code);
             return error.into_response();
         }
     };
@@ -145,7 +134,7 @@ async fn answer(models: &Models, name: Option<&str>, request: Request) -> Respon
             answer
         }
         Err(problems) => {
-            refused(problems.first().map_or(problem::VALUE_ERROR, |it| it.code));
+            refused(problem::label(&problems));
             unprocessable(problems)
         }
     }
@@ -186,7 +175,7 @@ fn judge(model: &Model, body: &[u8]) -> Result<(Prediction, f64), Vec<Problem>> 
     let Asked { features, wants_score } = vector::read(body, model.artefact())?;
     let unscored = |reason: String| {
         let msg = format!("Value error, {reason}");
-        vec![Problem::at(problem::VALUE_ERROR, [json!("feature_vector")], msg, &json!(null))]
+        vec![problem::at(problem::VALUE_ERROR, [Place::from("feature_vector")], msg, &json!(null))]
     };
     let forest = model.forest().ok_or_else(|| unscored("the model is no forest".to_owned()))?;
     let scores = forest.score_samples(features.values.view());
@@ -196,18 +185,18 @@ fn judge(model: &Model, body: &[u8]) -> Result<(Prediction, f64), Vec<Problem>> 
     Ok((Prediction { is_inlier, anomaly_score: wants_score.then_some(score) }, score))
 }
 
-fn to_api(nobody: Nobody) -> ApiError {
-    match nobody {
-        Nobody::None => ApiError::new(
+fn to_api(no_model: NoModel) -> ApiError {
+    match no_model {
+        NoModel::NoneInstalled => ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "no_model",
             "no model is here: name a package's folder in the setting `install`, or send one to /v1/models",
         ),
-        Nobody::Unknown { name, known } => {
+        NoModel::Unknown { name, known } => {
             let known = known.join(", ");
             ApiError::not_found(format!("there is no model `{name}`; there are: {known}"))
         }
-        Nobody::Several { known } => {
+        NoModel::Several { known } => {
             let example = known.first().map_or("NAME", String::as_str);
             let message = format!(
                 "there are several models: {}; name one in the path, as in /models/{example}/prediction, or in the \

@@ -7,16 +7,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use shadowline_api::prediction::{Place, Problem};
 use shadowline_detectors::DetectorArtefact;
 use shadowline_features::{Encoding, Feature, FeatureError, FeatureRows, MissingNumber, Values};
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
 
-use super::problem::{self, Problem};
+use super::problem;
 
 /// A body that is right by itself; whether it fits the detector is another matter.
 #[derive(Debug, Deserialize)]
@@ -145,7 +143,7 @@ impl Element<'_> {
 /// Everything that is wrong with a body; `otherwise` is said if nothing is found.
 fn problems(body: &[u8], detector: &DetectorArtefact, otherwise: &str) -> Vec<Problem> {
     if body.iter().all(u8::is_ascii_whitespace) {
-        return vec![Problem::at(problem::MISSING, [], "Field required", &Value::Null)];
+        return vec![problem::at(problem::MISSING, [], "Field required", &Value::Null)];
     }
     let value: Value = match serde_json::from_slice(body) {
         Ok(value) => value,
@@ -153,13 +151,13 @@ fn problems(body: &[u8], detector: &DetectorArtefact, otherwise: &str) -> Vec<Pr
     };
     let Value::Object(members) = &value else {
         let msg = "Input should be a valid dictionary or object to extract fields from";
-        return vec![Problem::at(problem::NOT_AN_OBJECT, [], msg, &value)];
+        return vec![problem::at(problem::NOT_AN_OBJECT, [], msg, &value)];
     };
     let mut found = Vec::new();
     match members.get("feature_vector") {
         None => {
-            let path = [json!("feature_vector")];
-            found.push(Problem::at(problem::MISSING, path, "Field required", &value));
+            let path = [Place::from("feature_vector")];
+            found.push(problem::at(problem::MISSING, path, "Field required", &value));
         }
         Some(Value::Array(vector)) => {
             let features = detector.preprocessing().features();
@@ -171,8 +169,8 @@ fn problems(body: &[u8], detector: &DetectorArtefact, otherwise: &str) -> Vec<Pr
             }
         }
         Some(other) => {
-            let path = [json!("feature_vector")];
-            found.push(Problem::at(
+            let path = [Place::from("feature_vector")];
+            found.push(problem::at(
                 problem::LIST_TYPE,
                 path,
                 "Input should be a valid list",
@@ -184,21 +182,26 @@ fn problems(body: &[u8], detector: &DetectorArtefact, otherwise: &str) -> Vec<Pr
         None | Some(Value::Null | Value::Bool(_)) => {}
         Some(text @ Value::String(_)) => {
             let msg = "Input should be a valid boolean, unable to interpret input: expected true or false without quotes";
-            found.push(Problem::at(problem::BOOL_PARSING, [json!("score")], msg, text));
+            found.push(problem::at(problem::BOOL_PARSING, [Place::from("score")], msg, text));
         }
         Some(other) => {
             let msg = "Input should be a valid boolean";
-            found.push(Problem::at(problem::BOOL_TYPE, [json!("score")], msg, other));
+            found.push(problem::at(problem::BOOL_TYPE, [Place::from("score")], msg, other));
         }
     }
     for (name, member) in members {
         if !matches!(name.as_str(), "feature_vector" | "score") {
             let msg = "Extra inputs are not permitted: expected `feature_vector` and, optionally, `score`";
-            found.push(Problem::at(problem::EXTRA_FORBIDDEN, [json!(name)], msg, member));
+            found.push(problem::at(
+                problem::EXTRA_FORBIDDEN,
+                [Place::from(name.as_str())],
+                msg,
+                member,
+            ));
         }
     }
     if found.is_empty() {
-        found.push(Problem::at(
+        found.push(problem::at(
             problem::VALUE_ERROR,
             [],
             format!("Value error, {otherwise}"),
@@ -227,8 +230,9 @@ fn element(idx: usize, value: &Value, feature: &Feature) -> Option<Problem> {
             (problem::FLOAT_TYPE, "Input should be a valid number")
         }
     };
-    let path = [json!("feature_vector"), json!(idx)];
-    Some(Problem::at(code, path, msg, value).with(json!({"feature": feature.field})))
+    let path = [Place::from("feature_vector"), Place::from(idx)];
+    let found = problem::at(code, path, msg, value);
+    Some(problem::with(found, json!({"feature": feature.field})))
 }
 
 fn wrong_length(vector: &[Value], features: &[Feature]) -> Problem {
@@ -248,8 +252,8 @@ fn wrong_length(vector: &[Value], features: &[Feature]) -> Problem {
     let plural = if expected == 1 { "item" } else { "items" };
     let msg = format!("List should have {bound} {expected} {plural}, not {got}: expected {names}");
     let input = Value::Array(vector.to_vec());
-    Problem::at(code, [json!("feature_vector")], msg, &input)
-        .with(json!({"expected_length": expected, "actual_length": got}))
+    let found = problem::at(code, [Place::from("feature_vector")], msg, &input);
+    problem::with(found, json!({"expected_length": expected, "actual_length": got}))
 }
 
 /// JSON that cannot be read, or holds a number that JSON does not have.
@@ -262,7 +266,8 @@ fn invalid_json(body: &[u8], error: &serde_json::Error) -> Problem {
     } else {
         (problem::JSON_INVALID, "JSON decode error")
     };
-    Problem::at(code, [json!(offset)], msg, &json!({})).with(json!({"error": text}))
+    let found = problem::at(code, [Place::from(offset)], msg, &json!({}));
+    problem::with(found, json!({"error": text}))
 }
 
 /// Whether the parser stopped in one of the words that some writers put for numbers that are not finite.
@@ -290,37 +295,5 @@ fn feature_error(error: &FeatureError) -> String {
         FeatureError::NoField { .. }
         | FeatureError::WrongType { .. }
         | FeatureError::NotFinite { .. } => error.to_string(),
-    }
-}
-
-/// A feature vector, and whether its score is asked for.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(
-    as = PredictionRequest,
-    example = json!({"feature_vector": [0.1234, 0.1234], "score": true})
-)]
-#[serde(deny_unknown_fields)]
-pub(super) struct BodySchema {
-    /// The model's input features in their order, which GET model_information names: a number, a text for a feature
-    /// of categories, or null for a missing number where the model was trained with missing numbers.
-    feature_vector: Vec<ElementSchema>,
-    /// Whether the answer is to have `anomaly_score`; left out and null are as false.
-    score: Option<bool>,
-}
-
-/// The schema of `Element`: one of three types.
-#[derive(Debug, Serialize)]
-struct ElementSchema;
-
-impl PartialSchema for ElementSchema {
-    fn schema() -> RefOr<Schema> {
-        let types = SchemaType::from_iter([Type::Number, Type::String, Type::Null]);
-        ObjectBuilder::new().schema_type(types).description(Some("The value of one feature")).into()
-    }
-}
-
-impl ToSchema for ElementSchema {
-    fn name() -> Cow<'static, str> {
-        "FeatureValue".into()
     }
 }

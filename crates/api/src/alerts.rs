@@ -1,0 +1,101 @@
+//! `/v1/alerts`: where the alert of each metric spec stands, and how it came to that.
+#![expect(
+    missing_docs,
+    reason = "a comment is a description in the committed OpenAPI documents, where names speak for themselves"
+)]
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use shadowline_evaluation::AlertState;
+use utoipa::ToSchema;
+
+use crate::specs::{SpecName, Versioned};
+
+/// Where the alert of a spec stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AlertAnswer {
+    pub spec: SpecName,
+    /// `inactive`, `pending` or `firing`.
+    #[schema(value_type = String)]
+    pub state: AlertState,
+    /// Counts the incidents of the spec.
+    pub incident: u64,
+    /// Since when the condition has held.
+    #[schema(value_type = Option<String>, format = "date-time")]
+    pub condition_since: Option<Timestamp>,
+    /// Since when the alert has fired.
+    #[schema(value_type = Option<String>, format = "date-time")]
+    pub fired_at: Option<Timestamp>,
+    /// The last score that was judged.
+    pub last_value: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowAnswer>,
+    /// Requests that breached, newest last.
+    pub examples: Vec<String>,
+    pub model: Versioned,
+    pub operator: String,
+    pub threshold: f64,
+    pub alerts_when: String,
+    pub healthy_while: String,
+    pub severity: String,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What a window holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WindowAnswer {
+    pub n_scored: u64,
+    pub n_breach: u64,
+    pub n_unscored: u64,
+    /// The share of breaches, or the aggregate.
+    pub value: Option<f64>,
+}
+
+/// Alerts, by the name of their spec.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AlertsAnswer {
+    pub alerts: Vec<AlertAnswer>,
+}
+
+/// One change of a spec's alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AlertEventAnswer {
+    /// The same for a repeated delivery of the same change.
+    pub id: String,
+    pub spec: SpecName,
+    pub incident: u64,
+    #[schema(value_type = String)]
+    pub from: AlertState,
+    #[schema(value_type = String)]
+    pub to: AlertState,
+    /// `condition_holds`, `condition_ended`, `recovered`, `spec_changed`, `spec_disabled` or `spec_deleted`.
+    pub reason: String,
+    /// By the time of the traffic.
+    #[schema(value_type = String, format = "date-time")]
+    pub at: Timestamp,
+    /// By the clock of this service.
+    #[schema(value_type = String, format = "date-time")]
+    pub recorded_at: Timestamp,
+    #[schema(value_type = Option<String>, format = "date-time")]
+    pub condition_since: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = "date-time")]
+    pub fired_at: Option<Timestamp>,
+    /// The value that was judged: the last score, or that of the window.
+    pub value: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowAnswer>,
+    pub examples: Vec<String>,
+    pub alerts_when: String,
+    pub healthy_while: String,
+    pub severity: String,
+}
+
+/// Changes of alerts, newest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HistoryAnswer {
+    pub events: Vec<AlertEventAnswer>,
+    /// Give this as `cursor` for the next ones; null after the last.
+    pub next_cursor: Option<String>,
+}
