@@ -51,7 +51,7 @@ const LAYERS: [(&str, &[&str]); 4] = [
 const TESTS: [&str; 3] = ["testkit", "testkit-stack", "repo-tests"];
 
 /// Dependencies that only some crates may have.
-const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
+const KNOWN_ONLY_TO: [(&str, &[&str]); 9] = [
     ("rdkafka", &["stream"]),
     ("sqlx", &["store"]),
     ("tonic", &["wire", "serving", "cli"]),
@@ -71,6 +71,7 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
         ],
     ),
     ("shadowline-segment-log", &["stream", "serving"]),
+    ("parquet", &["parquet-files"]),
     (
         "anyhow",
         &[

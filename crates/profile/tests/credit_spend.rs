@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use shadowline_features::{Table, TableBuilder};
-use shadowline_report::{NumberProfile, TableProfile};
+use shadowline_profile::{NumberProfile, TableProfile};
 
 /// The folder of a data set: in the folder that `SHADOWLINE_DATASETS` names, or beside the workspace.
 ///
