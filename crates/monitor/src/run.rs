@@ -7,7 +7,7 @@ use axum::Router;
 use futures_util::future::BoxFuture;
 use shadowline_detectors::DetectorArtefact;
 use shadowline_error::{BoxError, chain};
-use shadowline_packages::{FolderError, Package, Registry, StoreError, read_folder};
+use shadowline_packages::{Artefacts, FolderError, Package, Registry, RegistryError, read_folder};
 use shadowline_service::health::{Component, Consumer, Health, Status};
 use shadowline_service::metrics::Metrics;
 use shadowline_service::{docs, http};
@@ -45,7 +45,7 @@ pub enum MonitorError {
     Topics(#[source] TopicError),
     /// The detectors cannot be read.
     #[error("open the installed detectors")]
-    Packages(#[source] StoreError),
+    Packages(#[source] RegistryError),
     /// A folder that the settings name is not a package.
     #[error("install package")]
     Folder(#[source] FolderError),
@@ -55,7 +55,7 @@ pub enum MonitorError {
         /// The folder.
         path: std::path::PathBuf,
         /// The cause.
-        source: StoreError,
+        source: RegistryError,
     },
     /// A setting of another kind of monitor.
     #[error("setting `prediction`: {0} answers no predictions")]
@@ -313,7 +313,7 @@ async fn open_detectors(kind: &Kind, config: &Config) -> Result<Arc<Detectors>, 
     let (dir, folders) = (config.packages_dir.clone(), config.install.clone());
     // Off the async threads: it reads and checks every artefact.
     let work = tokio::task::spawn_blocking(move || {
-        let detectors = Registry::open(dir, move |package: &Package, artefact: &[u8]| {
+        let detectors = Registry::open(dir, move |package: &Package, artefacts: &Artefacts| {
             if package.runtime != expected.name() {
                 let message = format!(
                     "its runtime is `{}`; this monitor hosts `{}`",
@@ -322,7 +322,7 @@ async fn open_detectors(kind: &Kind, config: &Config) -> Result<Arc<Detectors>, 
                 );
                 return Err(BoxError::from(message));
             }
-            let detector = DetectorArtefact::from_bytes(artefact)?;
+            let detector = DetectorArtefact::from_bytes(artefacts.model())?;
             let found = detector.detector().kind();
             if found != expected {
                 let message =
@@ -333,8 +333,8 @@ async fn open_detectors(kind: &Kind, config: &Config) -> Result<Arc<Detectors>, 
         })
         .map_err(MonitorError::Packages)?;
         for path in folders {
-            let (document, artefact) = read_folder(&path).map_err(MonitorError::Folder)?;
-            let installed = detectors.install(document, &artefact);
+            let (document, artefacts) = read_folder(&path).map_err(MonitorError::Folder)?;
+            let installed = detectors.install(document, &artefacts);
             installed.map_err(|source| MonitorError::Install { path, source })?;
         }
         Ok(Arc::new(detectors))
@@ -353,7 +353,7 @@ async fn watch_packages(
     loop {
         changes.mark_unchanged();
         let damaged: Vec<String> = detectors
-            .damaged()
+            .unusable()
             .iter()
             .map(|it| format!("`{}` version {} cannot be used: {}", it.name, it.version, it.reason))
             .collect();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 use shadowline_detectors::DetectorArtefact;
-use shadowline_packages::{Damaged, Hosted, PackageKey, Registry};
+use shadowline_packages::{Hosted, PackageKey, Registry, UnusablePackage};
 use shadowline_stream::Bytes;
 use shadowline_wire::{ModelRef, MonitorRef, Unscored, WatchedSpec};
 
@@ -90,7 +90,7 @@ impl Watching {
             return Arc::clone(plan);
         }
         let plan =
-            Arc::new(Plan::new(&specs, &self.detectors.snapshot(), &self.detectors.damaged()));
+            Arc::new(Plan::new(&specs, &self.detectors.snapshot(), &self.detectors.unusable()));
         self.metrics.specs(plan.watched.len(), plan.ignored.len());
         for watched in &plan.watched {
             self.metrics.watching(&watched.target.monitor);
@@ -104,7 +104,7 @@ impl Plan {
     fn new(
         specs: &Specs,
         hosted: &BTreeMap<PackageKey, HostedDetector>,
-        damaged: &[Damaged],
+        damaged: &[UnusablePackage],
     ) -> Self {
         let mut plan = Plan { watched: Vec::new(), ignored: Vec::new() };
         for (key, spec) in specs {
@@ -151,7 +151,7 @@ fn watches(wanted: &ModelRef, model: &ModelRef) -> bool {
 fn target(
     spec: &WatchedSpec,
     hosted: &BTreeMap<PackageKey, HostedDetector>,
-    damaged: &[Damaged],
+    damaged: &[UnusablePackage],
 ) -> Result<Target, String> {
     if !spec.enabled {
         return Err("it is disabled".into());
@@ -164,7 +164,7 @@ fn target(
         .filter(|(key, _)| key.name.as_str() == wanted.name)
         .map(|(key, hosted)| (key.version, hosted))
         .collect();
-    let damaged: BTreeMap<NonZeroU64, &Damaged> =
+    let damaged: BTreeMap<NonZeroU64, &UnusablePackage> =
         damaged.iter().filter(|it| it.name == wanted.name).map(|it| (it.version, it)).collect();
     if versions.is_empty() && damaged.is_empty() {
         return Err(format!("detector `{}` is not hosted here", wanted.name));

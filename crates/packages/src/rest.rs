@@ -15,8 +15,12 @@ use shadowline_error::chain;
 use shadowline_service::http::ApiError;
 use utoipa::{OpenApi, ToSchema};
 
-use crate::document::{ModelDocument, PackageName};
-use crate::registry::{Hosted, InstallOutcome, Registry, StoreError};
+use crate::artefacts::{ArtefactName, Artefacts};
+use crate::document::ModelDocument;
+use crate::error::RegistryError;
+use crate::name::PackageName;
+use crate::package::{Hosted, InstallOutcome};
+use crate::registry::Registry;
 
 /// Size limit of an upload unless a service sets another: 256 MiB.
 pub const DEFAULT_MAX_UPLOAD_BYTES: usize = 256 * 1024 * 1024;
@@ -80,12 +84,15 @@ struct PackageSchema {
     digest: String,
     /// Size of the artefact.
     artefact_bytes: u64,
+    /// The further artefacts by name, each with its digest and its size; left out where there are none.
+    #[schema(value_type = Object, required = false)]
+    artefacts: Value,
 }
 
 /// A package on disk that cannot be used.
 #[derive(ToSchema)]
 #[schema(as = DamagedPackage)]
-#[expect(dead_code, reason = "the schema of `Damaged`")]
+#[expect(dead_code, reason = "the schema of `UnusablePackage`")]
 struct DamagedSchema {
     name: String,
     version: u64,
@@ -123,6 +130,9 @@ struct UploadSchema {
     /// The file that the document names.
     #[schema(format = Binary)]
     artefact: String,
+    /// The file of `artefacts.profile`, where the document names one.
+    #[schema(format = Binary, required = false)]
+    profile: String,
 }
 
 /// What an upload came to.
@@ -164,7 +174,7 @@ type Shared<T> = State<Arc<Registry<T>>>;
 async fn list<T: Send + Sync + 'static>(State(registry): Shared<T>) -> Response {
     let snapshot = registry.snapshot();
     let models: Vec<_> = snapshot.values().map(|it| &it.package).collect();
-    Json(json!({"models": models, "damaged": registry.damaged()})).into_response()
+    Json(json!({"models": models, "damaged": registry.unusable()})).into_response()
 }
 
 /// Shows the versions of one package.
@@ -180,7 +190,7 @@ async fn show<T: Send + Sync + 'static>(
     let versions: Vec<_> =
         snapshot.values().map(|it| &it.package).filter(|it| it.key.name == name).collect();
     let damaged: Vec<_> =
-        registry.damaged().into_iter().filter(|it| it.name == name.as_str()).collect();
+        registry.unusable().into_iter().filter(|it| it.name == name.as_str()).collect();
     if versions.is_empty() && damaged.is_empty() {
         return Err(ApiError::not_found(format!("there is no model `{name}`")));
     }
@@ -220,17 +230,25 @@ async fn install<T: Send + Sync + 'static>(
 ) -> Result<Response, ApiError> {
     let mut document = None;
     let mut artefact = None;
+    let mut further: Vec<(ArtefactName, axum::body::Bytes)> = Vec::new();
     while let Some(part) = parts.next_field().await.map_err(bad_upload)? {
         match part.name() {
             Some("document") if document.is_none() => document = Some(read_document(part).await?),
             Some("artefact") if artefact.is_none() => {
                 artefact = Some(part.bytes().await.map_err(bad_upload)?)
             }
-            Some(name) => {
-                let message =
-                    format!("part `{name}`: expected one part `document` and one part `artefact`");
-                return Err(ApiError::invalid(message));
-            }
+            Some(name) => match further_artefact(name) {
+                Some(name) if further.iter().all(|(it, _)| *it != name) => {
+                    further.push((name, part.bytes().await.map_err(bad_upload)?));
+                }
+                _ => {
+                    let message = format!(
+                        "part `{name}`: expected one part `document`, one part `artefact`, and one for each \
+                         name in the document's `artefacts`"
+                    );
+                    return Err(ApiError::invalid(message));
+                }
+            },
             None => {
                 return Err(ApiError::invalid(
                     "a part has no name; expected `document` or `artefact`",
@@ -240,7 +258,10 @@ async fn install<T: Send + Sync + 'static>(
     }
     let document = document.ok_or_else(|| missing("document", "the model document, YAML"))?;
     let artefact = artefact.ok_or_else(|| missing("artefact", "the bytes the document names"))?;
-    let work = tokio::task::spawn_blocking(move || registry.install(document, &artefact));
+    let artefacts = further
+        .into_iter()
+        .fold(Artefacts::of_model(artefact), |all, (name, bytes)| all.with(name, bytes));
+    let work = tokio::task::spawn_blocking(move || registry.install(document, &artefacts));
     let (package, outcome) =
         work.await.map_err(|error| ApiError::internal(&error))?.map_err(to_api)?;
     let status = match outcome {
@@ -283,6 +304,11 @@ async fn remove<T: Send + Sync + 'static>(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// The further artefact that a part of this name is; the model comes as `artefact`.
+fn further_artefact(part: &str) -> Option<ArtefactName> {
+    part.parse().ok().filter(|it| *it != ArtefactName::Model)
+}
+
 async fn read_document(part: Field<'_>) -> Result<ModelDocument, ApiError> {
     let bytes = part.bytes().await.map_err(bad_upload)?;
     if MAX_DOCUMENT_BYTES < bytes.len() {
@@ -319,17 +345,20 @@ fn bad_upload(error: MultipartError) -> ApiError {
 }
 
 /// Where these failures meet HTTP.
-fn to_api(error: StoreError) -> ApiError {
+fn to_api(error: RegistryError) -> ApiError {
     match &error {
-        StoreError::Conflict { .. } | StoreError::Damaged { .. } => {
+        RegistryError::Conflict { .. } | RegistryError::Unusable { .. } => {
             ApiError::conflict(error.to_string())
         }
-        StoreError::NotFound { .. } => ApiError::not_found(error.to_string()),
-        StoreError::Refused { .. } => {
+        RegistryError::NotFound { .. } => ApiError::not_found(error.to_string()),
+        RegistryError::Refused { .. } => {
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unusable_model", chain(&error))
         }
-        StoreError::Document(_) => ApiError::invalid(chain(&error)),
-        StoreError::Io { .. } => ApiError::internal(&error),
+        RegistryError::MissingArtefact { .. } | RegistryError::UnnamedArtefact { .. } => {
+            ApiError::invalid(error.to_string())
+        }
+        RegistryError::Document(_) => ApiError::invalid(chain(&error)),
+        RegistryError::Io { .. } => ApiError::internal(&error),
     }
 }
 
@@ -347,7 +376,7 @@ mod tests {
          contract: {inputs: {age: int64}, outputs: {score: float64}}\n";
 
     fn app(dir: &tempfile::TempDir) -> Router {
-        let registry = Registry::open(dir.path(), |_, artefact| match artefact {
+        let registry = Registry::open(dir.path(), |_, artefacts| match artefacts.model() {
             b"bad" => Err("not a detector".into()),
             _ => Ok(()),
         });
@@ -415,6 +444,30 @@ mod tests {
         assert_eq!(delete(&app, "/v1/models/knn").await, 204);
         assert_eq!(get_json(&app, "/v1/models/knn").await.0, 404);
         assert_eq!(get_json(&app, "/v1/models/knn/versions/x").await.0, 400);
+    }
+
+    #[tokio::test]
+    async fn further_artefacts_come_as_parts_of_their_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(&dir);
+        let document = format!("{DOCUMENT}artefacts: {{profile: p.slm}}\n");
+        let document = ("document", document.as_bytes());
+        let artefact = ("artefact", b"one".as_slice());
+        let profile = ("profile", b"three".as_slice());
+        let (status, body) = upload(&app, &[document, artefact, profile]).await;
+        assert_eq!(
+            (status, &body["model"]["artefacts"]["profile"]["size_bytes"]),
+            (201, &json!(5))
+        );
+        let message = async |parts: &[(&str, &[u8])]| {
+            let (status, body) = upload(&app, parts).await;
+            assert_eq!((status, &body["error"]["code"]), (400, &json!("invalid_argument")));
+            body["error"]["message"].as_str().unwrap().to_owned()
+        };
+        assert!(message(&[document, artefact]).await.contains("`profile` is missing"));
+        let plain = ("document", DOCUMENT.as_bytes());
+        assert!(message(&[plain, artefact, profile]).await.contains("`profile` is not among"));
+        assert!(message(&[document, artefact, profile, profile]).await.contains("part `profile`"));
     }
 
     #[tokio::test]
