@@ -29,6 +29,19 @@ pub struct Package {
     pub digest: String,
     /// Size of the artefact.
     pub artefact_bytes: u64,
+    /// The further artefacts by name, each with its digest and its size; left out where there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = Object, required = false)]
+    pub artefacts: BTreeMap<String, FurtherArtefact>,
+}
+
+/// An artefact of a package beside the one that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FurtherArtefact {
+    /// `sha256:` and the digest of its bytes.
+    pub digest: String,
+    /// Their number.
+    pub size_bytes: u64,
 }
 
 /// What a package reads and answers.
@@ -75,6 +88,9 @@ pub struct PackageUpload {
     /// The file that the document names.
     #[schema(value_type = String, format = Binary)]
     pub artefact: Vec<u8>,
+    /// The file of `artefacts.profile`, where the document names one.
+    #[schema(value_type = String, format = Binary, required = false)]
+    pub profile: Option<Vec<u8>>,
 }
 
 /// What an upload came to.

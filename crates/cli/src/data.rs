@@ -5,8 +5,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use shadowline_datasets::{Loader, Manifest, Place, census, csv_file, npz, parquet_file, wine};
+use shadowline_datasets::{Loader, Manifest, Place, census, csv_file, npz, wine};
 use shadowline_features::Table;
+use shadowline_parquet_files as parquet_files;
 
 /// A table and where it is from.
 #[derive(Debug)]
@@ -67,10 +68,10 @@ async fn file(path: &str, cells: Cells) -> anyhow::Result<Data> {
 fn read(path: &Path, cells: Cells) -> anyhow::Result<Table> {
     let mut start = Vec::new();
     std::fs::File::open(path)
-        .and_then(|it| it.take(parquet_file::MAGIC.len() as u64).read_to_end(&mut start))
+        .and_then(|it| it.take(parquet_files::MAGIC.len() as u64).read_to_end(&mut start))
         .with_context(|| format!("read `{}`", path.display()))?;
-    Ok(if start == parquet_file::MAGIC {
-        parquet_file::read(path)?
+    Ok(if start == parquet_files::MAGIC {
+        parquet_files::read(path)?
     } else if cells == Cells::Typed {
         csv_file::read(path)?
     } else {

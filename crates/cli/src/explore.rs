@@ -6,7 +6,8 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use shadowline_features::{Table, TableColumn};
-use shadowline_report::{ExploredTable, TableProfile, exploration_page};
+use shadowline_profile::TableProfile;
+use shadowline_report::{ExploredTable, exploration_page};
 
 use crate::args::ExploreArgs;
 use crate::data::{self, Data};

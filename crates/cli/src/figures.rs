@@ -49,7 +49,7 @@ pub(crate) fn frequent(labels: &TableColumn) -> String {
 }
 
 /// Refuses labels among which the named value never occurs.
-pub(crate) fn check_positive(
+pub(crate) fn validate_positive(
     labels: &TableColumn,
     name: &str,
     positive: Option<&str>,
@@ -93,7 +93,7 @@ mod tests {
         let numbers = TableColumn::Numbers(vec![1.0, 0.0, f64::NAN]);
         assert_eq!(truths(&numbers, None), [Anomaly, Normal, Unknown]);
         assert_eq!(truths(&TableColumn::Integers(vec![2, 1]), Some("2")), [Anomaly, Normal]);
-        let message = check_positive(&labels, "y", Some("maybe")).unwrap_err().to_string();
+        let message = validate_positive(&labels, "y", Some("maybe")).unwrap_err().to_string();
         assert!(message.contains("`maybe`") && message.contains("`yes`"), "{message}");
     }
 }

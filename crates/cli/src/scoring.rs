@@ -1,10 +1,7 @@
 //! Rows scored with a detector, one by one where not all of them can be.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-
 use anyhow::Context;
-use shadowline_detectors::{DetectorArtefact, RecordScoreError, ScoreError};
+use shadowline_detectors::{DetectorArtefact, RecordScoreError, ScoreError, parallel};
 use shadowline_features::{Encoding, FeatureError, Table, TableColumn, is_missing};
 
 /// Rows that are scored together.
@@ -71,31 +68,15 @@ impl Rows {
         observe: &(dyn Fn(usize) + Sync),
     ) -> RowScores {
         let n_chunks = self.n_rows().div_ceil(CHUNK);
-        let n_threads = thread::available_parallelism().map_or(1, usize::from).min(n_chunks);
-        let next = AtomicUsize::new(0);
-        let take = || {
-            let mut done = Vec::new();
-            loop {
-                let chunk_idx = next.fetch_add(1, Ordering::Relaxed);
-                if n_chunks <= chunk_idx {
-                    return done;
-                }
-                let start = chunk_idx * CHUNK;
-                let end = (start + CHUNK).min(self.n_rows());
-                done.push((chunk_idx, self.score_some(artefact, start..end)));
-                observe(end - start);
-            }
-        };
-        let mut chunks: Vec<(usize, RowScores)> = thread::scope(|scope| {
-            let handles: Vec<_> = (0..n_threads).map(|_| scope.spawn(take)).collect();
-            let join = |it: thread::ScopedJoinHandle<'_, _>| {
-                it.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            handles.into_iter().flat_map(join).collect()
+        let chunks = parallel::map(n_chunks, 1, parallel::n_threads(None), |chunk_idx| {
+            let start = chunk_idx * CHUNK;
+            let end = (start + CHUNK).min(self.n_rows());
+            let scores = self.score_some(artefact, start..end);
+            observe(end - start);
+            scores
         });
-        chunks.sort_unstable_by_key(|(chunk_idx, _)| *chunk_idx);
         let mut all = RowScores::default();
-        for (_, RowScores { rows, n_unseen, n_missing }) in chunks {
+        for RowScores { rows, n_unseen, n_missing } in chunks {
             all.rows.extend(rows);
             all.n_unseen += n_unseen;
             all.n_missing += n_missing;

@@ -43,10 +43,14 @@ impl Packages {
     /// # Errors
     /// [`ClientError`].
     pub async fn install(&self, upload: PackageUpload) -> Result<InstalledPackage, ClientError> {
-        let PackageUpload { document, artefact } = upload;
+        let PackageUpload { document, artefact, profile } = upload;
         let document = Part::text(document).mime_str("application/yaml");
         let document = document.map_err(|source| ClientError::Prepare { source })?;
-        let form = Form::new().part("document", document).part("artefact", Part::bytes(artefact));
+        let mut form =
+            Form::new().part("document", document).part("artefact", Part::bytes(artefact));
+        if let Some(profile) = profile {
+            form = form.part("profile", Part::bytes(profile));
+        }
         self.0.call(Method::POST, &["v1", "models"], &[]).form(form).read().await
     }
 

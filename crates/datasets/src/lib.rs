@@ -2,8 +2,8 @@
 //!
 //! The manifest says which files a data set has, what their bytes are and where the product may fetch them; [`Loader`]
 //! finds them in its cache, in a local folder or at their address, and checks them wherever they were. [`census`] and
-//! [`wine`] turn the two sets of the demonstration into tables, [`csv_file`] any CSV file with a header, [`parquet_file`]
-//! any Parquet file of plain columns, [`npz`] the files of ADBench. What the tables are for, this crate does not know.
+//! [`wine`] turn the two sets of the demonstration into tables, [`csv_file`] any CSV file with a header, [`npz`] the
+//! files of ADBench. What the tables are for, this crate does not know.
 //!
 //! Start at [`Loader`].
 
@@ -12,7 +12,6 @@ pub mod csv_file;
 mod loader;
 mod manifest;
 pub mod npz;
-pub mod parquet_file;
 pub mod wine;
 
 pub use loader::{Found, LoadError, Loader, Place};

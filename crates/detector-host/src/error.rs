@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use shadowline_monitor::MonitorError;
-use shadowline_packages::{FolderError, StoreError};
+use shadowline_packages::{FolderError, RegistryError};
 use shadowline_stream::LogError;
 
 /// Why a monitor stopped without being told to.
@@ -17,7 +17,7 @@ pub enum HostError {
     Monitor(#[from] MonitorError),
     /// The detectors cannot be read.
     #[error("open the installed detectors")]
-    Packages(#[source] StoreError),
+    Packages(#[source] RegistryError),
     /// A folder that the settings name is not a package.
     #[error("install package")]
     Folder(#[source] FolderError),
@@ -27,7 +27,7 @@ pub enum HostError {
         /// The folder.
         path: PathBuf,
         /// The cause.
-        source: StoreError,
+        source: RegistryError,
     },
     /// A setting of another kind of monitor.
     #[error("setting `prediction`: {0} answers no predictions")]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use shadowline_detectors::DetectorArtefact;
 use shadowline_monitor::{Scorers, Target};
-use shadowline_packages::{Damaged, Hosted, PackageKey};
+use shadowline_packages::{Hosted, PackageKey, UnusablePackage};
 use shadowline_wire::{Inference, MonitorRef, ScoreValue, Unscored};
 
 use crate::config::Explain;
@@ -30,7 +30,7 @@ impl Scorers for HostedDetectors {
     }
 
     fn resolver(&self) -> impl Fn(&MonitorRef) -> Result<Target<HostedDetector>, String> {
-        let (hosted, corrupt) = (self.detectors.snapshot(), self.detectors.damaged());
+        let (hosted, corrupt) = (self.detectors.snapshot(), self.detectors.unusable());
         move |wanted| target(wanted, &hosted, &corrupt)
     }
 
@@ -47,14 +47,14 @@ impl Scorers for HostedDetectors {
 fn target(
     wanted: &MonitorRef,
     hosted: &BTreeMap<PackageKey, HostedDetector>,
-    corrupt: &[Damaged],
+    corrupt: &[UnusablePackage],
 ) -> Result<Target<HostedDetector>, String> {
     let versions: BTreeMap<NonZeroU64, &HostedDetector> = hosted
         .iter()
         .filter(|(key, _)| key.name.as_str() == wanted.name)
         .map(|(key, hosted)| (key.version, hosted))
         .collect();
-    let corrupt: BTreeMap<NonZeroU64, &Damaged> =
+    let corrupt: BTreeMap<NonZeroU64, &UnusablePackage> =
         corrupt.iter().filter(|it| it.name == wanted.name).map(|it| (it.version, it)).collect();
     if versions.is_empty() && corrupt.is_empty() {
         return Err(format!("detector `{}` is not hosted here", wanted.name));

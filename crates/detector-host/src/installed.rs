@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use shadowline_detectors::DetectorArtefact;
 use shadowline_error::BoxError;
-use shadowline_packages::{Package, Registry, read_folder};
+use shadowline_packages::{Artefacts, Package, Registry, read_folder};
 use shadowline_service::health::Component;
 
 use crate::config::Config;
@@ -23,7 +23,7 @@ pub(crate) async fn open_detectors(
     let (dir, folders) = (config.packages_dir.clone(), config.install.clone());
     // Off the async threads: it reads and checks every artefact.
     let work = tokio::task::spawn_blocking(move || {
-        let detectors = Registry::open(dir, move |package: &Package, artefact: &[u8]| {
+        let detectors = Registry::open(dir, move |package: &Package, artefacts: &Artefacts| {
             if package.runtime != expected.name() {
                 let message = format!(
                     "its runtime is `{}`; this monitor hosts `{}`",
@@ -32,7 +32,7 @@ pub(crate) async fn open_detectors(
                 );
                 return Err(BoxError::from(message));
             }
-            let detector = DetectorArtefact::from_bytes(artefact)?;
+            let detector = DetectorArtefact::from_bytes(artefacts.model())?;
             let found = detector.detector().kind();
             if found != expected {
                 let message =
@@ -43,8 +43,8 @@ pub(crate) async fn open_detectors(
         })
         .map_err(HostError::Packages)?;
         for path in folders {
-            let (document, artefact) = read_folder(&path).map_err(HostError::Folder)?;
-            let installed = detectors.install(document, &artefact);
+            let (document, artefacts) = read_folder(&path).map_err(HostError::Folder)?;
+            let installed = detectors.install(document, &artefacts);
             installed.map_err(|source| HostError::Install { path, source })?;
         }
         Ok(Arc::new(detectors))
@@ -63,7 +63,7 @@ pub(crate) async fn watch_packages(
     loop {
         changes.mark_unchanged();
         let corrupt: Vec<String> = detectors
-            .damaged()
+            .unusable()
             .iter()
             .map(|it| format!("`{}` version {} cannot be used: {}", it.name, it.version, it.reason))
             .collect();

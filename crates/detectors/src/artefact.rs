@@ -1,9 +1,7 @@
 use ndarray::{Array1, ArrayView2};
 use serde::{Deserialize, Serialize};
-use shadowline_features::{
-    FeatureError, FieldSource, Preprocessing,
-    artefact::{ArtefactError, ArtefactReader, ArtefactWriter, SectionData},
-};
+use shadowline_artefact::{ArtefactError, ArtefactReader, ArtefactWriter, SectionData, kind};
+use shadowline_features::{FeatureError, FieldSource, Preprocessing};
 
 use crate::{
     Detector, Histogram, IsolationForest, IsolationForestParams, KnnOutlier, KnnParams, ScoreError,
@@ -26,8 +24,8 @@ impl DetectorKind {
     /// The name in artefacts and documents.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::IsolationForest => "isolation-forest",
-            Self::Knn => "knn",
+            Self::IsolationForest => kind::ISOLATION_FOREST,
+            Self::Knn => kind::KNN,
         }
     }
 }
@@ -222,15 +220,11 @@ impl DetectorArtefact {
     /// Reads an artefact of either kind.
     ///
     /// # Errors
-    /// [`ArtefactError`] says what is damaged, newer, of another kind or inconsistent. Whatever the bytes, an
+    /// [`ArtefactError`] says what is corrupt, newer, of another kind or inconsistent. Whatever the bytes, an
     /// artefact that comes back scores without a panic.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ArtefactError> {
         let mut reader = ArtefactReader::new(bytes)?;
-        let kinds = [DetectorKind::IsolationForest, DetectorKind::Knn];
-        if !kinds.iter().any(|it| it.name() == reader.kind()) {
-            let expected = kinds.map(DetectorKind::name).join("` or `");
-            return Err(ArtefactError::Kind { found: reader.kind().to_owned(), expected });
-        }
+        reader.expect_one_of(&[DetectorKind::IsolationForest.name(), DetectorKind::Knn.name()])?;
         let Body {
             name,
             params,

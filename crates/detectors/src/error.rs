@@ -109,7 +109,7 @@ pub enum FitError {
 }
 
 /// Refuses reference data that no detector can be fitted on. NaN is a missing value where those may be.
-pub(crate) fn check_reference<D: Data<Elem = f64>>(
+pub(crate) fn validate_reference<D: Data<Elem = f64>>(
     records: &ArrayBase<D, Ix2>,
     may_be_missing: bool,
 ) -> Result<(), FitError> {
@@ -137,7 +137,7 @@ pub(crate) fn check_reference<D: Data<Elem = f64>>(
 }
 
 /// Refuses a contamination that is no share from which a threshold follows.
-pub(crate) fn check_contamination(share: f64) -> Result<(), FitError> {
+pub(crate) fn validate_contamination(share: f64) -> Result<(), FitError> {
     // Asked as "is it usable": NaN would answer "is it too small" with no.
     let usable = 0.0 < share && share <= 0.5;
     if usable { Ok(()) } else { Err(FitError::Contamination(share)) }

@@ -14,8 +14,9 @@ mod error;
 mod explain;
 pub mod isolation_forest;
 pub mod knn;
-mod parallel;
+pub mod parallel;
 mod roc;
+mod threshold_rule;
 mod train;
 mod training_scores;
 
@@ -28,7 +29,8 @@ pub use explain::RecordExplanation;
 pub use isolation_forest::{IsolationForest, IsolationForestParams, IsolationForestValidParams};
 pub use knn::{KnnOutlier, KnnParams, KnnValidParams};
 pub use roc::{RocError, roc_auc};
-pub use train::{ThresholdRule, TrainError, TrainOptions};
+pub use threshold_rule::ThresholdRule;
+pub use train::{TrainError, TrainOptions};
 pub use training_scores::{BudgetError, Histogram, TrainingScores};
 
 #[cfg(doctest)]

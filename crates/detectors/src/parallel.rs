@@ -9,7 +9,7 @@ use std::{
 use crate::Observe;
 
 /// The number of threads for a parameter that may leave it open.
-pub(crate) fn n_threads(wanted: Option<NonZeroUsize>) -> usize {
+pub fn n_threads(wanted: Option<NonZeroUsize>) -> usize {
     // This asks the machine, but only for speed: no result depends on it.
     wanted.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
 }
@@ -17,7 +17,7 @@ pub(crate) fn n_threads(wanted: Option<NonZeroUsize>) -> usize {
 /// Calls `work` with `0..n_items`, at most `n_threads` at a time, and collects the results in order.
 ///
 /// Threads take `chunk` items at a time, so that items of unlike cost spread evenly.
-pub(crate) fn map<T: Send>(
+pub fn map<T: Send>(
     n_items: usize,
     chunk: usize,
     n_threads: usize,
@@ -28,7 +28,7 @@ pub(crate) fn map<T: Send>(
 
 /// As [`map`]; `observe` is told after each chunk how many items are done. It is called by several threads, and
 /// two calls may come in either order.
-pub(crate) fn map_observed<T: Send>(
+pub fn map_observed<T: Send>(
     n_items: usize,
     chunk: usize,
     n_threads: usize,

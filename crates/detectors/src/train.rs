@@ -1,27 +1,14 @@
 //! Training: a table in, a detector with all that scoring takes out.
 
 use linfa::{DatasetBase, ParamGuard};
-use serde::{Deserialize, Serialize};
 use shadowline_features::{
     CategoryEncoding, Missing, Preprocessing, PreprocessingError, Scale, Table,
 };
 
 use crate::{
     BudgetError, Detector, DetectorArtefact, DetectorParams, FitError, FittedDetector, Observe,
-    ScoreError, TrainingScores,
+    ScoreError, ThresholdRule, TrainingScores,
 };
-
-/// What sets a detector's threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ThresholdRule {
-    /// The contamination among the detector's parameters, as scikit-learn and pyod set it.
-    #[default]
-    Contamination,
-    /// At most this share of records like the training records is to be called an anomaly: see
-    /// [`TrainingScores::threshold_of_budget`].
-    AlertBudget(f64),
-}
 
 /// How a table becomes what a detector is fitted on, and what is made of the fitted one.
 #[derive(Clone, Copy)]

@@ -4,15 +4,13 @@
 
 use std::{error::Error, panic::catch_unwind};
 
+use shadowline_artefact::{ArtefactError, ArtefactReader, ArtefactWriter, SectionData};
 use shadowline_contract::{Batch, Column, Tensor, TensorData};
 use shadowline_detectors::{
     Detector, DetectorArtefact, DetectorKind, DetectorParams, IsolationForest, KnnOutlier,
     RecordScoreError, TrainOptions, isolation_forest::Contamination,
 };
-use shadowline_features::{
-    FeatureError, Scale, Table, TableBuilder,
-    artefact::{ArtefactError, ArtefactReader, ArtefactWriter, SectionData},
-};
+use shadowline_features::{FeatureError, Scale, Table, TableBuilder};
 
 fn table() -> Table {
     let mut rows = TableBuilder::new(["age", "hours", "job"]).unwrap();
@@ -117,9 +115,9 @@ fn every_truncation_and_every_flipped_bit_is_refused() {
         }
         // Every byte, each with another of its bits: all bits of all bytes would take minutes.
         for at in 0..whole.len() {
-            let mut damaged = whole.clone();
-            damaged[at] ^= 1 << (at % 8);
-            DetectorArtefact::from_bytes(&damaged).unwrap_err();
+            let mut corrupt = whole.clone();
+            corrupt[at] ^= 1 << (at % 8);
+            DetectorArtefact::from_bytes(&corrupt).unwrap_err();
         }
     }
 }

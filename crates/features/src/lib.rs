@@ -3,15 +3,13 @@
 //! [`Preprocessing`] is fitted once on a [`Table`] of training data, travels inside the trained artefact and
 //! turns every later record into the same numbers, one record alone or among others. What it reads fields
 //! from is a [`FieldSource`]: a checked [`Batch`](shadowline_contract::Batch), an inference's inputs and
-//! outputs together ([`InputsAndOutputs`]), or the table itself. The file format that carries trained things
-//! is in [`artefact`].
+//! outputs together ([`InputsAndOutputs`]), or the table itself.
 //!
 //! This crate reads no file and knows no algorithm that learns from the features. Start at
 //! [`Preprocessing::fit`].
 
 #![warn(missing_docs)]
 
-pub mod artefact;
 mod percentile;
 mod preprocessing;
 mod source;

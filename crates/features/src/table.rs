@@ -170,6 +170,19 @@ impl TableColumn {
         }
     }
 
+    /// The values as floats, NaN where one is missing; none for text.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "integers beyond 2^53 are rounded to the nearest float"
+    )]
+    pub fn to_numbers(&self) -> Option<Vec<f64>> {
+        match self {
+            Self::Integers(values) => Some(values.iter().map(|it| *it as f64).collect()),
+            Self::Numbers(values) => Some(values.clone()),
+            Self::Texts(_) => None,
+        }
+    }
+
     fn slice(&self, range: std::ops::Range<usize>) -> Self {
         match self {
             Self::Integers(values) => Self::Integers(values[range].to_vec()),

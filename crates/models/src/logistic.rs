@@ -1,15 +1,11 @@
 use ndarray::{Array1, Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
+use shadowline_artefact::{ArtefactError, ArtefactReader, ArtefactWriter, SectionData};
 use shadowline_contract::{Batch, Column, DataType, Field, Profile, Tensor, TensorData};
-use shadowline_features::{
-    FeatureError, FieldSource, Preprocessing,
-    artefact::{ArtefactError, ArtefactReader, ArtefactWriter, SectionData},
-};
-
-use crate::LogisticRegressionParams;
+use shadowline_features::{FeatureError, FieldSource, Preprocessing};
 
 /// The kind in the artefact, and the runtime in a package's document.
-pub const KIND: &str = "logistic-regression";
+pub const KIND: &str = shadowline_artefact::kind::LOGISTIC_REGRESSION;
 /// The name of the second output: the probability of the label that was predicted.
 pub const PROBABILITY: &str = "probability";
 
@@ -65,11 +61,6 @@ struct Body {
 }
 
 impl LogisticRegression {
-    /// Starts from linfa's defaults: penalty 1, at most 100 steps, gradient tolerance 1e-4.
-    pub fn params() -> LogisticRegressionParams {
-        LogisticRegressionParams::default()
-    }
-
     pub(crate) fn assemble(
         name: String,
         label: String,
@@ -195,7 +186,7 @@ impl LogisticRegression {
     /// Reads an artefact.
     ///
     /// # Errors
-    /// [`ArtefactError`] says what is damaged, newer, of another kind or inconsistent. Whatever the bytes, a
+    /// [`ArtefactError`] says what is corrupt, newer, of another kind or inconsistent. Whatever the bytes, a
     /// model that comes back predicts without a panic.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ArtefactError> {
         let mut reader = ArtefactReader::new(bytes)?;

@@ -49,12 +49,19 @@ pub enum TrainError {
     /// The table cannot be encoded.
     #[error("encode the training data")]
     Preprocessing(#[from] PreprocessingError),
-    /// linfa's solver gave up.
+    /// linfa's solver failed.
     #[error("fit the coefficients")]
     Fit(#[from] linfa_logistic::error::Error),
     /// The solver ended at coefficients that are no numbers.
     #[error("the solver found coefficients that are not finite; a larger alpha may help")]
     Diverged,
+}
+
+impl LogisticRegression {
+    /// Starts from linfa's defaults: penalty 1, at most 100 steps, gradient tolerance 1e-4.
+    pub fn params() -> LogisticRegressionParams {
+        LogisticRegressionParams::default()
+    }
 }
 
 impl Default for LogisticRegressionParams {
@@ -80,7 +87,7 @@ impl LogisticRegressionParams {
         self
     }
 
-    /// Sets the length of the gradient at which the solver is content; 1e-4 unless set.
+    /// Sets the length of the gradient at which the solver stops; 1e-4 unless set.
     pub fn gradient_tolerance(mut self, gradient_tolerance: f64) -> Self {
         self.0.gradient_tolerance = gradient_tolerance;
         self

@@ -5,11 +5,9 @@
 use std::{error::Error, panic::catch_unwind, path::Path};
 
 use anyhow::Result;
+use shadowline_artefact::{ArtefactError, ArtefactReader, ArtefactWriter, SectionData};
 use shadowline_contract::{Batch, Column, DataType, Tensor, TensorData};
-use shadowline_features::{
-    FeatureError, Table, TableBuilder, TableColumn,
-    artefact::{ArtefactError, ArtefactReader, ArtefactWriter, SectionData},
-};
+use shadowline_features::{FeatureError, Table, TableBuilder, TableColumn};
 use shadowline_models::{KIND, LogisticRegression, PredictError, TrainError};
 
 /// The share of rows whose label the model names.
@@ -143,9 +141,9 @@ fn a_round_trip_is_exact_and_damage_is_refused() {
         for at in 0..bytes.len() {
             let error = LogisticRegression::from_bytes(&bytes[..at]).unwrap_err();
             assert!(matches!(error, ArtefactError::Length { .. }), "{at} bytes: {error}");
-            let mut damaged = bytes.clone();
-            damaged[at] ^= 1 << (at % 8);
-            LogisticRegression::from_bytes(&damaged).unwrap_err();
+            let mut corrupt = bytes.clone();
+            corrupt[at] ^= 1 << (at % 8);
+            LogisticRegression::from_bytes(&corrupt).unwrap_err();
         }
     }
 }

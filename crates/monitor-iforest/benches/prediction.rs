@@ -195,6 +195,7 @@ async fn start_ours(dir: &Path, table: &Table) -> (Child, String) {
         version: None,
         runtime: "isolation-forest".into(),
         artefact: "model.slm".into(),
+        artefacts: std::collections::BTreeMap::new(),
         contract: Signature::new(table.fields(), vec![score]).unwrap(),
         metadata: std::collections::BTreeMap::new(),
     };

@@ -5,35 +5,32 @@ use std::io::{self, Write};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
+use crate::artefacts::{ArtefactName, Artefacts};
+use crate::digest::Digests;
 use crate::document::ModelDocument;
-use crate::registry::StoreError;
+use crate::error::RegistryError;
+use crate::layout::{DIGEST, DOCUMENT, artefact_files};
 
-/// The document's file.
-pub(crate) const DOCUMENT: &str = "serving.yaml";
-/// The file with the digest.
-pub(crate) const DIGEST: &str = "digest";
-/// File names an artefact cannot have.
-pub(crate) const RESERVED: [&str; 2] = [DOCUMENT, DIGEST];
 /// Beginning of the names of directories that are being made or taken away.
 const UNFINISHED: &str = ".unfinished-";
 
-/// A package as it was read, with its artefact.
+/// A package as it was read, with its artefacts.
 pub(crate) struct FromDisk {
     pub(crate) document: ModelDocument,
-    pub(crate) digest: String,
-    pub(crate) artefact: Vec<u8>,
+    pub(crate) digests: Digests,
+    pub(crate) artefacts: Artefacts,
 }
 
 /// Turns an I/O error into one that says what was tried on which path.
 pub(crate) fn failed<'a>(
     action: &'static str,
     path: &'a Path,
-) -> impl FnOnce(io::Error) -> StoreError + 'a {
-    move |source| StoreError::Io { action, path: path.to_owned(), source }
+) -> impl FnOnce(io::Error) -> RegistryError + 'a {
+    move |source| RegistryError::Io { action, path: path.to_owned(), source }
 }
 
 /// Makes the store's directory and clears what a crash left unfinished.
-pub(crate) fn prepare(dir: &Path) -> Result<(), StoreError> {
+pub(crate) fn prepare(dir: &Path) -> Result<(), RegistryError> {
     fs::create_dir_all(dir).map_err(failed("create directory", dir))?;
     for entry in entries(dir)? {
         if file_name(&entry).starts_with(UNFINISHED) {
@@ -45,7 +42,7 @@ pub(crate) fn prepare(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// The directories of all versions of all packages, whatever is in them.
-pub(crate) fn versions(dir: &Path) -> Result<Vec<(String, NonZeroU64, PathBuf)>, StoreError> {
+pub(crate) fn versions(dir: &Path) -> Result<Vec<(String, NonZeroU64, PathBuf)>, RegistryError> {
     let mut found = Vec::new();
     for package in entries(dir)? {
         let name = file_name(&package);
@@ -63,42 +60,45 @@ pub(crate) fn versions(dir: &Path) -> Result<Vec<(String, NonZeroU64, PathBuf)>,
     Ok(found)
 }
 
-/// Reads a package and checks its digest; the error is a reason in words.
+/// Reads a package and compares its digests; the error is the reason as text.
 pub(crate) fn read(path: &Path) -> Result<FromDisk, String> {
     let text = |file: &str| {
         fs::read_to_string(path.join(file)).map_err(|error| format!("read `{file}`: {error}"))
     };
     let document = ModelDocument::parse(&text(DOCUMENT)?).map_err(|error| error.to_string())?;
-    let recorded = text(DIGEST)?;
-    let file = document.artefact_file();
-    let artefact = fs::read(path.join(file)).map_err(|error| format!("read `{file}`: {error}"))?;
-    let digest = document.digest(&artefact).map_err(|error| error.to_string())?;
-    if digest != recorded.trim() {
-        return Err(format!(
-            "its files were changed or damaged: they have {digest}, installed was {}",
-            recorded.trim()
-        ));
+    let stored = text(DIGEST)?;
+    let mut artefacts = Artefacts::of_model([]);
+    for (name, file) in artefact_files(&document) {
+        let bytes = fs::read(path.join(&file)).map_err(|error| match name {
+            ArtefactName::Model => format!("read `{file}`: {error}"),
+            ArtefactName::Profile => format!("its artefact `{name}`: read `{file}`: {error}"),
+        })?;
+        artefacts = artefacts.with(name, bytes);
     }
-    Ok(FromDisk { document, digest, artefact })
+    let digests = Digests::of(&document, &artefacts).map_err(|error| error.to_string())?;
+    digests.validate(&stored)?;
+    Ok(FromDisk { document, digests, artefacts })
 }
 
 /// Writes a package next to its final place; [`commit`] moves it there.
 pub(crate) fn stage(
     dir: &Path,
     document: &ModelDocument,
-    artefact: &[u8],
-    digest: &str,
-) -> Result<tempfile::TempDir, StoreError> {
+    artefacts: &Artefacts,
+    digests: &Digests,
+) -> Result<tempfile::TempDir, RegistryError> {
     let staging = tempfile::Builder::new()
         .prefix(UNFINISHED)
         .tempdir_in(dir)
         .map_err(failed("create a directory in", dir))?;
-    let yaml = document.to_yaml()?;
-    for (file, bytes) in [
-        (document.artefact_file(), artefact),
-        (DOCUMENT, yaml.as_bytes()),
-        (DIGEST, format!("{digest}\n").as_bytes()),
-    ] {
+    let (yaml, digests) = (document.to_yaml()?, digests.to_text());
+    let files = artefact_files(document);
+    let artefacts = files
+        .iter()
+        .filter_map(|(name, file)| artefacts.get(*name).map(|bytes| (file.as_str(), bytes)));
+    for (file, bytes) in
+        artefacts.chain([(DOCUMENT, yaml.as_bytes()), (DIGEST, digests.as_bytes())])
+    {
         let path = staging.path().join(file);
         let write = || {
             let mut handle = File::create_new(&path)?;
@@ -112,7 +112,7 @@ pub(crate) fn stage(
 }
 
 /// Moves a staged package to its place; afterwards it survives a crash.
-pub(crate) fn commit(staging: tempfile::TempDir, place: &Path) -> Result<(), StoreError> {
+pub(crate) fn commit(staging: tempfile::TempDir, place: &Path) -> Result<(), RegistryError> {
     let package = place.parent().unwrap_or(place);
     fs::create_dir_all(package).map_err(failed("create directory", package))?;
     if let Some(store) = package.parent() {
@@ -130,7 +130,7 @@ pub(crate) fn commit(staging: tempfile::TempDir, place: &Path) -> Result<(), Sto
 }
 
 /// Takes a package away, at once for every reader.
-pub(crate) fn remove(dir: &Path, place: &Path) -> Result<(), StoreError> {
+pub(crate) fn remove(dir: &Path, place: &Path) -> Result<(), RegistryError> {
     let grave = tempfile::Builder::new()
         .prefix(UNFINISHED)
         .tempdir_in(dir)
@@ -146,11 +146,11 @@ pub(crate) fn remove(dir: &Path, place: &Path) -> Result<(), StoreError> {
     grave.close().map_err(failed("remove", &path))
 }
 
-fn sync(dir: &Path) -> Result<(), StoreError> {
+fn sync(dir: &Path) -> Result<(), RegistryError> {
     File::open(dir).and_then(|it| it.sync_all()).map_err(failed("sync", dir))
 }
 
-fn entries(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+fn entries(dir: &Path) -> Result<Vec<PathBuf>, RegistryError> {
     let list =
         || fs::read_dir(dir)?.map(|it| it.map(|it| it.path())).collect::<io::Result<Vec<_>>>();
     list().map_err(failed("list", dir))

@@ -3,59 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU64;
+use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use shadowline_contract::Signature;
+
+use crate::artefacts::ArtefactName;
+use crate::name::PackageName;
 
 /// The kind a document must name.
 const KIND: &str = "Model";
-
-/// A package's name: a letter, then up to 62 letters, digits, `_`, `.` or `-`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct PackageName(String);
-
-/// A name that no package can have.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{given}` is not a model name: expected a letter, then up to 62 letters, digits, `_`, `.` or `-`"
-)]
-pub struct NameError {
-    /// The name as it came.
-    pub given: String,
-}
-
-impl PackageName {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for PackageName {
-    type Error = NameError;
-    fn try_from(given: String) -> Result<Self, NameError> {
-        // A letter first also keeps `.`, `..` and hidden files out of the store's directories.
-        let mut bytes = given.bytes();
-        let usable = bytes.next().is_some_and(|it| it.is_ascii_alphabetic())
-            && bytes.all(|it| it.is_ascii_alphanumeric() || b"_.-".contains(&it))
-            && given.len() <= 63;
-        if usable { Ok(PackageName(given)) } else { Err(NameError { given }) }
-    }
-}
-
-impl From<PackageName> for String {
-    fn from(name: PackageName) -> Self {
-        name.0
-    }
-}
-
-impl fmt::Display for PackageName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// Why a text is not a `Model` document.
 #[derive(Debug, thiserror::Error)]
@@ -84,8 +41,10 @@ pub struct ModelDocument {
     pub version: Option<NonZeroU64>,
     /// What can run the artefact, for example `isolation-forest`.
     pub runtime: String,
-    /// Path of the artefact, relative to the document.
+    /// Path of the artefact that runs, relative to the document.
     pub artefact: String,
+    /// Paths of the further artefacts, below the document's folder, by name; never [`ArtefactName::Model`].
+    pub artefacts: BTreeMap<ArtefactName, String>,
     /// What it reads and answers.
     pub contract: Signature,
     /// Whatever else its maker wrote down.
@@ -101,12 +60,14 @@ struct RawDocument {
     version: Option<RawVersion>,
     runtime: String,
     artefact: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    artefacts: BTreeMap<ArtefactName, String>,
     contract: Signature,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     metadata: BTreeMap<String, String>,
 }
 
-/// A version as a document has it, refused in words.
+/// A version as a document has it; the error says what was expected.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 struct RawVersion(NonZeroU64);
@@ -148,15 +109,55 @@ impl TryFrom<RawDocument> for ModelDocument {
         if raw.artefact.trim().is_empty() {
             return Err("`artefact` is empty, expected a path relative to this document".into());
         }
+        validate_paths(&raw.artefact, &raw.artefacts)?;
         Ok(ModelDocument {
             name: raw.name,
             version: raw.version.map(|it| it.0),
             runtime: raw.runtime,
             artefact: raw.artefact,
+            artefacts: raw.artefacts,
             contract: raw.contract,
             metadata: raw.metadata,
         })
     }
+}
+
+/// Refuses further artefacts that lie outside the document's folder or in the file of another one.
+fn validate_paths(
+    artefact: &str,
+    artefacts: &BTreeMap<ArtefactName, String>,
+) -> Result<(), String> {
+    let mut files = vec![(ArtefactName::Model, parts(artefact))];
+    for (name, path) in artefacts {
+        if *name == ArtefactName::Model {
+            return Err(
+                "`artefacts` has `model`, expected only what `artefact` does not name".into()
+            );
+        }
+        if path.trim().is_empty() {
+            return Err(format!(
+                "`artefacts.{name}` is empty, expected a path relative to this document"
+            ));
+        }
+        let parts = parts(path);
+        if !parts.iter().all(|it| matches!(it, Component::Normal(_))) {
+            return Err(format!(
+                "`artefacts.{name}` is `{path}`, expected a path below this document's folder"
+            ));
+        }
+        if let Some((other, _)) = files.iter().find(|(_, it)| *it == parts) {
+            return Err(format!(
+                "`artefacts.{name}` is `{path}`, the file of `{other}`; expected one of its own"
+            ));
+        }
+        files.push((*name, parts));
+    }
+    Ok(())
+}
+
+/// The parts of a path, so that `./a//b` and `a/b` are the same.
+fn parts(path: &str) -> Vec<Component<'_>> {
+    Path::new(path).components().filter(|it| *it != Component::CurDir).collect()
 }
 
 impl From<ModelDocument> for RawDocument {
@@ -167,6 +168,7 @@ impl From<ModelDocument> for RawDocument {
             version: document.version.map(RawVersion),
             runtime: document.runtime,
             artefact: document.artefact,
+            artefacts: document.artefacts,
             contract: document.contract,
             metadata: document.metadata,
         }
@@ -192,31 +194,6 @@ impl ModelDocument {
     pub fn to_yaml(&self) -> Result<String, DocumentError> {
         serde_saphyr::to_string(self)
             .map_err(|error| DocumentError::Write { message: error.to_string() })
-    }
-
-    /// The file name an installed package keeps its artefact under: the last part of the path, where that
-    /// is a plain one.
-    pub(crate) fn artefact_file(&self) -> &str {
-        let last = self.artefact.rsplit('/').next().unwrap_or_default();
-        let plain = last.bytes().all(|it| it.is_ascii_alphanumeric() || b"_.-".contains(&it));
-        let usable = plain && (1..=100).contains(&last.len()) && !last.starts_with('.');
-        if usable && !crate::disk::RESERVED.contains(&last) { last } else { "artefact" }
-    }
-
-    /// What makes two packages the same: everything but the version and where the artefact lay.
-    pub(crate) fn digest(&self, artefact: &[u8]) -> Result<String, DocumentError> {
-        let meaning = ModelDocument { version: None, artefact: "artefact".into(), ..self.clone() };
-        let json = serde_json::to_vec(&meaning)
-            .map_err(|error| DocumentError::Write { message: error.to_string() })?;
-        let mut hash = Sha256::new();
-        // The length keeps the border between the two parts.
-        hash.update((json.len() as u64).to_le_bytes());
-        hash.update(&json);
-        hash.update(artefact);
-        Ok(hash
-            .finalize()
-            .iter()
-            .fold(String::from("sha256:"), |text, byte| text + &format!("{byte:02x}")))
     }
 }
 
@@ -258,7 +235,7 @@ metadata: {trained_on: adult.data, rows: 26048}
         );
         assert_eq!(inputs[2].shape.to_dims(), [28, 28]);
         assert_eq!(document.metadata["rows"], "26048");
-        assert_eq!(document.artefact_file(), "model.slm");
+        assert!(document.artefacts.is_empty());
         let again = ModelDocument::parse(&document.to_yaml().unwrap()).unwrap();
         assert_eq!(again, document);
     }
@@ -296,43 +273,34 @@ metadata: {trained_on: adult.data, rows: 26048}
     }
 
     #[test]
-    fn names_are_plain() {
-        let name = |text: &str| PackageName::try_from(text.to_owned());
-        let longest = format!("a{}", "b".repeat(62));
-        for good in ["a", "census_iforest", "A.b-c_9", &longest] {
-            assert!(name(good).is_ok(), "{good}");
-        }
-        for bad in ["", ".", "..", "9a", "_a", "a b", "a/b", "é", &format!("{longest}c")] {
-            assert!(name(bad).is_err(), "{bad}");
-        }
+    fn further_artefacts_are_named() {
+        let with = CENSUS.replace("contract:", "artefacts: {profile: out/profile.slm}\ncontract:");
+        let document = ModelDocument::parse(&with).unwrap();
+        assert_eq!(document.artefact, "out/model.slm");
+        assert_eq!(document.artefacts[&ArtefactName::Profile], "out/profile.slm");
+        assert_eq!(ModelDocument::parse(&document.to_yaml().unwrap()).unwrap(), document);
+        // A document without them is written as it always was.
+        let plain = ModelDocument::parse(CENSUS).unwrap().to_yaml().unwrap();
+        assert!(!plain.contains("artefacts"), "{plain}");
     }
 
     #[test]
-    fn the_digest_is_of_the_meaning() {
-        let document = ModelDocument::parse(CENSUS).unwrap();
-        let digest = document.digest(b"bytes").unwrap();
-        let mut other = document.clone();
-        other.version = None;
-        other.artefact = "elsewhere.slm".into();
-        assert_eq!(other.digest(b"bytes").unwrap(), digest);
-        assert_ne!(document.digest(b"byteZ").unwrap(), digest);
-        other.metadata.clear();
-        assert_ne!(other.digest(b"bytes").unwrap(), digest);
-    }
-
-    #[test]
-    fn an_artefact_never_gets_a_path_of_its_own_choice() {
-        let mut document = ModelDocument::parse(CENSUS).unwrap();
-        for (path, file) in [
-            ("a/b/forest.sld", "forest.sld"),
-            ("../..", "artefact"),
-            ("x/", "artefact"),
-            ("serving.yaml", "artefact"),
-            ("digest", "artefact"),
-            ("a b", "artefact"),
+    fn a_further_artefact_has_a_known_name_and_a_file_of_its_own_below_the_folder() {
+        for (artefacts, words) in [
+            ("{profil: a.slm}", &["`profil`", "`model` or `profile`", "line 7"][..]),
+            ("{model: a.slm}", &["`artefacts` has `model`"]),
+            ("{profile: out/model.slm}", &["`artefacts.profile`", "the file of `model`"]),
+            ("{profile: ./out//model.slm}", &["`artefacts.profile`", "the file of `model`"]),
+            ("{profile: ' '}", &["`artefacts.profile` is empty"]),
+            ("{profile: ../a.slm}", &["`../a.slm`", "below this document's folder"]),
+            ("{profile: a/../../b.slm}", &["`a/../../b.slm`", "below this document's folder"]),
+            ("{profile: /etc/a.slm}", &["`/etc/a.slm`", "below this document's folder"]),
+            ("{profile: a.slm, profile: b.slm}", &["profile"]),
         ] {
-            document.artefact = path.into();
-            assert_eq!(document.artefact_file(), file);
+            let message = refused("contract:", &format!("artefacts: {artefacts}\ncontract:"));
+            for word in words {
+                assert!(message.contains(word), "no `{word}` in: {message}");
+            }
         }
     }
 }

@@ -1,9 +1,10 @@
-//! A package as a folder, as a training writes it: `serving.yaml` and the artefact that it names.
+//! A package as a folder, as a training writes it: `serving.yaml` and the artefacts that it names.
 
 use std::path::{Path, PathBuf};
 
-use crate::disk::DOCUMENT;
+use crate::artefacts::Artefacts;
 use crate::document::{DocumentError, ModelDocument};
+use crate::layout::DOCUMENT;
 
 /// Why a folder is not a package.
 #[derive(Debug, thiserror::Error)]
@@ -26,22 +27,37 @@ pub enum FolderError {
     },
 }
 
-/// Reads a package's document and artefact from its folder, or from the path of the document itself. Blocks.
+/// Reads a package's document and artefacts from its folder, or from the path of the document itself. Blocks.
 ///
 /// # Errors
 /// [`FolderError`] names the file that is missing or wrong.
-pub fn read_folder(path: &Path) -> Result<(ModelDocument, Vec<u8>), FolderError> {
+pub fn read_folder(path: &Path) -> Result<(ModelDocument, Artefacts), FolderError> {
     let document_path = if path.is_dir() { path.join(DOCUMENT) } else { path.to_owned() };
-    let read = |path: PathBuf| match std::fs::read(&path) {
-        Ok(bytes) => Ok(bytes),
-        Err(source) => Err(FolderError::Read { path, source }),
-    };
     let bytes = read(document_path.clone())?;
     let document = ModelDocument::parse(&String::from_utf8_lossy(&bytes))
         .map_err(|source| FolderError::Document { path: document_path.clone(), source })?;
     let folder = document_path.parent().unwrap_or(Path::new(""));
-    let artefact = read(folder.join(&document.artefact))?;
-    Ok((document, artefact))
+    let artefacts = read_artefacts(&document, folder)?;
+    Ok((document, artefacts))
+}
+
+/// Reads the artefacts that a document names, whose own folder is given. Blocks.
+///
+/// # Errors
+/// [`FolderError::Read`] names the file that is missing.
+pub fn read_artefacts(document: &ModelDocument, folder: &Path) -> Result<Artefacts, FolderError> {
+    let mut artefacts = Artefacts::of_model(read(folder.join(&document.artefact))?);
+    for (name, path) in &document.artefacts {
+        artefacts = artefacts.with(*name, read(folder.join(path))?);
+    }
+    Ok(artefacts)
+}
+
+fn read(path: PathBuf) -> Result<Vec<u8>, FolderError> {
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(bytes),
+        Err(source) => Err(FolderError::Read { path, source }),
+    }
 }
 
 #[cfg(test)]
@@ -49,6 +65,7 @@ mod tests {
     use std::error::Error;
 
     use super::*;
+    use crate::artefacts::ArtefactName;
 
     #[test]
     fn a_folder_is_read_and_what_is_wrong_with_it_is_named() {
@@ -65,8 +82,15 @@ mod tests {
         assert!(refused(dir.path()).to_string().contains("a.sld"));
         std::fs::write(dir.path().join("a.sld"), "bytes").unwrap();
         for path in [dir.path(), document.as_path()] {
-            let (document, artefact) = read_folder(path).unwrap();
-            assert_eq!((document.name.as_str(), artefact.as_slice()), ("a", b"bytes".as_slice()));
+            let (document, artefacts) = read_folder(path).unwrap();
+            assert_eq!(document.name.as_str(), "a");
+            assert_eq!(artefacts, Artefacts::of_model("bytes"));
         }
+        std::fs::write(&document, format!("{text}artefacts: {{profile: a/p.slm}}\n")).unwrap();
+        assert!(refused(dir.path()).to_string().contains("a/p.slm"));
+        std::fs::create_dir(dir.path().join("a")).unwrap();
+        std::fs::write(dir.path().join("a/p.slm"), "more").unwrap();
+        let (_, artefacts) = read_folder(dir.path()).unwrap();
+        assert_eq!(artefacts, Artefacts::of_model("bytes").with(ArtefactName::Profile, "more"));
     }
 }

@@ -1,25 +1,37 @@
-//! Versioned packages on disk: a `serving.yaml` and the artefact it names, installed whole or not at all.
+//! Versioned packages on disk: a `serving.yaml` and the artefacts it names, installed whole or not at all.
 //!
 //! A package is a target model or a detector; this crate does not know which, and never looks into an
-//! artefact. Whoever hosts packages gives [`Registry::open`] a function that turns an artefact into
-//! something that runs; a package that this function refuses is never installed.
+//! artefact. Whoever hosts packages gives [`Registry::open`] a function that turns the artefacts into
+//! something that runs; a package that this function refuses is never installed. One artefact, the document's
+//! `artefact`, is what runs; the further ones are known by their [`ArtefactName`].
 //!
 //! Start reading at [`ModelDocument`], then [`Registry`], then [`router`] for its REST form.
 //!
 //! ```text
 //! <dir>/<name>/<version>/serving.yaml   the document, with its version
-//! <dir>/<name>/<version>/<artefact>     the bytes, under the name the document has for them
-//! <dir>/<name>/<version>/digest         sha256 of the document's meaning and the bytes
+//! <dir>/<name>/<version>/<artefact>     the bytes of each artefact, under the name the document has for it
+//! <dir>/<name>/<version>/digest         sha256 of the document's meaning and the bytes; a line more for each
+//!                                       further artefact
 //! ```
 
+mod artefacts;
+mod digest;
 mod disk;
 mod document;
+mod error;
 mod folder;
+mod layout;
+mod name;
+mod package;
 mod registry;
 mod rest;
 mod views;
 
-pub use document::{DocumentError, ModelDocument, NameError, PackageName};
-pub use folder::{FolderError, read_folder};
-pub use registry::{Damaged, Hosted, InstallOutcome, Package, PackageKey, Registry, StoreError};
+pub use artefacts::{ArtefactName, Artefacts, UnknownArtefact};
+pub use document::{DocumentError, ModelDocument};
+pub use error::RegistryError;
+pub use folder::{FolderError, read_artefacts, read_folder};
+pub use name::{NameError, PackageName};
+pub use package::{FurtherArtefact, Hosted, InstallOutcome, Package, PackageKey, UnusablePackage};
+pub use registry::Registry;
 pub use rest::{DEFAULT_MAX_UPLOAD_BYTES, openapi, router};

@@ -16,8 +16,12 @@ use shadowline_error::chain;
 use shadowline_service::http::ApiError;
 use utoipa::OpenApi;
 
-use crate::document::{ModelDocument, PackageName};
-use crate::registry::{Hosted, InstallOutcome, Registry, StoreError};
+use crate::artefacts::{ArtefactName, Artefacts};
+use crate::document::ModelDocument;
+use crate::error::RegistryError;
+use crate::name::PackageName;
+use crate::package::{Hosted, InstallOutcome};
+use crate::registry::Registry;
 use crate::views;
 
 /// Size limit of an upload unless a service sets another: 256 MiB.
@@ -65,7 +69,7 @@ async fn list<T: Send + Sync + 'static>(State(registry): Shared<T>) -> Json<Pack
     let snapshot = registry.snapshot();
     Json(Packages {
         models: snapshot.values().map(|it| views::package(&it.package)).collect(),
-        damaged: registry.damaged().into_iter().map(views::damaged).collect(),
+        damaged: registry.unusable().into_iter().map(views::unusable).collect(),
     })
 }
 
@@ -81,8 +85,8 @@ async fn show<T: Send + Sync + 'static>(
     let snapshot = registry.snapshot();
     let packages = snapshot.values().map(|it| &it.package);
     let versions: Vec<_> = packages.filter(|it| it.key.name == name).map(views::package).collect();
-    let damaged = registry.damaged().into_iter().filter(|it| it.name == name.as_str());
-    let damaged: Vec<_> = damaged.map(views::damaged).collect();
+    let damaged = registry.unusable().into_iter().filter(|it| it.name == name.as_str());
+    let damaged: Vec<_> = damaged.map(views::unusable).collect();
     if versions.is_empty() && damaged.is_empty() {
         return Err(ApiError::not_found(format!("there is no model `{name}`")));
     }
@@ -122,17 +126,25 @@ async fn install<T: Send + Sync + 'static>(
 ) -> Result<(StatusCode, Json<InstalledPackage>), ApiError> {
     let mut document = None;
     let mut artefact = None;
+    let mut further: Vec<(ArtefactName, axum::body::Bytes)> = Vec::new();
     while let Some(part) = parts.next_field().await.map_err(bad_upload)? {
         match part.name() {
             Some("document") if document.is_none() => document = Some(read_document(part).await?),
             Some("artefact") if artefact.is_none() => {
                 artefact = Some(part.bytes().await.map_err(bad_upload)?)
             }
-            Some(name) => {
-                let message =
-                    format!("part `{name}`: expected one part `document` and one part `artefact`");
-                return Err(ApiError::invalid(message));
-            }
+            Some(name) => match further_artefact(name) {
+                Some(name) if further.iter().all(|(it, _)| *it != name) => {
+                    further.push((name, part.bytes().await.map_err(bad_upload)?));
+                }
+                _ => {
+                    let message = format!(
+                        "part `{name}`: expected one part `document`, one part `artefact`, and one for each \
+                         name in the document's `artefacts`"
+                    );
+                    return Err(ApiError::invalid(message));
+                }
+            },
             None => {
                 return Err(ApiError::invalid(
                     "a part has no name; expected `document` or `artefact`",
@@ -142,7 +154,10 @@ async fn install<T: Send + Sync + 'static>(
     }
     let document = document.ok_or_else(|| missing("document", "the model document, YAML"))?;
     let artefact = artefact.ok_or_else(|| missing("artefact", "the bytes the document names"))?;
-    let work = tokio::task::spawn_blocking(move || registry.install(document, &artefact));
+    let artefacts = further
+        .into_iter()
+        .fold(Artefacts::of_model(artefact), |all, (name, bytes)| all.with(name, bytes));
+    let work = tokio::task::spawn_blocking(move || registry.install(document, &artefacts));
     let (package, outcome) =
         work.await.map_err(|error| ApiError::internal(&error))?.map_err(to_api)?;
     let status = match outcome {
@@ -187,6 +202,11 @@ async fn remove<T: Send + Sync + 'static>(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// The further artefact that a part of this name is; the model comes as `artefact`.
+fn further_artefact(part: &str) -> Option<ArtefactName> {
+    part.parse().ok().filter(|it| *it != ArtefactName::Model)
+}
+
 async fn read_document(part: Field<'_>) -> Result<ModelDocument, ApiError> {
     let bytes = part.bytes().await.map_err(bad_upload)?;
     if MAX_DOCUMENT_BYTES < bytes.len() {
@@ -223,17 +243,20 @@ fn bad_upload(error: MultipartError) -> ApiError {
 }
 
 /// Where these failures meet HTTP.
-fn to_api(error: StoreError) -> ApiError {
+fn to_api(error: RegistryError) -> ApiError {
     match &error {
-        StoreError::Conflict { .. } | StoreError::Damaged { .. } => {
+        RegistryError::Conflict { .. } | RegistryError::Unusable { .. } => {
             ApiError::conflict(error.to_string())
         }
-        StoreError::NotFound { .. } => ApiError::not_found(error.to_string()),
-        StoreError::Refused { .. } => {
+        RegistryError::NotFound { .. } => ApiError::not_found(error.to_string()),
+        RegistryError::Refused { .. } => {
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unusable_model", chain(&error))
         }
-        StoreError::Document(_) => ApiError::invalid(chain(&error)),
-        StoreError::Io { .. } => ApiError::internal(&error),
+        RegistryError::MissingArtefact { .. } | RegistryError::UnnamedArtefact { .. } => {
+            ApiError::invalid(error.to_string())
+        }
+        RegistryError::Document(_) => ApiError::invalid(chain(&error)),
+        RegistryError::Io { .. } => ApiError::internal(&error),
     }
 }
 
@@ -251,7 +274,7 @@ mod tests {
          contract: {inputs: {age: int64}, outputs: {score: float64}}\n";
 
     fn app(dir: &tempfile::TempDir) -> Router {
-        let registry = Registry::open(dir.path(), |_, artefact| match artefact {
+        let registry = Registry::open(dir.path(), |_, artefacts| match artefacts.model() {
             b"bad" => Err("not a detector".into()),
             _ => Ok(()),
         });
@@ -319,6 +342,30 @@ mod tests {
         assert_eq!(delete(&app, "/v1/models/knn").await, 204);
         assert_eq!(get_json(&app, "/v1/models/knn").await.0, 404);
         assert_eq!(get_json(&app, "/v1/models/knn/versions/x").await.0, 400);
+    }
+
+    #[tokio::test]
+    async fn further_artefacts_come_as_parts_of_their_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(&dir);
+        let document = format!("{DOCUMENT}artefacts: {{profile: p.slm}}\n");
+        let document = ("document", document.as_bytes());
+        let artefact = ("artefact", b"one".as_slice());
+        let profile = ("profile", b"three".as_slice());
+        let (status, body) = upload(&app, &[document, artefact, profile]).await;
+        assert_eq!(
+            (status, &body["model"]["artefacts"]["profile"]["size_bytes"]),
+            (201, &json!(5))
+        );
+        let message = async |parts: &[(&str, &[u8])]| {
+            let (status, body) = upload(&app, parts).await;
+            assert_eq!((status, &body["error"]["code"]), (400, &json!("invalid_argument")));
+            body["error"]["message"].as_str().unwrap().to_owned()
+        };
+        assert!(message(&[document, artefact]).await.contains("`profile` is missing"));
+        let plain = ("document", DOCUMENT.as_bytes());
+        assert!(message(&[plain, artefact, profile]).await.contains("`profile` is not among"));
+        assert!(message(&[document, artefact, profile, profile]).await.contains("part `profile`"));
     }
 
     #[tokio::test]

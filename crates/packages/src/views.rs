@@ -1,8 +1,9 @@
 //! Packages as answers; their types are those of `shadowline-api`.
 
-use shadowline_api::packages::{self, Contract, DamagedPackage};
+use shadowline_api::packages::{self, Contract, DamagedPackage, FurtherArtefact};
 
-use crate::registry::{Damaged, InstallOutcome, Package};
+use crate::artefacts::ArtefactName;
+use crate::package::{self, InstallOutcome, Package, UnusablePackage};
 
 pub(crate) fn package(package: &Package) -> packages::Package {
     packages::Package {
@@ -13,11 +14,19 @@ pub(crate) fn package(package: &Package) -> packages::Package {
         metadata: package.metadata.clone(),
         digest: package.digest.clone(),
         artefact_bytes: package.artefact_bytes,
+        artefacts: package.artefacts.iter().map(further).collect(),
     }
 }
 
-pub(crate) fn damaged(damaged: Damaged) -> DamagedPackage {
-    let Damaged { name, version, reason } = damaged;
+fn further(
+    (name, artefact): (&ArtefactName, &package::FurtherArtefact),
+) -> (String, FurtherArtefact) {
+    let package::FurtherArtefact { digest, size_bytes } = artefact;
+    (name.to_string(), FurtherArtefact { digest: digest.clone(), size_bytes: *size_bytes })
+}
+
+pub(crate) fn unusable(unusable: UnusablePackage) -> DamagedPackage {
+    let UnusablePackage { name, version, reason } = unusable;
     DamagedPackage { name, version: version.get(), reason }
 }
 

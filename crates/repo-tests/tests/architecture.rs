@@ -53,7 +53,7 @@ const LAYERS: [(&str, &[&str]); 4] = [
 const TESTS: [&str; 3] = ["testkit", "testkit-stack", "repo-tests"];
 
 /// Dependencies that only some crates may have.
-const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
+const KNOWN_ONLY_TO: [(&str, &[&str]); 9] = [
     ("rdkafka", &["stream"]),
     ("sqlx", &["store"]),
     ("tonic", &["wire", "serving", "cli"]),
@@ -72,6 +72,7 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 8] = [
     ("reqwest", &["datasets", "metric-specs", "client"]),
     ("clap", &["program", "dashboards", "cli"]),
     ("shadowline-segment-log", &["stream", "serving"]),
+    ("parquet", &["parquet-files"]),
     (
         "anyhow",
         &[

@@ -2,9 +2,9 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use shadowline_features::{Table, TableColumn};
+use shadowline_profile::TableProfile;
 
 use crate::page::{Page, PageError, encode_codes, encode_floats, escape};
-use crate::profile::{TableProfile, numbers};
 
 const BODY: &str = include_str!("../assets/explore.html");
 const SCRIPT: &str = include_str!("../assets/explore.js");
@@ -82,7 +82,7 @@ pub fn exploration_page(
 fn column_data(column: &TableColumn) -> ColumnData<'_> {
     match column {
         TableColumn::Integers(_) => {
-            ColumnData::Integers(encode_floats(numbers(column).unwrap_or_default()))
+            ColumnData::Integers(encode_floats(column.to_numbers().unwrap_or_default()))
         }
         TableColumn::Numbers(values) => ColumnData::Floats(encode_floats(values.iter().copied())),
         TableColumn::Texts(texts) => {

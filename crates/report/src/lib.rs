@@ -1,24 +1,20 @@
-//! Statistics of tables and scores, and the pages that show them.
+//! The pages that show tables, scores and trainings.
 //!
-//! [`TableProfile`] is what can be said of a table column by column; [`exploration_page`] and [`training_page`] make one
-//! HTML page each that works from disk: its data, its script and the chart library are all inside, and nothing is
-//! fetched. Tables and numbers come in, text goes out: this crate reads and writes no file, asks no server and knows no
-//! detector.
+//! [`exploration_page`] and [`training_page`] make one HTML page each that works from disk: its data, its script and
+//! the chart library are all inside, and nothing is fetched. Tables and figures come in, text goes out: this crate
+//! reads and writes no file, asks no server and knows no detector, and the statistics of a table are those of
+//! `shadowline-profile`.
 //!
-//! Start at [`TableProfile::of`] for the figures and at [`exploration_page`] for a page.
+//! Start at [`exploration_page`].
 
 #![warn(missing_docs)]
 
 mod exploration;
 mod page;
-mod profile;
 mod training;
 
 pub use exploration::{ExploredTable, exploration_page};
 pub use page::PageError;
-pub use profile::{
-    BoxPlot, ColumnProfile, Histogram, NumberProfile, Summary, TableProfile, TextProfile,
-};
 pub use training::{
     Boundary, BoundaryPanel, Grid, GridError, Marked, ScoreHistogram, Scores, TrainingReport,
     training_page,

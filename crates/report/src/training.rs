@@ -1,7 +1,7 @@
 use serde::Serialize;
+use shadowline_profile::Histogram;
 
 use crate::page::{Page, PageError, encode_floats, escape};
-use crate::profile::Histogram;
 
 const BODY: &str = include_str!("../assets/training.html");
 const SCRIPT: &str = include_str!("../assets/training.js");

@@ -125,7 +125,7 @@ pub enum ServeError {
     Spool(#[source] shadowline_segment_log::SpoolOpenError),
     /// The directory of the models.
     #[error("open the models")]
-    Models(#[source] shadowline_packages::StoreError),
+    Models(#[source] shadowline_packages::RegistryError),
     /// The log.
     #[error("open the log")]
     Log(#[source] LogError),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use shadowline_contract::Signature;
-use shadowline_packages::{Hosted, PackageName, Registry, StoreError};
+use shadowline_packages::{Hosted, PackageName, Registry, RegistryError};
 use tokio::sync::watch;
 
 use crate::backend::Backend;
@@ -82,14 +82,14 @@ impl Models {
         dir: &Path,
         functions: Vec<Model>,
         meters: Meters,
-    ) -> Result<Self, StoreError> {
-        let packages = Registry::open(dir, move |package, artefact| {
+    ) -> Result<Self, RegistryError> {
+        let packages = Registry::open(dir, move |package, artefacts| {
             Ok(Arc::new(Model::new(
                 package.key.name.as_str().to_owned(),
                 package.key.version,
                 package.signature.clone(),
                 package.metadata.clone(),
-                Backend::load(package, artefact)?,
+                Backend::load(package, artefacts.model())?,
                 &meters,
             )))
         })?;
@@ -190,7 +190,7 @@ impl Models {
                 IndexEntry { name, version, is_ready, reason: reason.to_owned() }
             })
             .collect();
-        index.extend(self.packages.damaged().into_iter().map(|it| IndexEntry {
+        index.extend(self.packages.unusable().into_iter().map(|it| IndexEntry {
             name: it.name,
             version: it.version,
             is_ready: false,
@@ -251,7 +251,7 @@ pub(crate) enum LoadRefused {
     #[error("model `{name}` cannot be used: {reason}")]
     Unusable { name: String, reason: String },
     #[error("read the packages of models")]
-    Store(#[from] StoreError),
+    Store(#[from] RegistryError),
 }
 
 /// Enough of a caller's name to recognise it.

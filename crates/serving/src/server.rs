@@ -347,7 +347,7 @@ async fn watch_models(
         meters.set_loaded(&ready);
         let damaged: Vec<String> = models
             .packages()
-            .damaged()
+            .unusable()
             .iter()
             .map(|it| format!("`{}` version {} cannot be used: {}", it.name, it.version, it.reason))
             .collect();

@@ -85,7 +85,7 @@ async fn detect(
     let name = package_name(training.name.as_ref(), &training.out)?;
     let data = load(training, args.label.as_ref()).await?;
     if let Some(label) = &args.label {
-        figures::check_positive(data.table.column(label)?, label, args.positive.as_deref())?;
+        figures::validate_positive(data.table.column(label)?, label, args.positive.as_deref())?;
     }
     let compared = match &args.boundary.compare {
         None => None,

@@ -173,6 +173,7 @@ pub(crate) fn package(
         version: None,
         runtime: report.runtime.clone(),
         artefact: ARTEFACT.to_owned(),
+        artefacts: BTreeMap::new(),
         contract: Signature::new(features.fields(), outputs)?,
         metadata,
     };
@@ -219,6 +220,7 @@ pub(crate) fn classifier(
         version: None,
         runtime: report.runtime.clone(),
         artefact: ARTEFACT.to_owned(),
+        artefacts: BTreeMap::new(),
         contract: Signature::new(inputs, model.outputs())?,
         metadata,
     };

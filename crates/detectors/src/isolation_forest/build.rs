@@ -85,7 +85,7 @@ pub(super) struct Range {
 impl<'a> Grower<'a> {
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "check_reference bounds records and features"
+        reason = "validate_reference bounds records and features"
     )]
     fn new(
         records: ArrayView2<'a, f64>,

@@ -9,7 +9,7 @@ use super::{
     nodes::Trees,
     scorer::{Scorer, sum_of_lanes},
 };
-use crate::{Detector, FitError, Observe, ScoreError, error::check_reference};
+use crate::{Detector, FitError, Observe, ScoreError, error::validate_reference};
 
 /// A fitted isolation forest.
 ///
@@ -157,7 +157,7 @@ impl IsolationForestValidParams {
         observe: Observe<'_>,
     ) -> Result<IsolationForest, FitError> {
         let records = reference.records().view();
-        check_reference(&records, self.extension_level == 0)?;
+        validate_reference(&records, self.extension_level == 0)?;
         let n_scored = match self.contamination {
             Contamination::Auto => 0,
             Contamination::Share(_) => records.nrows(),

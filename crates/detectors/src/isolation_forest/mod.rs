@@ -33,6 +33,7 @@ mod plain;
 mod planes;
 mod predict;
 mod random;
+mod score;
 mod scorer;
 #[cfg(target_arch = "x86_64")]
 mod simd;

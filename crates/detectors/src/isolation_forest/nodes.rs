@@ -184,7 +184,9 @@ impl Trees {
                 return Some(format!("the tree at node {} has nodes without a parent", tree.start));
             }
         }
-        self.planes.as_ref().and_then(|it| it.flaw(n_features, self))
+        // A tree has one node more than its pairs of children.
+        let n_cuts = (self.nodes.len() - self.n_trees()) / 2;
+        self.planes.as_ref().and_then(|it| it.flaw(n_features, n_cuts))
     }
 
     /// The memory it takes.

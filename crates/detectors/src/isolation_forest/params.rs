@@ -3,7 +3,7 @@ use std::num::NonZeroUsize;
 use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
-use crate::{FitError, error::check_contamination};
+use crate::{FitError, error::validate_contamination};
 
 /// How many records each tree is grown on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -157,7 +157,7 @@ impl ParamGuard for IsolationForestParams {
             MaxFeatures::Count(_) | MaxFeatures::Share(_) => {}
         }
         if let Contamination::Share(share) = params.contamination {
-            check_contamination(share)?;
+            validate_contamination(share)?;
         }
         Ok(params)
     }

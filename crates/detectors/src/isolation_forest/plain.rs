@@ -70,7 +70,7 @@ impl IsolationForest {
             .map_err(|_: FitError| PlainForestError::NTrees(trees.len()))?;
         let mut numbered = Vec::with_capacity(trees.len());
         for (tree_idx, tree) in trees.iter().enumerate() {
-            check(tree_idx, tree, n_features, n_samples)?;
+            validate(tree_idx, tree, n_features, n_samples)?;
             numbered.push(number(tree));
         }
         let trees = Trees::join(numbered).ok_or(PlainForestError::TooManyNodes)?;
@@ -79,7 +79,7 @@ impl IsolationForest {
 }
 
 /// Refuses a tree on which a walk could go astray.
-fn check(
+fn validate(
     tree_idx: usize,
     tree: &PlainTree,
     n_features: usize,

@@ -1,7 +1,5 @@
 //! Oblique cuts, as an extended forest makes them.
 
-use super::nodes::Trees;
-
 /// The cuts of an extended forest: a record goes left if `Σ normal · (value - intercept) <= 0` over the cut's
 /// features.
 ///
@@ -75,9 +73,9 @@ impl Planes {
         }
     }
 
-    /// Says what is wrong with planes that were read.
-    pub(super) fn flaw(&self, n_features: usize, trees: &Trees) -> Option<String> {
-        let n_terms = (trees.nodes.len() - trees.n_trees()) / 2 * self.width;
+    /// Says what is wrong with planes that were read, of trees of so many cuts.
+    pub(super) fn flaw(&self, n_features: usize, n_cuts: usize) -> Option<String> {
+        let n_terms = n_cuts * self.width;
         if self.terms.len() != n_terms {
             return Some(format!("the oblique cuts have other than {n_terms} terms"));
         }

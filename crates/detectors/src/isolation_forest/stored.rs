@@ -1,7 +1,7 @@
 //! A forest as sections of an artefact.
 
 use linfa::ParamGuard;
-use shadowline_features::artefact::{ArtefactError, ArtefactReader, ArtefactWriter, SectionData};
+use shadowline_artefact::{ArtefactError, ArtefactReader, ArtefactWriter, SectionData};
 
 use super::{
     IsolationForest, IsolationForestParams,

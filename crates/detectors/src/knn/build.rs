@@ -4,12 +4,10 @@ use ndarray::ArrayView2;
 
 use super::{
     lanes::WIDTH,
-    tree::{LEAF, Node, Tree},
+    tree::{LEAF, MOST_IN_LEAF, Node, Tree, place},
     values::{Values, near, range},
 };
 
-/// The most records of a leaf, but for equal ones: a node of fewer would take more memory than it saves time.
-pub(super) const MOST_IN_LEAF: usize = 2 * LEAF;
 /// How deep cuts may be uneven; below, each halves its records, so that no data makes the tree a chain.
 const UNEVEN_DEPTH: usize = 64;
 
@@ -174,10 +172,4 @@ fn part(order: &mut [u32], first: impl Fn(&u32) -> bool) {
             n_first += 1;
         }
     }
-}
-
-/// A place or a node's number, which the check of reference data keeps below 2^31.
-#[expect(clippy::cast_possible_truncation, reason = "stated above")]
-pub(super) fn place(idx: usize) -> u32 {
-    idx as u32
 }

@@ -11,7 +11,7 @@ use super::{
     metric::{Kernel, WithKernel, with_kernel},
     tree::{Scratch, Tree},
 };
-use crate::{Detector, FitError, IsolationForest, Observe, error::check_reference, parallel};
+use crate::{Detector, FitError, IsolationForest, Observe, error::validate_reference, parallel};
 
 /// The records that a thread scores at a time.
 const CHUNK: usize = 128;
@@ -28,12 +28,12 @@ impl KnnValidParams {
         observe: Observe<'_>,
     ) -> Result<KnnOutlier, FitError> {
         let records = reference.records().view();
-        check_reference(&records, false)?;
+        validate_reference(&records, false)?;
         let kept = self.keeps_some().then(|| self.untrimmed(records)).transpose()?;
         let chosen = kept.as_ref().map(|kept| select(records, kept));
         let neighbours = chosen.as_ref().map_or(records, Array2::view);
         if self.n_clusters.is_none() {
-            check_neighbors(self, neighbours.nrows())?;
+            validate_neighbors(self, neighbours.nrows())?;
         }
         let (tree, kept) = match self.n_clusters {
             Some(n_clusters) => {
@@ -117,7 +117,10 @@ impl<D: Data<Elem = f64>, T> Fit<ArrayBase<D, Ix2>, T, FitError> for KnnValidPar
 }
 
 /// Refuses a number of neighbours that there are not.
-pub(super) fn check_neighbors(params: &KnnValidParams, n_records: usize) -> Result<(), FitError> {
+pub(super) fn validate_neighbors(
+    params: &KnnValidParams,
+    n_records: usize,
+) -> Result<(), FitError> {
     // A record is not its own neighbour, but may be one with a centroid.
     if params.n_neighbors < n_records || params.n_clusters == Some(params.n_neighbors) {
         return Ok(());
@@ -141,15 +144,15 @@ impl Reference<'_> {
     /// The reference records in an order in which they need the same parts of the tree, each with its place
     /// there, if it is there.
     fn in_order(&self) -> Vec<(u32, Option<u32>)> {
-        let all = 0..super::build::place(self.records.nrows());
+        let all = 0..super::tree::place(self.records.nrows());
         if self.params.n_clusters.is_some() {
             return all.map(|record| (record, None)).collect();
         }
         let mut order = Vec::with_capacity(self.records.nrows());
         for place in 0..self.tree.len() {
             let record = self.tree.record_at(place);
-            let record = self.kept.map_or(super::build::place(record), |kept| kept[record]);
-            order.push((record, Some(super::build::place(place))));
+            let record = self.kept.map_or(super::tree::place(record), |kept| kept[record]);
+            order.push((record, Some(super::tree::place(place))));
         }
         if let Some(kept) = self.kept {
             let mut kept = kept.iter().peekable();

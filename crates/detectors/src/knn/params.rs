@@ -4,7 +4,7 @@ use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
 use super::Metric;
-use crate::{FitError, error::check_contamination};
+use crate::{FitError, error::validate_contamination};
 
 /// What the distances to the nearest neighbours are made into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,7 +137,7 @@ impl ParamGuard for KnnParams {
         {
             return Err(FitError::NNeighborsOfClusters { k: n_neighbors, n_clusters });
         }
-        check_contamination(contamination)?;
+        validate_contamination(contamination)?;
         // Asked as "is it usable": NaN would answer "is it too small" with no.
         let usable = (0.0..1.0).contains(&trim);
         if !usable {

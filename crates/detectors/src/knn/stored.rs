@@ -3,12 +3,12 @@
 use linfa::ParamGuard;
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
-use shadowline_features::artefact::{ArtefactError, ArtefactReader, ArtefactWriter, SectionData};
+use shadowline_artefact::{ArtefactError, ArtefactReader, ArtefactWriter, SectionData};
 
 use super::{
-    KnnOutlier, KnnParams, KnnValidParams, Method, Metric, fit::check_neighbors, tree::Tree,
+    KnnOutlier, KnnParams, KnnValidParams, Method, Metric, fit::validate_neighbors, tree::Tree,
 };
-use crate::error::check_reference;
+use crate::error::validate_reference;
 
 /// Parameters as an artefact's header has them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -103,8 +103,8 @@ impl KnnOutlier {
             let got = values.len();
             inconsistent(format!("{got} values for {n_records} records of {n_features} features"))
         })?;
-        check_reference(&records, false).map_err(|error| inconsistent(error.to_string()))?;
-        check_neighbors(&params, n_records).map_err(|error| inconsistent(error.to_string()))?;
+        validate_reference(&records, false).map_err(|error| inconsistent(error.to_string()))?;
+        validate_neighbors(&params, n_records).map_err(|error| inconsistent(error.to_string()))?;
         if let Some(kept) = &kept {
             let ascend = kept.windows(2).all(|it| it[0] < it[1]);
             let within = kept.last().is_some_and(|it| (*it as usize) < n_trained);

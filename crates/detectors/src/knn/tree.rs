@@ -7,7 +7,6 @@
 //! so answers are exact.
 
 use super::{
-    build::MOST_IN_LEAF,
     lanes::{self, WIDTH},
     limit::{Limit, Range},
     metric::Kernel,
@@ -17,6 +16,8 @@ use super::{
 
 /// The records of a leaf, about.
 pub(super) const LEAF: usize = 32;
+/// The most records of a leaf, but for equal ones: a node of fewer would take more memory than it saves time.
+pub(super) const MOST_IN_LEAF: usize = 2 * LEAF;
 /// In a node's list, a child that is not there.
 const NONE: u32 = u32::MAX;
 /// Marks the number of a leaf.
@@ -37,7 +38,7 @@ impl Default for Node {
 impl Node {
     /// The number of a leaf, as children are listed.
     pub(super) fn leaf(leaf: usize) -> u32 {
-        super::build::place(leaf) | IS_LEAF
+        place(leaf) | IS_LEAF
     }
 }
 
@@ -211,7 +212,7 @@ impl<K: Kernel> Search<'_, K> {
     }
 
     fn offer(&mut self, places: &std::ops::Range<usize>, offset: usize) {
-        let place = super::build::place(places.start + offset);
+        let place = place(places.start + offset);
         if self.skipped == Some(place) {
             return;
         }
@@ -223,4 +224,10 @@ impl<K: Kernel> Search<'_, K> {
             self.limit = self.rules.of(self.kernel, self.nearest.worst());
         }
     }
+}
+
+/// A place or a node's number, which the check of reference data keeps below 2^31.
+#[expect(clippy::cast_possible_truncation, reason = "stated above")]
+pub(super) fn place(idx: usize) -> u32 {
+    idx as u32
 }

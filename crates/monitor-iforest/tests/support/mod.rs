@@ -98,10 +98,10 @@ impl Service {
 
     /// Installs a package as the command line does.
     pub async fn install(&self, folder: &Path) -> u16 {
-        let (document, artefact) = shadowline_packages::read_folder(folder).unwrap();
+        let (document, artefacts) = shadowline_packages::read_folder(folder).unwrap();
         let form = reqwest::multipart::Form::new()
             .text("document", document.to_yaml().unwrap())
-            .part("artefact", reqwest::multipart::Part::bytes(artefact));
+            .part("artefact", reqwest::multipart::Part::bytes(artefacts.model().to_vec()));
         let request = self.client.post(format!("{}/v1/models", self.url)).multipart(form);
         request.send().await.unwrap().status().as_u16()
     }
@@ -139,6 +139,7 @@ pub fn package(
         version: None,
         runtime: "isolation-forest".into(),
         artefact: "model.slm".into(),
+        artefacts: std::collections::BTreeMap::new(),
         contract: Signature::new(table.fields(), vec![Field::scalar("score", DataType::Float64)])
             .unwrap(),
         metadata: std::collections::BTreeMap::new(),

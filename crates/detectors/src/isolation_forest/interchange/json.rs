@@ -165,7 +165,7 @@ impl JsonForest {
             return Err(JsonForestError::Version(head.version));
         }
         let forest: Self = serde_json::from_str(text)?;
-        forest.check_names()?;
+        forest.validate_names()?;
         Ok(forest)
     }
 
@@ -174,7 +174,7 @@ impl JsonForest {
     /// # Errors
     /// `FeatureNames`, or `Json` if it cannot be written.
     pub fn to_text(&self) -> Result<String, JsonForestError> {
-        self.check_names()?;
+        self.validate_names()?;
         let text = serde_json::to_string(self)?;
         Ok(text.replace("{\"left\":", "\n{\"left\":") + "\n")
     }
@@ -205,11 +205,11 @@ impl JsonForest {
             params: Some(JsonParams { contamination, max_features, bootstrap: params.bootstrap }),
             trees: plain.trees.iter().map(JsonTree::of).collect(),
         };
-        document.check_names()?;
+        document.validate_names()?;
         Ok(document)
     }
 
-    fn check_names(&self) -> Result<(), JsonForestError> {
+    fn validate_names(&self) -> Result<(), JsonForestError> {
         match &self.feature_names {
             Some(names) if names.len() != self.n_features => {
                 Err(JsonForestError::FeatureNames { got: names.len(), n_features: self.n_features })

@@ -42,9 +42,9 @@ use super::{IsolationForest, PlainForestError};
 /// Why bytes are no ONNX model of a forest, or a forest cannot be one.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum OnnxForestError {
-    /// The bytes are damaged, cut off, or something else.
+    /// The bytes are corrupt, cut off, or something else.
     #[error("byte {at} is not as ONNX has it: {what}")]
-    Damaged {
+    Corrupt {
         /// The byte, counted from 0.
         at: usize,
         /// What is wrong with it.

@@ -29,8 +29,8 @@ enum Value<'a> {
     Bytes(Message<'a>),
 }
 
-fn damaged<T>(at: usize, what: &'static str) -> Result<T, OnnxForestError> {
-    Err(OnnxForestError::Damaged { at, what })
+fn corrupt<T>(at: usize, what: &'static str) -> Result<T, OnnxForestError> {
+    Err(OnnxForestError::Corrupt { at, what })
 }
 
 impl<'a> Message<'a> {
@@ -54,14 +54,14 @@ impl<'a> Message<'a> {
                 Value::Bytes(self.take(length)?)
             }
             5 => Value::Fixed32(self.fixed32()?),
-            _ => return damaged(start, "a field of an unknown kind"),
+            _ => return corrupt(start, "a field of an unknown kind"),
         };
         Ok(Some(Field { number: tag >> 3, value, start }))
     }
 
     fn take(&mut self, length: usize) -> Result<Self, OnnxForestError> {
         let Some((taken, rest)) = self.bytes.split_at_checked(length) else {
-            return damaged(self.start, "a field goes on after the end");
+            return corrupt(self.start, "a field goes on after the end");
         };
         let taken = Self { bytes: taken, start: self.start };
         *self = Self { bytes: rest, start: self.start + length };
@@ -78,7 +78,7 @@ impl<'a> Message<'a> {
                 return Ok(value);
             }
         }
-        damaged(self.start, "a number has no end")
+        corrupt(self.start, "a number has no end")
     }
 
     fn fixed32(&mut self) -> Result<u32, OnnxForestError> {
@@ -94,7 +94,7 @@ impl<'a> Field<'a> {
         match self.value {
             Value::Bytes(message) => Ok(message),
             Value::Varint(_) | Value::Fixed32(_) | Value::Fixed64 => {
-                damaged(self.start, "a number where a message is expected")
+                corrupt(self.start, "a number where a message is expected")
             }
         }
     }
@@ -106,7 +106,7 @@ impl<'a> Field<'a> {
     pub(super) fn text(&self) -> Result<&'a str, OnnxForestError> {
         match std::str::from_utf8(self.bytes()?) {
             Ok(text) => Ok(text),
-            Err(_) => damaged(self.start, "text that is not UTF-8"),
+            Err(_) => corrupt(self.start, "text that is not UTF-8"),
         }
     }
 
@@ -114,7 +114,7 @@ impl<'a> Field<'a> {
         match self.value {
             Value::Varint(value) => Ok(value.cast_signed()),
             Value::Fixed32(_) | Value::Fixed64 | Value::Bytes(_) => {
-                damaged(self.start, "something else where an integer is expected")
+                corrupt(self.start, "something else where an integer is expected")
             }
         }
     }
@@ -141,7 +141,7 @@ impl<'a> Field<'a> {
                 }
             }
             Value::Varint(_) | Value::Fixed64 => {
-                return damaged(self.start, "something else where floats are expected");
+                return corrupt(self.start, "something else where floats are expected");
             }
         }
         Ok(())
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_damaged(bytes: &[u8], expected: &str) {
+    fn check_corrupt(bytes: &[u8], expected: &str) {
         let error = Message::new(bytes).next_field().unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
@@ -226,12 +226,12 @@ mod tests {
     #[test]
     fn bytes_that_are_no_message_are_refused() {
         let no_protobuf = |at, what| format!("byte {at} is not as ONNX has it: {what}");
-        check_damaged(&[0x0a, 5, 1], &no_protobuf(2, "a field goes on after the end"));
+        check_corrupt(&[0x0a, 5, 1], &no_protobuf(2, "a field goes on after the end"));
         let huge = [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
-        check_damaged(&huge, &no_protobuf(11, "a field goes on after the end"));
-        check_damaged(&[0x08, 0x80], &no_protobuf(1, "a number has no end"));
-        check_damaged(&[0x80; 20], &no_protobuf(0, "a number has no end"));
-        check_damaged(&[0x0b], &no_protobuf(0, "a field of an unknown kind"));
+        check_corrupt(&huge, &no_protobuf(11, "a field goes on after the end"));
+        check_corrupt(&[0x08, 0x80], &no_protobuf(1, "a number has no end"));
+        check_corrupt(&[0x80; 20], &no_protobuf(0, "a number has no end"));
+        check_corrupt(&[0x0b], &no_protobuf(0, "a field of an unknown kind"));
     }
 
     #[test]

@@ -1,103 +1,22 @@
-//! Tables from Parquet files.
-//!
-//! Columns are flat: a value or none in each row. Whole numbers and truth values (1 and 0) become integers, or numbers
-//! where one is missing; floats and decimals become numbers. A date or a timestamp becomes the seconds since the
-//! beginning of 1970 as the file has them, and a time of day the seconds since midnight, so that a detector finds
-//! numbers there. Text stays text; a missing one is empty.
-
-use std::path::{Path, PathBuf};
-
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as PhysicalType};
 use parquet::data_type::Decimal;
-use parquet::errors::ParquetError;
-use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use parquet::record::Field;
 use parquet::schema::types::ColumnDescriptor;
-use shadowline_features::{Table, TableColumn, TableError};
+use shadowline_features::TableColumn;
 
-/// How a Parquet file begins.
-pub const MAGIC: &[u8; 4] = b"PAR1";
+use crate::error::ParquetFileError;
 
-/// Why a file is not a table.
-#[derive(Debug, thiserror::Error)]
-pub enum ParquetFileError {
-    /// It cannot be opened.
-    #[error("read `{}`", path.display())]
-    Open { path: PathBuf, source: std::io::Error },
-    /// It is not Parquet, or damaged.
-    #[error("read `{name}` as Parquet")]
-    Read { name: String, source: ParquetError },
-    /// A column has no plain values.
-    #[error(
-        "column `{column}` of `{name}` is {found}; numbers, truth values, times or text expected"
-    )]
-    Column { name: String, column: String, found: String },
-    /// A value cannot be one of a table.
-    #[error("row {row_idx} of column `{column}` of `{name}` is {found}")]
-    Value { name: String, column: String, row_idx: usize, found: String },
-    /// Its columns do not make a table.
-    #[error("read `{name}`")]
-    Table { name: String, source: TableError },
-    /// It has no rows.
-    #[error("`{name}` has no rows")]
-    Empty { name: String },
-}
-
-/// Reads a file.
-///
-/// # Errors
-/// [`ParquetFileError`] naming the file, and the column and the row where there are such.
-pub fn read(path: &Path) -> Result<Table, ParquetFileError> {
-    let open = |source| ParquetFileError::Open { path: path.to_owned(), source };
-    let file = std::fs::File::open(path).map_err(open)?;
-    from_chunks(&path.display().to_string(), file)
-}
-
-/// Reads the bytes of a file that is called `name` in errors.
-///
-/// # Errors
-/// As [`read`].
-pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Table, ParquetFileError> {
-    from_chunks(name, bytes::Bytes::from(bytes))
-}
-
-fn from_chunks<R: ChunkReader + 'static>(name: &str, chunks: R) -> Result<Table, ParquetFileError> {
-    let read = |source| ParquetFileError::Read { name: name.to_owned(), source };
-    let reader = SerializedFileReader::new(chunks).map_err(read)?;
-    let schema = reader.metadata().file_metadata().schema_descr();
-    let mut columns = Vec::with_capacity(schema.num_columns());
-    for descriptor in schema.columns() {
-        columns.push(Column::of(name, descriptor)?);
-    }
-    let rows = reader.get_row_iter(None).map_err(read)?;
-    for (row_idx, row) in rows.enumerate() {
-        let row = row.map_err(read)?;
-        for (column, (_, field)) in columns.iter_mut().zip(row.get_column_iter()) {
-            column.push(field).map_err(|found| ParquetFileError::Value {
-                name: name.to_owned(),
-                column: column.name.clone(),
-                row_idx,
-                found,
-            })?;
-        }
-    }
-    if columns.first().is_none_or(|it| it.cells.is_empty()) {
-        return Err(ParquetFileError::Empty { name: name.to_owned() });
-    }
-    let columns = columns.into_iter().map(|it| (it.name, it.cells)).collect();
-    Table::new(columns).map_err(|source| ParquetFileError::Table { name: name.to_owned(), source })
-}
-
+/// A column while its rows are read.
 #[derive(Debug)]
-struct Column {
-    name: String,
+pub(crate) struct Column {
+    pub(crate) name: String,
     /// Parts of a second in one unit of a time that the reader hands out as a bare integer.
     parts_of_second: Option<f64>,
-    cells: TableColumn,
+    pub(crate) cells: TableColumn,
 }
 
 impl Column {
-    fn of(file: &str, descriptor: &ColumnDescriptor) -> Result<Self, ParquetFileError> {
+    pub(crate) fn of(file: &str, descriptor: &ColumnDescriptor) -> Result<Self, ParquetFileError> {
         let path = descriptor.path().parts();
         let name = path.first().cloned().unwrap_or_default();
         let refuse = |found: String| {
@@ -148,7 +67,7 @@ impl Column {
     }
 
     /// Adds a value; what is wrong with it otherwise.
-    fn push(&mut self, field: &Field) -> Result<(), String> {
+    pub(crate) fn push(&mut self, field: &Field) -> Result<(), String> {
         const DAY: f64 = 86_400.0;
         match field {
             Field::Null => self.push_missing(),

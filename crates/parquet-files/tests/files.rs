@@ -11,7 +11,6 @@ use parquet::data_type::{
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
-use shadowline_datasets::parquet_file;
 use shadowline_features::{Table, TableColumn};
 
 type Writer = SerializedFileWriter<Vec<u8>>;
@@ -42,7 +41,7 @@ impl Columns<'_> {
 }
 
 fn read(bytes: Vec<u8>) -> Result<Table, String> {
-    parquet_file::from_bytes("rows.parquet", bytes).map_err(|error| {
+    shadowline_parquet_files::from_bytes("rows.parquet", bytes).map_err(|error| {
         let source = std::error::Error::source(&error).map(ToString::to_string);
         format!("{error} {}", source.unwrap_or_default())
     })
@@ -143,7 +142,7 @@ async fn the_taxi_trips_are_what_they_should_be() {
     };
     let loader = Loader::new(Manifest::built_in(), None, Some(local.into()), false);
     let found = loader.load("green-taxi/green_tripdata_2022-01.parquet").await.unwrap();
-    let table = parquet_file::from_bytes("january", found.bytes).unwrap();
+    let table = shadowline_parquet_files::from_bytes("january", found.bytes).unwrap();
     assert_eq!((table.n_rows(), table.columns().len()), (62_495, 20));
     let TableColumn::Numbers(totals) = table.column("total_amount").unwrap() else { panic!() };
     assert!(

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use shadowline_features::{Table, TableBuilder};
-use shadowline_report::{NumberProfile, TableProfile};
+use shadowline_profile::{NumberProfile, TableProfile};
 use shadowline_testkit::data_set;
 
 fn table(path: &Path) -> Result<Table> {
