@@ -2,8 +2,6 @@
 //!
 //! One test starts this file's own program again as a child; `child` is what runs there.
 
-#![expect(clippy::print_stdout, reason = "standard output is how the child tells whom it started")]
-
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
