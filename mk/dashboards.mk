@@ -1,6 +1,6 @@
-# Dashboards and alert rules; their source is dashboards/source.
+# Dashboards and alert rules, from dashboards/source; Caddy's lists of open paths, from the roles that routes declare.
 
 .PHONY: dashboards
 
-dashboards: ## Makes dashboards/*.json, the alert rules and docs/metrics.md from their source
+dashboards: ## Makes dashboards/*.json, the alert rules, docs/metrics.md and Caddy's lists from their sources
 	$(CARGO) run --release --locked --quiet -p shadowline-dashboards

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::alerts::{grafana_rules, prometheus_rules};
+use crate::caddyfile::caddyfile;
 use crate::dashboard::dashboard;
 use crate::metrics_page::metrics_page;
 use crate::source::{Source, SourceError};
@@ -16,7 +17,7 @@ const MADE: &str =
 /// The files by their paths from the project's root.
 pub type Files = BTreeMap<PathBuf, String>;
 
-/// Makes every file from `dashboards/source` under a root.
+/// Makes every file from `dashboards/source` under a root, and from what the services declare.
 ///
 /// # Errors
 /// A source that cannot be read, or something in it that is not whole.
@@ -34,6 +35,10 @@ pub fn generate(root: &Path) -> Result<Files, SourceError> {
     let rules = yaml(&grafana_rules(&source)?);
     files.insert("deploy/grafana/provisioning/alerting/rules.yml".into(), rules);
     files.insert("docs/metrics.md".into(), metrics_page());
+    let path = "deploy/caddy/Caddyfile";
+    let read = |source| SourceError::Read { path: root.join(path), source };
+    let now = std::fs::read_to_string(root.join(path)).map_err(read)?;
+    files.insert(path.into(), caddyfile(&now)?);
     Ok(files)
 }
 

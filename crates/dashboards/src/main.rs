@@ -1,11 +1,11 @@
-//! Writes the dashboards, the alert rules and the list of metrics from their source.
+//! Writes the dashboards, the alert rules, the list of metrics and Caddy's lists of open paths from their sources.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 
-/// Makes dashboards/*.json, the alert rules and docs/metrics.md from dashboards/source.
+/// Makes dashboards/*.json, the alert rules, docs/metrics.md and the lists of deploy/caddy/Caddyfile.
 #[derive(Debug, Parser)]
 struct Args {
     /// The project's root.

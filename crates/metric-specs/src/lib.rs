@@ -17,7 +17,7 @@ mod metrics;
 mod publish;
 mod run;
 
-pub use api::openapi_json;
+pub use api::{openapi_json, routes};
 pub use config::{AlertmanagerSettings, Config, ConfigError, PeerUrl, TopicSettings};
 pub use metrics::metric_families;
 pub use run::{MetricSpecsError, run, serve};

@@ -12,6 +12,7 @@ use shadowline_detectors::DetectorKind;
 use shadowline_monitor::Kind;
 pub use shadowline_monitor::{Config, MonitorError};
 use shadowline_service::catalogue::MetricFamily;
+use shadowline_service::routes::Declared;
 use shadowline_stream::Log;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,11 @@ pub const KIND: Kind = Kind {
 /// The metrics that this monitor's `/metrics` can have.
 pub fn metric_families() -> Vec<MetricFamily> {
     shadowline_monitor::metric_families(&KIND, prediction::touch_metrics)
+}
+
+/// Returns every route with the role that it needs.
+pub fn routes() -> Vec<Declared> {
+    shadowline_monitor::routes_of(Some(prediction::declared()))
 }
 
 /// Returns the OpenAPI document.
@@ -68,6 +74,7 @@ pub fn serve(
 
 #[cfg(test)]
 mod tests {
+    use shadowline_service::routes::differences;
     use shadowline_service::settings::{self, Layers};
 
     use super::*;
@@ -95,6 +102,11 @@ mod tests {
         }
         let error = layers.set("flag", "install", "3").extract::<Config>().unwrap_err();
         assert!(error.to_string().contains("a path or a list of paths"), "{error}");
+    }
+
+    #[test]
+    fn the_openapi_document_has_every_route_and_no_other() {
+        assert_eq!(differences(&routes(), &openapi_json()), Vec::<String>::new());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use shadowline_detectors::DetectorKind;
 use shadowline_monitor::Kind;
 pub use shadowline_monitor::{Config, MonitorError};
 use shadowline_service::catalogue::MetricFamily;
+use shadowline_service::routes::Declared;
 use shadowline_stream::Log;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,11 @@ pub const KIND: Kind = Kind {
 /// The metrics that this monitor's `/metrics` can have.
 pub fn metric_families() -> Vec<MetricFamily> {
     shadowline_monitor::metric_families(&KIND, |_| {})
+}
+
+/// Returns every route with the role that it needs.
+pub fn routes() -> Vec<Declared> {
+    shadowline_monitor::routes_of(None)
 }
 
 /// Returns the OpenAPI document.
@@ -62,6 +68,7 @@ pub fn serve(
 
 #[cfg(test)]
 mod tests {
+    use shadowline_service::routes::differences;
     use shadowline_service::settings::{self, Layers};
 
     use super::*;
@@ -78,6 +85,11 @@ mod tests {
             committed == made,
             "openapi.json is out of date: run this test with UPDATE_OPENAPI=1"
         );
+    }
+
+    #[test]
+    fn the_openapi_document_has_every_route_and_no_other() {
+        assert_eq!(differences(&routes(), &openapi_json()), Vec::<String>::new());
     }
 
     #[test]

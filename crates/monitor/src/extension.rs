@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use axum::Router;
 use shadowline_service::metrics::Metrics;
+use shadowline_service::routes::Routes;
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 
@@ -26,14 +26,14 @@ pub struct Host {
 
 /// Routes, and what the OpenAPI document says of them.
 pub struct Extension {
-    /// The routes.
-    pub router: Router,
+    /// The routes, each with the role that it needs.
+    pub routes: Routes,
     /// Their part of the document.
     pub openapi: OpenApi,
 }
 
 impl fmt::Debug for Extension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Extension").field("router", &self.router).finish_non_exhaustive()
+        f.debug_struct("Extension").field("routes", &self.routes).finish_non_exhaustive()
     }
 }

@@ -27,6 +27,6 @@ mod watch;
 pub use config::{Config, Explain, Kind, PredictionSettings, TopicSettings};
 pub use extension::{Extension, Host};
 pub use metrics::metric_families;
-pub use rest::openapi_json;
+pub use rest::{openapi_json, routes_of};
 pub use run::{MonitorError, run, serve};
 pub use watch::Detectors;

@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::Serialize;
+use shadowline_api::Role;
+use shadowline_service::routes::{Declared, Routes};
+use shadowline_service::{docs, http};
 use utoipa::openapi::{Info, OpenApi as Document};
 use utoipa::{OpenApi, ToSchema};
 
@@ -85,8 +87,30 @@ struct SpecName {
     name: String,
 }
 
-pub(crate) fn router(watching: Arc<Watching>) -> Router {
-    Router::new().route("/v1/watching", get(show)).with_state(watching)
+pub(crate) fn routes(watching: Arc<Watching>) -> Routes {
+    declare().with_state(watching)
+}
+
+fn declare() -> Routes<Arc<Watching>> {
+    Routes::new().get(Role::Read, "/v1/watching", show)
+}
+
+/// The role that a monitor's documents need: where it answers predictions to everybody, how to ask for one is open, too.
+pub(crate) fn docs_role(answers_predictions: bool) -> Role {
+    if answers_predictions { Role::Public } else { Role::Read }
+}
+
+/// Returns every route of a kind of monitor with the role that it needs; `extension` are its own routes.
+pub fn routes_of(extension: Option<Vec<Declared>>) -> Vec<Declared> {
+    let docs = docs::routes(docs_role(extension.is_some()), "", String::new());
+    [
+        http::declared(),
+        docs.into_declared(),
+        declare().into_declared(),
+        shadowline_packages::declared(),
+        extension.unwrap_or_default(),
+    ]
+    .concat()
 }
 
 /// Shows which models this monitor watches with which detectors, and because of which metric specs.

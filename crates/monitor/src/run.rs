@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use futures_util::future::BoxFuture;
 use shadowline_detectors::DetectorArtefact;
 use shadowline_error::{BoxError, chain};
 use shadowline_packages::{FolderError, Package, Registry, StoreError, read_folder};
 use shadowline_service::health::{Component, Consumer, Health, Status};
 use shadowline_service::metrics::Metrics;
+use shadowline_service::routes::Routes;
 use shadowline_service::{docs, http};
 use shadowline_stream::{
     Bytes, ConsumeError, ConsumerOptions, DeadLetters, Log, LogError, ProducerOptions, TableEvent,
@@ -177,7 +177,7 @@ fn api(
     watching: &Arc<Watching>,
     metrics: &Metrics,
     ending: &CancellationToken,
-) -> Result<Router, MonitorError> {
+) -> Result<Routes, MonitorError> {
     let extension = match (kind.extension, &config.prediction) {
         (Some(extend), settings) => Some(extend(Host {
             detectors: Arc::clone(&detectors),
@@ -188,14 +188,15 @@ fn api(
         (None, None) => None,
         (None, Some(_)) => return Err(MonitorError::NoPredictions(kind.service)),
     };
+    let docs_role = crate::rest::docs_role(extension.is_some());
     let (routes, openapi) = match extension {
-        Some(it) => (it.router, Some(it.openapi)),
-        None => (Router::new(), None),
+        Some(it) => (it.routes, Some(it.openapi)),
+        None => (Routes::new(), None),
     };
-    Ok(shadowline_packages::router(detectors, config.max_upload_bytes)
-        .merge(crate::rest::router(Arc::clone(watching)))
+    Ok(shadowline_packages::routes(detectors, config.max_upload_bytes)
+        .merge(crate::rest::routes(Arc::clone(watching)))
         .merge(routes)
-        .merge(docs::router(kind.api.0, crate::rest::openapi_json(kind, openapi))))
+        .merge(docs::routes(docs_role, kind.api.0, crate::rest::openapi_json(kind, openapi))))
 }
 
 /// The scoring side of a monitor, while it runs.

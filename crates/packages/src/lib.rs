@@ -4,7 +4,7 @@
 //! artefact. Whoever hosts packages gives [`Registry::open`] a function that turns an artefact into
 //! something that runs; a package that this function refuses is never installed.
 //!
-//! Start reading at [`ModelDocument`], then [`Registry`], then [`router`] for its REST form.
+//! Start reading at [`ModelDocument`], then [`Registry`], then [`routes`] for its REST form.
 //!
 //! ```text
 //! <dir>/<name>/<version>/serving.yaml   the document, with its version
@@ -21,4 +21,4 @@ mod rest;
 pub use document::{DocumentError, ModelDocument, NameError, PackageName};
 pub use folder::{FolderError, read_folder};
 pub use registry::{Damaged, Hosted, InstallOutcome, Package, PackageKey, Registry, StoreError};
-pub use rest::{DEFAULT_MAX_UPLOAD_BYTES, openapi, router};
+pub use rest::{DEFAULT_MAX_UPLOAD_BYTES, declared, openapi, routes};

@@ -14,6 +14,7 @@ pub mod metrics;
 mod probe;
 mod process;
 pub mod program;
+pub mod routes;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;

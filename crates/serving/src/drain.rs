@@ -1,4 +1,4 @@
-//! From the spool to the log: in order, without end, and out of the predictions' way.
+//! From the spool to the log: in order, retried until it succeeds, and off the request path.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::metrics::Meters;
+use crate::metrics::ServingMetrics;
 use crate::shadow::Shadow;
 use crate::spool_record::{SOURCE, SpoolRecord};
 
@@ -58,8 +58,8 @@ pub(crate) struct Drainer {
     pub(crate) topics: Topics,
     pub(crate) specs: Vec<TopicSpec>,
     pub(crate) shadow: Arc<Shadow>,
-    pub(crate) meters: Meters,
-    pub(crate) trouble: Arc<Trouble>,
+    pub(crate) metrics: ServingMetrics,
+    pub(crate) last_error: Arc<LastError>,
     /// Wakes the drainer when something was appended.
     pub(crate) appended: Arc<Notify>,
     /// Nothing is appended any more: send the rest, then end.
@@ -68,14 +68,14 @@ pub(crate) struct Drainer {
     pub(crate) give_up: CancellationToken,
 }
 
-/// What the drainer last failed at, for the component of the broker.
+/// The error that the drainer retries after, if any, for the component of the broker.
 #[derive(Debug, Default)]
-pub(crate) struct Trouble {
+pub(crate) struct LastError {
     reason: Mutex<Option<String>>,
     changed: Notify,
 }
 
-impl Trouble {
+impl LastError {
     fn set(&self, reason: Option<String>) {
         let mut held = self.reason.lock();
         if *held != reason {
@@ -85,16 +85,16 @@ impl Trouble {
     }
 }
 
-/// Says whether the log can be reached and takes what is sent to it, until the token is cancelled.
+/// Reports whether the log can be reached and accepts what is sent to it, until the token is cancelled.
 pub(crate) async fn watch_broker(
     log: Log,
-    trouble: Arc<Trouble>,
+    last_error: Arc<LastError>,
     component: Component,
     stop: CancellationToken,
 ) {
     loop {
         let asked = stop.run_until_cancelled(log.reachable(PROBE_PATIENCE)).await;
-        let reason = trouble.reason.lock().clone();
+        let reason = last_error.reason.lock().clone();
         match (asked, reason) {
             (None, _) => return,
             (Some(Err(error)), _) => {
@@ -105,7 +105,7 @@ pub(crate) async fn watch_broker(
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = trouble.changed.notified() => {}
+            () = last_error.changed.notified() => {}
             () = tokio::time::sleep(PROBE_EVERY) => {}
         }
     }
@@ -145,7 +145,7 @@ impl Window {
 }
 
 impl Drainer {
-    /// Sends until it is told to finish and has, or to give up.
+    /// Sends until [`Self::finish`] is cancelled and the spool is empty, or [`Self::give_up`] is cancelled.
     pub(crate) async fn run(self) {
         if self.give_up.run_until_cancelled(self.prepare_topics()).await.is_none() {
             return;
@@ -161,8 +161,8 @@ impl Drainer {
             };
             let reason = chain(&error);
             warn!(error = reason, "sending begins again at the mark");
-            self.trouble.set(Some(reason));
-            self.meters.drain_retries.inc();
+            self.last_error.set(Some(reason));
+            self.metrics.drain_retries.inc();
             if mark < self.spool.acknowledged() {
                 backoff = FIRST_BACKOFF;
             }
@@ -173,19 +173,19 @@ impl Drainer {
         }
     }
 
-    /// Makes the topics, waiting for the log as long as it takes.
+    /// Creates the topics, retrying until the log is available.
     async fn prepare_topics(&self) {
         let mut backoff = FIRST_BACKOFF;
         loop {
             match self.log.ensure_topics(&self.specs).await {
                 Ok(()) => {
-                    self.trouble.set(None);
+                    self.last_error.set(None);
                     return;
                 }
                 Err(error) => {
                     let reason = chain(&error);
                     warn!(error = reason, "topics are not ready; inferences wait in the spool");
-                    self.trouble.set(Some(reason));
+                    self.last_error.set(Some(reason));
                 }
             }
             tokio::time::sleep(backoff).await;
@@ -291,8 +291,8 @@ impl Drainer {
             }
         }
         if let Some(sequence) = acknowledged {
-            self.meters.drained.inc_by(n_drained);
-            self.trouble.set(None);
+            self.metrics.drained.inc_by(n_drained);
+            self.last_error.set(None);
             let spool = Arc::clone(&self.spool);
             match tokio::task::spawn_blocking(move || spool.acknowledge(sequence)).await? {
                 Ok(()) => {}
@@ -342,7 +342,7 @@ impl Drainer {
                 Err(source) => return Err(DrainError::Produce { sequence, source }),
             };
             if is_dead {
-                self.meters.oversized.inc();
+                self.metrics.oversized.inc();
             }
             window.read.pop_front();
             window.in_flight_bytes += size_bytes;
@@ -400,7 +400,7 @@ async fn first_delivery(in_flight: &mut VecDeque<InFlight>) -> Result<Option<Sen
     }
 }
 
-/// Syncs the spool to the disk again and again, until the token is cancelled.
+/// Syncs the spool to the disk periodically, until the token is cancelled.
 pub(crate) async fn sync_often(
     spool: Arc<Spool>,
     every: Duration,

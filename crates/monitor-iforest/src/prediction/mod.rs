@@ -20,12 +20,12 @@ use shadowline_monitor::{Extension, Host};
 
 pub(crate) use self::metrics::touch_metrics;
 use self::models::Models;
-pub(crate) use self::rest::openapi;
+pub(crate) use self::rest::{declared, openapi};
 
 /// The routes of predictions, for the detectors of a monitor.
 pub(crate) fn extension(host: Host) -> Extension {
     let Host { detectors, metrics, settings, ending } = host;
     let models = Arc::new(Models::new(detectors, &metrics, settings.model));
     tokio::spawn(Arc::clone(&models).follow(ending));
-    Extension { router: rest::router(models), openapi: openapi() }
+    Extension { routes: rest::routes(models), openapi: openapi() }
 }
