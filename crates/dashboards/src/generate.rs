@@ -7,6 +7,7 @@ use serde_json::Value;
 use shadowline_services::Table;
 
 use crate::alerts::{grafana_rules, prometheus_rules};
+use crate::caddyfile::caddyfile;
 use crate::dashboard::dashboard;
 use crate::metrics_page::metrics_page;
 use crate::services_list::services_list;
@@ -18,7 +19,7 @@ const MADE: &str =
 /// The files by their paths from the project's root.
 pub type Files = BTreeMap<PathBuf, String>;
 
-/// Makes every file from `dashboards/source` under a root, and the list of metrics of a table of services.
+/// Makes every file from `dashboards/source` under a root, and from what the services of a table declare.
 ///
 /// # Errors
 /// A source that cannot be read, or something in it that is not whole.
@@ -37,6 +38,10 @@ pub fn generate(root: &Path, services: Table) -> Result<Files, SourceError> {
     files.insert("deploy/grafana/provisioning/alerting/rules.yml".into(), rules);
     files.insert("docs/metrics.md".into(), metrics_page(services));
     files.insert("deploy/services".into(), services_list(services));
+    let path = "deploy/caddy/Caddyfile";
+    let read = |source| SourceError::Read { path: root.join(path), source };
+    let now = std::fs::read_to_string(root.join(path)).map_err(read)?;
+    files.insert(path.into(), caddyfile(&now, services)?);
     Ok(files)
 }
 

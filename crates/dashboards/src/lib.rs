@@ -1,4 +1,5 @@
-//! Dashboards and alert rules, made from one readable source.
+//! Dashboards and alert rules, made from one readable source, and the lists of open paths of Caddy, made from the roles
+//! that routes declare.
 //!
 //! The source is `dashboards/source`: a small document for each dashboard, one for what they share, one for every
 //! alert. From it come Grafana's dashboards, and each alert twice: as a rule of Prometheus and as a rule of Grafana.
@@ -12,6 +13,7 @@
 
 mod address;
 mod alerts;
+mod caddyfile;
 mod dashboard;
 #[cfg(test)]
 mod example;

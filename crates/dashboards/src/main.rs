@@ -1,4 +1,4 @@
-//! Writes the dashboards, the alert rules and the list of metrics from their source.
+//! Writes the dashboards, the alert rules, the list of metrics and Caddy's lists of open paths from their sources.
 
 use std::path::PathBuf;
 
@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use shadowline_services::SERVICES;
 
-/// Makes dashboards/*.json and the alert rules from dashboards/source, docs/metrics.md and deploy/services from the
-/// table of services.
+/// Makes dashboards/*.json and the alert rules from dashboards/source, and docs/metrics.md, deploy/services and the lists
+/// of deploy/caddy/Caddyfile from the table of services.
 #[derive(Debug, Parser)]
 struct Args {
     /// The project's root.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use shadowline_service::metrics::Metrics;
+use shadowline_service::routes::{Declared, Routes};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 
@@ -26,8 +26,10 @@ pub struct Host {
 /// Routes of one kind of monitor, what the OpenAPI document says of them, and their metrics.
 #[derive(Debug, Clone, Copy)]
 pub struct Extension {
-    /// Makes the routes.
-    pub make: fn(Host) -> Router,
+    /// Makes the routes, each with the role that it needs.
+    pub make: fn(Host) -> Routes,
+    /// Returns the same routes as a list.
+    pub declared: fn() -> Vec<Declared>,
     /// Their part of the document.
     pub openapi: fn() -> OpenApi,
     /// Registers their metrics and makes one series of each.

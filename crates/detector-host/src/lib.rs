@@ -14,6 +14,7 @@ mod installed;
 mod kind;
 mod metrics;
 mod openapi;
+mod routes;
 mod run;
 mod scoring;
 
@@ -24,4 +25,5 @@ pub use installed::Detectors;
 pub use kind::Kind;
 pub use metrics::metric_families;
 pub use openapi::openapi_json;
+pub use routes::routes;
 pub use run::{run, serve};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use futures_util::future::BoxFuture;
 use shadowline_monitor::{Monitor, MonitorHealth, MonitorMetrics, Subscriptions};
 use shadowline_service::health::Health;
 use shadowline_service::metrics::Metrics;
+use shadowline_service::routes::Routes;
 use shadowline_service::{docs, http};
 use shadowline_stream::Log;
 use shadowline_worker::{Lifetime, group_lag};
@@ -21,6 +21,7 @@ use crate::installed::{Detectors, open_detectors, watch_packages};
 use crate::kind::Kind;
 use crate::metrics::score_buckets;
 use crate::openapi::openapi_json;
+use crate::routes::docs_role;
 
 /// Opens the log and the port that the settings name, then [`serve`]s.
 ///
@@ -117,7 +118,7 @@ fn api(
     subscriptions: &Arc<Subscriptions<HostedDetectors>>,
     metrics: &Metrics,
     ending: &CancellationToken,
-) -> Result<Router, HostError> {
+) -> Result<Routes, HostError> {
     let extension = match (&kind.extension, &config.prediction) {
         (Some(extend), settings) => Some((extend.make)(Host {
             detectors: Arc::clone(&detectors),
@@ -129,8 +130,8 @@ fn api(
         (None, Some(_)) => return Err(HostError::NoPredictions(kind.service)),
     };
     let routes = extension.unwrap_or_default();
-    Ok(shadowline_packages::router(detectors, config.max_upload_bytes.get())
-        .merge(shadowline_monitor::router(Arc::clone(subscriptions)))
+    Ok(shadowline_packages::routes(detectors, config.max_upload_bytes.get())
+        .merge(shadowline_monitor::routes(Arc::clone(subscriptions)))
         .merge(routes)
-        .merge(docs::router(kind.api.0, openapi_json(kind))))
+        .merge(docs::routes(docs_role(kind), kind.api.0, openapi_json(kind))))
 }

@@ -22,7 +22,7 @@ mod retention;
 mod run;
 mod service;
 
-pub use api::openapi_json;
+pub use api::{openapi_json, routes};
 pub use config::{AlertmanagerSettings, Config, ConfigError, PeerUrl};
 pub use error::MetricSpecsError;
 pub use metrics::metric_families;

@@ -2,7 +2,7 @@
 
 use shadowline_program::{Descriptor, Functions, Keeps, Need};
 
-use crate::{Config, DEFAULTS, metric_families, openapi_json, run, serve};
+use crate::{Config, DEFAULTS, metric_families, openapi_json, routes, run, serve};
 
 /// The registry of metric specs.
 pub const SERVICE: Descriptor = Descriptor {
@@ -19,6 +19,8 @@ pub const SERVICE: Descriptor = Descriptor {
     has_group: true,
     packages: None,
     openapi_json,
+    routes,
+    grpc_methods: None,
     metric_families,
     code: &Functions::<Config> {
         telemetry: |it| &it.telemetry,

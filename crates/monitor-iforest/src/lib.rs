@@ -13,6 +13,7 @@ use shadowline_detector_host::Kind;
 pub use shadowline_detector_host::{Config, HostError};
 use shadowline_detectors::DetectorKind;
 use shadowline_service::catalogue::MetricFamily;
+use shadowline_service::routes::Declared;
 use shadowline_stream::Log;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +39,11 @@ pub const KIND: Kind = Kind {
 /// The metrics that this monitor's `/metrics` can have.
 pub fn metric_families() -> Vec<MetricFamily> {
     shadowline_detector_host::metric_families(&KIND)
+}
+
+/// Returns every route with the role that it needs.
+pub fn routes() -> Vec<Declared> {
+    shadowline_detector_host::routes(&KIND)
 }
 
 /// Returns the OpenAPI document.
@@ -68,8 +74,9 @@ pub fn serve(
 
 #[cfg(test)]
 mod tests {
-    use shadowline_service::settings::Layers;
-    use shadowline_testkit::assert_committed;
+use shadowline_service::routes::differences;
+use shadowline_service::settings::Layers;
+use shadowline_testkit::assert_committed;
 
     use super::*;
 
@@ -88,5 +95,10 @@ mod tests {
         }
         let error = layers.set("flag", "install", "3").extract::<Config>().unwrap_err();
         assert!(error.to_string().contains("a path or a list of paths"), "{error}");
+    }
+
+    #[test]
+    fn the_openapi_document_has_every_route_and_no_other() {
+        assert_eq!(differences(&routes(), &openapi_json()), Vec::<String>::new());
     }
 }

@@ -9,6 +9,7 @@ use shadowline_detector_host::Kind;
 pub use shadowline_detector_host::{Config, HostError};
 use shadowline_detectors::DetectorKind;
 use shadowline_service::catalogue::MetricFamily;
+use shadowline_service::routes::Declared;
 use shadowline_stream::Log;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +34,11 @@ pub const KIND: Kind = Kind {
 /// The metrics that this monitor's `/metrics` can have.
 pub fn metric_families() -> Vec<MetricFamily> {
     shadowline_detector_host::metric_families(&KIND)
+}
+
+/// Returns every route with the role that it needs.
+pub fn routes() -> Vec<Declared> {
+    shadowline_detector_host::routes(&KIND)
 }
 
 /// Returns the OpenAPI document.
@@ -63,7 +69,8 @@ pub fn serve(
 
 #[cfg(test)]
 mod tests {
-    use shadowline_testkit::assert_committed;
+use shadowline_service::routes::differences;
+use shadowline_testkit::assert_committed;
 
     use super::*;
 
@@ -71,5 +78,10 @@ mod tests {
     fn the_committed_openapi_document_is_the_one_served() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
         assert_committed(path, &openapi_json(), "UPDATE_OPENAPI");
+    }
+
+    #[test]
+    fn the_openapi_document_has_every_route_and_no_other() {
+        assert_eq!(differences(&routes(), &openapi_json()), Vec::<String>::new());
     }
 }

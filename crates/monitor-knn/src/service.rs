@@ -2,7 +2,7 @@
 
 use shadowline_program::{Descriptor, Functions, Keeps, Need, Packages};
 
-use crate::{Config, DEFAULTS, metric_families, openapi_json, run, serve};
+use crate::{Config, DEFAULTS, metric_families, openapi_json, routes, run, serve};
 
 /// The KNN-outlier monitor.
 pub const SERVICE: Descriptor = Descriptor {
@@ -19,6 +19,8 @@ pub const SERVICE: Descriptor = Descriptor {
     has_group: true,
     packages: Some(Packages { title: "KNN outlier detectors", runtimes: &["knn"] }),
     openapi_json,
+    routes,
+    grpc_methods: None,
     metric_families,
     code: &Functions::<Config> {
         telemetry: |it| &it.telemetry,

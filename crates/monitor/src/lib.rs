@@ -27,6 +27,6 @@ mod specs;
 pub use error::MonitorError;
 pub use metrics::MonitorMetrics;
 pub use plan::Subscriptions;
-pub use rest::{openapi, router};
+pub use rest::{declared, openapi, routes};
 pub use run::{Monitor, MonitorHealth};
 pub use scorers::{Scorers, Target};

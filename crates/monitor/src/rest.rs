@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
 use axum::{Json, Router};
-use shadowline_api::watching::{
-    IgnoredSpec, Problem, SpecName, SpecVersion, VersionedName, WatchedPair, WatchingAnswer,
-};
-use utoipa::OpenApi;
-use utoipa::openapi::OpenApi as Document;
+use axum::routing::get;
+use serde::Serialize;
+use shadowline_api::Role;
+use shadowline_api::watching::{IgnoredSpec, Problem, SpecName, SpecVersion, VersionedName, WatchedPair, WatchingAnswer};
+use shadowline_service::{docs, http};
+use shadowline_service::routes::{Declared, Routes};
+use utoipa::{OpenApi, ToSchema};
+use utoipa::openapi::{Info, OpenApi as Document};
 
 use crate::plan::{SubscriptionPlan, Subscriptions};
 use crate::scorers::Scorers;
@@ -24,9 +27,18 @@ pub fn openapi() -> Document {
     Own::openapi()
 }
 
-/// The routes that every monitor has.
-pub fn router<S: Scorers>(subscriptions: Arc<Subscriptions<S>>) -> Router {
-    Router::new().route("/v1/watching", get(show::<S>)).with_state(subscriptions)
+/// The routes that every monitor has, each with the role that it needs.
+pub fn routes<S: Scorers>(subscriptions: Arc<Subscriptions<S>>) -> Routes {
+    declare::<S>().with_state(subscriptions)
+}
+
+/// The same routes as a list.
+pub fn declared<S: Scorers>() -> Vec<Declared> {
+    declare::<S>().into_declared()
+}
+
+fn declare<S: Scorers>() -> Routes<Arc<Subscriptions<S>>> {
+    Routes::new().get(Role::Read, "/v1/watching", show::<S>)
 }
 
 /// Shows which models this monitor watches with which detectors, and because of which metric specs.

@@ -5,7 +5,7 @@
 //! something that runs; a package that this function refuses is never installed. One artefact, the document's
 //! `artefact`, is what runs; the further ones are known by their [`ArtefactName`].
 //!
-//! Start reading at [`ModelDocument`], then [`Registry`], then [`router`] for its REST form.
+//! Start reading at [`ModelDocument`], then [`Registry`], then [`routes`] for its REST form.
 //!
 //! ```text
 //! <dir>/<name>/<version>/serving.yaml   the document, with its version
@@ -28,10 +28,10 @@ mod rest;
 mod views;
 
 pub use artefacts::{ArtefactName, Artefacts, UnknownArtefact};
-pub use document::{DocumentError, ModelDocument};
+pub use document::{DocumentError, ModelDocument, NameError, PackageName};
 pub use error::RegistryError;
 pub use folder::{FolderError, read_artefacts, read_folder};
 pub use name::{NameError, PackageName};
 pub use package::{FurtherArtefact, Hosted, InstallOutcome, Package, PackageKey, UnusablePackage};
-pub use registry::Registry;
-pub use rest::{DEFAULT_MAX_UPLOAD_BYTES, openapi, router};
+pub use registry::{Damaged, Hosted, InstallOutcome, Package, PackageKey, Registry, StoreError};
+pub use rest::{DEFAULT_MAX_UPLOAD_BYTES, declared, openapi, routes};

@@ -3,18 +3,21 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
 use axum::http::StatusCode;
-use axum::routing::get;
 use axum::{Json, Router};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::{Value, json};
+use shadowline_api::Role;
 use shadowline_api::error::ErrorAnswer;
-use shadowline_api::packages::{
-    InstalledPackage, Package, PackageUpload, PackageVersions, Packages,
-};
+use shadowline_api::packages::{InstalledPackage, Package, PackageUpload, PackageVersions, Packages};
 use shadowline_error::chain;
 use shadowline_service::http::ApiError;
-use utoipa::OpenApi;
+use shadowline_service::routes::{Declared, Routes};
+use utoipa::{OpenApi, ToSchema};
 
 use crate::artefacts::{ArtefactName, Artefacts};
 use crate::document::ModelDocument;
@@ -35,24 +38,32 @@ const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 /// `POST /v1/models` (multipart: `document`, YAML, and `artefact`, bytes), `GET /v1/models`, `GET` and
 /// `DELETE /v1/models/{name}` and `/v1/models/{name}/versions/{version}`. A service that adds methods to
 /// these paths must name the parameters the same.
-pub fn router<T: Send + Sync + 'static>(
+pub fn routes<T: Send + Sync + 'static>(
     registry: Arc<Registry<T>>,
     max_upload_bytes: usize,
-) -> Router {
-    Router::new()
-        .route(
-            "/v1/models",
-            get(list::<T>).post(install::<T>).layer(DefaultBodyLimit::max(max_upload_bytes)),
-        )
-        .route("/v1/models/{name}", get(show::<T>).delete(remove_all::<T>))
-        .route(
-            "/v1/models/{name}/versions/{version}",
-            get(show_version::<T>).delete(remove_version::<T>),
-        )
-        .with_state(registry)
+) -> Routes {
+    declare::<T>(max_upload_bytes).with_state(registry)
 }
 
-/// The OpenAPI document of [`router`]'s routes, for a service to merge into its own.
+/// The same routes as a list.
+pub fn declared() -> Vec<Declared> {
+    declare::<()>(0).into_declared()
+}
+
+fn declare<T: Send + Sync + 'static>(max_upload_bytes: usize) -> Routes<Arc<Registry<T>>> {
+    use Role::{Admin, Read};
+    const VERSION: &str = "/v1/models/{name}/versions/{version}";
+    Routes::new()
+        .get(Read, "/v1/models", list::<T>)
+        .post(Admin, "/v1/models", install::<T>)
+        .layer(DefaultBodyLimit::max(max_upload_bytes))
+        .get(Read, "/v1/models/{name}", show::<T>)
+        .delete(Admin, "/v1/models/{name}", remove_all::<T>)
+        .get(Read, VERSION, show_version::<T>)
+        .delete(Admin, VERSION, remove_version::<T>)
+}
+
+/// The OpenAPI document of [`routes`], for a service to merge into its own.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
@@ -262,6 +273,7 @@ fn to_api(error: RegistryError) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
     use axum::body::Body;
     use axum::http::Request;
     use serde_json::{Value, json};
@@ -278,8 +290,8 @@ mod tests {
             b"bad" => Err("not a detector".into()),
             _ => Ok(()),
         });
-        let api = router(Arc::new(registry.unwrap()), 4096);
-        http::router(&Health::new("test"), &Metrics::new("test", "0.0.0"), api)
+        let api = routes(Arc::new(registry.unwrap()), 4096);
+        http::router(&Health::new("test"), &Metrics::new("test", "0.0.0"), api).into_router()
     }
 
     async fn ask(app: &Router, request: Request<Body>) -> (u16, Value) {

@@ -1,6 +1,7 @@
 //! What is said of a service.
 
 use shadowline_service::catalogue::MetricFamily;
+use shadowline_service::routes::Declared;
 use shadowline_service::settings::{Layers, SettingsError};
 
 use crate::settings::{Code, Settings};
@@ -34,6 +35,10 @@ pub struct Descriptor {
     pub packages: Option<Packages>,
     /// Makes its OpenAPI document.
     pub openapi_json: fn() -> String,
+    /// Lists the routes of its HTTP port, each with the role that it needs.
+    pub routes: fn() -> Vec<Declared>,
+    /// Lists the methods of its gRPC port, if it has one, each with the role that it needs.
+    pub grpc_methods: Option<fn() -> Vec<Declared>>,
     /// Lists the metrics that its `/metrics` can have.
     pub metric_families: fn() -> Vec<MetricFamily>,
     /// What it does with its settings.

@@ -15,15 +15,16 @@ use tokio_util::sync::CancellationToken;
 
 /// What would be a crate: `crates/toy/src/lib.rs`.
 mod toy {
-    use axum::Router;
-    use axum::routing::get;
+    use axum::extract::State;
     use prometheus_client::metrics::counter::Counter;
     use serde::{Deserialize, Serialize};
+    use shadowline_api::Role;
     use shadowline_program::{Descriptor, Functions};
     use shadowline_service::catalogue::{self, MetricFamily};
     use shadowline_service::health::Health;
     use shadowline_service::http::{self, HttpSettings};
     use shadowline_service::metrics::Metrics;
+    use shadowline_service::routes::{Declared, Routes};
     use shadowline_service::telemetry;
     use tokio::net::TcpListener;
     use tokio_util::sync::CancellationToken;
@@ -42,6 +43,8 @@ mod toy {
         has_group: false,
         packages: None,
         openapi_json: || r#"{"openapi": "3.1.0", "paths": {"/v1/greeting": {}}}"#.to_owned(),
+        routes,
+        grpc_methods: None,
         metric_families,
         code: &Functions::<Config> {
             telemetry: |it| &it.telemetry,
@@ -79,6 +82,19 @@ mod toy {
         catalogue::families("toy", |metrics| drop(register(metrics)))
     }
 
+    fn routes() -> Vec<Declared> {
+        [http::declared(), declare().into_declared()].concat()
+    }
+
+    fn declare() -> Routes<(String, Counter)> {
+        Routes::new().get(Role::Read, "/v1/greeting", greet)
+    }
+
+    async fn greet(State((greeting, said)): State<(String, Counter)>) -> String {
+        said.inc();
+        greeting
+    }
+
     async fn serve(
         config: Config,
         listener: TcpListener,
@@ -88,12 +104,7 @@ mod toy {
         health.component("greeting").ok();
         let metrics = Metrics::new("toy", "0.0.0");
         let said = register(&metrics);
-        let greeting = config.greeting;
-        let greet = move || async move {
-            said.inc();
-            greeting
-        };
-        let routes = Router::new().route("/v1/greeting", get(greet));
+        let routes = declare().with_state((config.greeting, said));
         Ok(http::serve(listener, http::router(&health, &metrics, routes), stop).await?)
     }
 }

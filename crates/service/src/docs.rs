@@ -1,21 +1,29 @@
 //! `/openapi.json`, and `/docs`: a page that shows it and lets people try it, without anything from elsewhere.
 
-use axum::Router;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use shadowline_api::Role;
+
+use crate::routes::Routes;
 
 const PAGE: &str = include_str!("docs.html");
 /// Nothing is loaded from another place, whatever a description may contain.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
 
-/// The routes `/openapi.json` and `/docs` for an OpenAPI document.
-pub fn router(title: &str, openapi_json: String) -> Router {
+/// Where the document and its page are.
+pub(crate) const PATHS: [&str; 2] = ["/openapi.json", "/docs"];
+
+/// The routes `/openapi.json` and `/docs` for an OpenAPI document. Where predictions are open to everybody, how to ask
+/// for one is too; elsewhere whoever may read the service may read its document.
+pub fn routes(role: Role, title: &str, openapi_json: String) -> Routes {
     let page = PAGE.replace("{{title}}", &escaped(title));
-    Router::new()
-        .route("/openapi.json", get(move || answer("application/json", openapi_json.clone())))
-        .route("/docs", get(move || answer("text/html; charset=utf-8", page.clone())))
+    let [document, docs] = PATHS;
+    Routes::new().get(role, document, move || answer("application/json", openapi_json.clone())).get(
+        role,
+        docs,
+        move || answer("text/html; charset=utf-8", page.clone()),
+    )
 }
 
 async fn answer(content_type: &'static str, body: String) -> impl IntoResponse {
@@ -36,7 +44,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_has_its_title_and_loads_nothing_from_elsewhere() {
-        let app = router("A & B", "{}".to_owned());
+        let (app, _) = routes(Role::Public, "A & B", "{}".to_owned()).into_parts();
         let request = Request::get("/docs").body(Body::empty()).unwrap();
         let answer = app.oneshot(request).await.unwrap();
         let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();

@@ -13,6 +13,7 @@ mod health_metrics;
 pub mod http;
 pub mod metrics;
 mod process;
+pub mod routes;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;

@@ -3,20 +3,41 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use shadowline_contract::{Batch, Column, DataType, NamedTensor, Signature};
 use shadowline_error::BoxError;
 use shadowline_models::LogisticRegression;
 use shadowline_packages::Package;
 
-/// A model given as a function of this process.
+/// A model given as a function of this process, which answers on the thread that asks.
 pub type ModelFunction = Arc<dyn Fn(&Batch) -> Result<Vec<NamedTensor>, BoxError> + Send + Sync>;
 
-/// A loaded model.
+/// A model given as a function of this process, which may wait for its answer.
+pub(crate) type AsyncModelFunction = Arc<
+    dyn for<'a> Fn(&'a Batch) -> BoxFuture<'a, Result<Vec<NamedTensor>, BoxError>> + Send + Sync,
+>;
+
+/// A loaded model, by how it answers: whoever asks an awaited one has to see that the answer is not lost with the
+/// caller.
 pub(crate) enum Backend {
+    /// It answers on the thread that asks.
+    Inline(InlineBackend),
+    /// It answers later, and computes somewhere else.
+    Awaited(AwaitedBackend),
+}
+
+/// A model that answers on the thread that asks.
+pub(crate) enum InlineBackend {
     /// A logistic regression that Shadowline trained.
     LogisticRegression(Box<LogisticRegression>),
     /// A function, where the model server is part of another program.
     Function(ModelFunction),
+}
+
+/// A model that answers later.
+pub(crate) enum AwaitedBackend {
+    /// A function, where the model server is part of another program.
+    Function(AsyncModelFunction),
 }
 
 impl fmt::Debug for Backend {
@@ -47,9 +68,20 @@ impl Backend {
         }
         let model = LogisticRegression::from_bytes(artefact)?;
         fits(&model, &package.signature)?;
-        Ok(Self::LogisticRegression(Box::new(model)))
+        Ok(Self::Inline(InlineBackend::LogisticRegression(Box::new(model))))
     }
 
+    /// The runtime's name, as the Open Inference Protocol's metadata has it.
+    pub(crate) fn platform(&self) -> &'static str {
+        match self {
+            Self::Inline(InlineBackend::LogisticRegression(_)) => "shadowline_logistic-regression",
+            Self::Inline(InlineBackend::Function(_)) => "shadowline_function",
+            Self::Awaited(AwaitedBackend::Function(_)) => "shadowline_function",
+        }
+    }
+}
+
+impl InlineBackend {
     /// Answers records that were checked against the model's contract.
     pub(crate) fn predict(&self, inputs: &Batch) -> Result<Vec<NamedTensor>, BoxError> {
         match self {
@@ -60,12 +92,13 @@ impl Backend {
             Self::Function(function) => function(inputs),
         }
     }
+}
 
-    /// The runtime's name, as the Open Inference Protocol's metadata has it.
-    pub(crate) fn platform(&self) -> &'static str {
+impl AwaitedBackend {
+    /// Answers records that were checked against the model's contract.
+    pub(crate) async fn predict(&self, inputs: &Batch) -> Result<Vec<NamedTensor>, BoxError> {
         match self {
-            Self::LogisticRegression(_) => "shadowline_logistic-regression",
-            Self::Function(_) => "shadowline_function",
+            Self::Function(function) => function(inputs).await,
         }
     }
 }

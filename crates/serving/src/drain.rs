@@ -1,4 +1,4 @@
-//! From the spool to the log: in order, without end, and out of the predictions' way.
+//! From the spool to the log: in order, retried until it succeeds, and off the request path.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use shadowline_stream::{
 };
 use shadowline_wire::INFERENCE_TYPE;
 /// What the drainer last failed at, for the component of the broker.
-pub(crate) use shadowline_worker::LastError as Trouble;
+pub(crate) use shadowline_worker::LastError;
 use shadowline_worker::watch_log;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::metrics::Meters;
+use crate::metrics::ServingMetrics;
 use crate::shadow::Shadow;
 use crate::spool_record::{SOURCE, SpoolRecord};
 
@@ -57,8 +57,8 @@ pub(crate) struct Drainer {
     pub(crate) topics: Topics,
     pub(crate) specs: Vec<TopicSpec>,
     pub(crate) shadow: Arc<Shadow>,
-    pub(crate) meters: Meters,
-    pub(crate) trouble: Arc<Trouble>,
+    pub(crate) metrics: ServingMetrics,
+    pub(crate) last_error: Arc<LastError>,
     /// Wakes the drainer when something was appended.
     pub(crate) appended: Arc<Notify>,
     /// Nothing is appended any more: send the rest, then end.
@@ -67,14 +67,14 @@ pub(crate) struct Drainer {
     pub(crate) give_up: CancellationToken,
 }
 
-/// Says whether the log can be reached and takes what is sent to it, until the token is cancelled.
+/// Reports whether the log can be reached and accepts what is sent to it, until the token is cancelled.
 pub(crate) async fn watch_broker(
     log: Log,
-    trouble: Arc<Trouble>,
+    last_error: Arc<LastError>,
     component: Component,
     stop: CancellationToken,
 ) {
-    let watching = watch_log(log, component, trouble);
+    let watching = watch_log(log, component, last_error);
     let _cancelled: Option<()> = stop.run_until_cancelled(watching).await;
 }
 
@@ -112,7 +112,7 @@ impl Window {
 }
 
 impl Drainer {
-    /// Sends until it is told to finish and has, or to give up.
+    /// Sends until [`Self::finish`] is cancelled and the spool is empty, or [`Self::give_up`] is cancelled.
     pub(crate) async fn run(self) {
         if self.give_up.run_until_cancelled(self.prepare_topics()).await.is_none() {
             return;
@@ -128,8 +128,8 @@ impl Drainer {
             };
             let reason = chain(&error);
             warn!(error = reason, "sending begins again at the mark");
-            self.trouble.set(Some(reason));
-            self.meters.drain_retries.inc();
+            self.last_error.set(Some(reason));
+            self.metrics.drain_retries.inc();
             if mark < self.spool.acknowledged() {
                 backoff = FIRST_BACKOFF;
             }
@@ -140,19 +140,19 @@ impl Drainer {
         }
     }
 
-    /// Makes the topics, waiting for the log as long as it takes.
+    /// Creates the topics, retrying until the log is available.
     async fn prepare_topics(&self) {
         let mut backoff = FIRST_BACKOFF;
         loop {
             match self.log.ensure_topics(&self.specs).await {
                 Ok(()) => {
-                    self.trouble.set(None);
+                    self.last_error.set(None);
                     return;
                 }
                 Err(error) => {
                     let reason = chain(&error);
                     warn!(error = reason, "topics are not ready; inferences wait in the spool");
-                    self.trouble.set(Some(reason));
+                    self.last_error.set(Some(reason));
                 }
             }
             tokio::time::sleep(backoff).await;
@@ -258,8 +258,8 @@ impl Drainer {
             }
         }
         if let Some(sequence) = acknowledged {
-            self.meters.drained.inc_by(n_drained);
-            self.trouble.set(None);
+            self.metrics.drained.inc_by(n_drained);
+            self.last_error.set(None);
             let spool = Arc::clone(&self.spool);
             match tokio::task::spawn_blocking(move || spool.acknowledge(sequence)).await? {
                 Ok(()) => {}
@@ -309,7 +309,7 @@ impl Drainer {
                 Err(source) => return Err(DrainError::Produce { sequence, source }),
             };
             if is_dead {
-                self.meters.oversized.inc();
+                self.metrics.oversized.inc();
             }
             window.read.pop_front();
             window.in_flight_bytes += size_bytes;
@@ -367,7 +367,7 @@ async fn first_delivery(in_flight: &mut VecDeque<InFlight>) -> Result<Option<Sen
     }
 }
 
-/// Syncs the spool to the disk again and again, until the token is cancelled.
+/// Syncs the spool to the disk periodically, until the token is cancelled.
 pub(crate) async fn sync_often(
     spool: Arc<Spool>,
     every: Duration,

@@ -1,4 +1,4 @@
-//! Why a request got no prediction, and how each door says so.
+//! Why a request got no prediction, and how each endpoint reports it.
 
 use axum::http::StatusCode;
 use shadowline_contract::ContractError;

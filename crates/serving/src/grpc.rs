@@ -1,4 +1,4 @@
-//! The gRPC doors: the Open Inference Protocol and Shadowline's own predict call.
+//! The gRPC endpoints: the Open Inference Protocol and Shadowline's own predict call.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,11 +24,11 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request as GrpcRequest, Response, Status};
 
 use crate::error::PredictError;
-use crate::metrics::Door;
+use crate::metrics::Endpoint;
 use crate::models::{LoadRefused, NotFound};
 use crate::predict::{Answer, Inputs, Predictor, Refusal, Request};
 
-/// The metadata in which every answer, an error too, says the inference's id.
+/// The metadata in which every answer, an error too, has the inference's id.
 pub const INFERENCE_ID: &str = "shadowline-inference-id";
 
 const PREDICT: &str = "shadowline.serving.v1.PredictionService/Predict";
@@ -39,12 +39,12 @@ pub(crate) const SERVER_NAME: &str = "shadowline-serving";
 
 /// Both services; clones share everything.
 #[derive(Debug, Clone)]
-pub(crate) struct Doors {
+pub(crate) struct GrpcEndpoints {
     pub(crate) predictor: Arc<Predictor>,
     pub(crate) health: Health,
 }
 
-/// Says a refusal as a status, with the id that it was written down under.
+/// Converts a refusal to a status, with the id that it was recorded under.
 fn to_status(refusal: &Refusal) -> Status {
     let mut status = refusal.error.to_status();
     // An id with letters beyond ASCII does not fit into metadata; the caller who chose it knows it.
@@ -115,7 +115,7 @@ fn tags_of(parameters: BTreeMap<String, InferParameter>) -> BTreeMap<String, Str
 }
 
 #[tonic::async_trait]
-impl PredictionService for Doors {
+impl PredictionService for GrpcEndpoints {
     async fn predict(
         &self,
         request: GrpcRequest<PredictRequest>,
@@ -128,7 +128,7 @@ impl PredictionService for Doors {
             Err(error) => Inputs::Unreadable { tensors: Vec::new(), message: error.to_string() },
         };
         let request = Request {
-            door: Door::Predict,
+            endpoint: Endpoint::Predict,
             model_name,
             model_version,
             id: inference_id,
@@ -151,7 +151,7 @@ impl PredictionService for Doors {
 }
 
 #[tonic::async_trait]
-impl GrpcInferenceService for Doors {
+impl GrpcInferenceService for GrpcEndpoints {
     async fn server_live(
         &self,
         _: GrpcRequest<ServerLiveRequest>,
@@ -227,7 +227,7 @@ impl GrpcInferenceService for Doors {
         let outputs =
             message.outputs.into_iter().map(|InferRequestedOutputTensor { name, .. }| name);
         let request = Request {
-            door: Door::OpenInference,
+            endpoint: Endpoint::OpenInference,
             model_name: message.model_name,
             model_version: message.model_version,
             id: message.id,

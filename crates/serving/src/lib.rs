@@ -1,11 +1,12 @@
 //! The model server: predict over gRPC and REST, every request shadowed.
 //!
-//! A request is checked against its model's contract, answered, and written down in the spool before its caller has the
+//! A request is checked against its model's contract, answered, and recorded in the spool before its caller has the
 //! answer; that append is all that being watched costs it. A drainer sends the spool to the log, through outages of any
 //! length. This crate knows nothing of monitors, scores or alerts.
 //!
-//! Start reading at [`serve`], which puts the parts together; then `predict.rs` for a request's way, `shadow.rs` and
-//! `drain.rs` for what becomes of it, `grpc.rs` and `rest.rs` for the doors.
+//! Start reading at `predict/mod.rs` for a request's way in three steps: accepted, computed, recorded. Then `shadow.rs`
+//! and `drain.rs` for what becomes of what was recorded, `grpc.rs` and `rest.rs` for the endpoints, `routes.rs` for the
+//! role that each of them needs, and [`serve`], which puts the parts together.
 
 mod backend;
 mod config;
@@ -18,6 +19,7 @@ mod models;
 mod openapi;
 mod predict;
 mod rest;
+mod routes;
 mod server;
 mod service;
 mod shadow;
@@ -30,5 +32,6 @@ pub use error::ServeError;
 pub use grpc::INFERENCE_ID;
 pub use metrics::metric_families;
 pub use openapi::openapi_json;
+pub use routes::{grpc_methods, routes};
 pub use server::{Server, run, serve};
 pub use service::SERVICE;

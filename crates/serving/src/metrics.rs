@@ -15,8 +15,6 @@ use shadowline_service::catalogue::{self, MetricFamily};
 use shadowline_service::metrics::Metrics;
 use shadowline_service::traces::Exemplar;
 
-use crate::shadow::ShadowError;
-
 /// Stands for a model or version that is not there, so that callers cannot make up label values.
 pub(crate) const UNKNOWN_MODEL: &str = "unknown";
 
@@ -28,16 +26,16 @@ const MODEL_ERRORS: [&str; 4] =
 /// With what a request to no model can fail.
 const UNKNOWN_MODEL_ERRORS: [&str; 3] = ["INVALID_ARGUMENT", "NOT_FOUND", "DEADLINE_EXCEEDED"];
 
-/// Through which of the doors a request came.
+/// The endpoint that a request came to. The label of the metrics is `door`, as dashboards know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Door {
+pub(crate) enum Endpoint {
     OpenInference,
     OpenInferenceRest,
     Predict,
     PredictRest,
 }
 
-impl Door {
+impl Endpoint {
     const ALL: [Self; 4] =
         [Self::OpenInference, Self::OpenInferenceRest, Self::Predict, Self::PredictRest];
 
@@ -56,6 +54,31 @@ impl Door {
             Self::OpenInferenceRest => 1,
             Self::Predict => 2,
             Self::PredictRest => 3,
+        }
+    }
+}
+
+/// Why an inference was not recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DropReason {
+    Closed,
+    SpoolFull,
+    DiskFull,
+    TooLarge,
+    Io,
+}
+
+impl DropReason {
+    const ALL: [Self; 5] =
+        [Self::Closed, Self::SpoolFull, Self::DiskFull, Self::TooLarge, Self::Io];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::SpoolFull => "spool_full",
+            Self::DiskFull => "disk_full",
+            Self::TooLarge => "too_large",
+            Self::Io => "io",
         }
     }
 }
@@ -100,7 +123,7 @@ type SecondsGauge = Gauge<f64, AtomicU64>;
 
 /// All metrics of a server; clones count together.
 #[derive(Debug, Clone)]
-pub(crate) struct Meters {
+pub(crate) struct ServingMetrics {
     durations: Durations,
     requests: Family<RequestLabels, Counter>,
     appended: Counter,
@@ -116,10 +139,10 @@ pub(crate) struct Meters {
 
 /// The metrics of one model version, found once instead of with every request.
 #[derive(Debug)]
-pub(crate) struct ModelMeters {
+pub(crate) struct ModelMetrics {
     durations: [DurationHistogram; 4],
     ok: [Counter; 4],
-    meters: Meters,
+    all: ServingMetrics,
     labels: ModelLabels,
     /// When requests came; not there before the first, because there is no number for never.
     last_request: OnceLock<SecondsGauge>,
@@ -133,7 +156,7 @@ fn predict_histogram() -> DurationHistogram {
     DurationHistogram::new(buckets.into_iter())
 }
 
-impl Meters {
+impl ServingMetrics {
     pub(crate) fn register(metrics: &Metrics) -> Self {
         Self {
             durations: metrics.register(
@@ -196,18 +219,18 @@ impl Meters {
 
     /// Shows what requests to no model can end with, at zero.
     pub(crate) fn expect_strays(&self) {
-        for door in Door::ALL {
+        for endpoint in Endpoint::ALL {
             for code in UNKNOWN_MODEL_ERRORS {
-                drop(self.request(UNKNOWN_MODEL, UNKNOWN_MODEL, door, code));
+                drop(self.request(UNKNOWN_MODEL, UNKNOWN_MODEL, endpoint, code));
             }
         }
-        for reason in ShadowError::REASONS {
+        for reason in DropReason::ALL {
             self.expect_drop(UNKNOWN_MODEL, reason);
         }
     }
 
-    fn expect_drop(&self, model: &str, reason: &'static str) {
-        drop(self.dropped.get_or_create(&DropLabels { model: model.to_owned(), reason }));
+    fn expect_drop(&self, model: &str, reason: DropReason) {
+        drop(self.drops(model, reason));
     }
 
     /// Makes one series of each.
@@ -227,44 +250,56 @@ impl Meters {
         } = self;
         self.expect_strays();
         self.set_loaded(&[("model".to_owned(), "1".to_owned(), "platform")]);
-        self.of_model("model", "1").answered(Door::Predict, 0.0, 0.0, None);
+        self.of_model("model", "1").answered(Endpoint::Predict, 0.0, 0.0, None);
     }
 
     /// The metrics of a model version that was loaded.
-    pub(crate) fn of_model(&self, model: &str, version: &str) -> ModelMeters {
-        for reason in ShadowError::REASONS {
+    pub(crate) fn of_model(&self, model: &str, version: &str) -> ModelMetrics {
+        for reason in DropReason::ALL {
             self.expect_drop(model, reason);
         }
-        ModelMeters {
-            durations: Door::ALL.map(|door| {
+        ModelMetrics {
+            durations: Endpoint::ALL.map(|endpoint| {
                 let labels = DurationLabels {
                     model: model.to_owned(),
                     version: version.to_owned(),
-                    door: door.name(),
+                    door: endpoint.name(),
                 };
                 self.durations.get_or_create(&labels).clone()
             }),
-            ok: Door::ALL.map(|door| {
+            ok: Endpoint::ALL.map(|endpoint| {
                 for code in MODEL_ERRORS {
-                    drop(self.request(model, version, door, code));
+                    drop(self.request(model, version, endpoint, code));
                 }
-                self.request(model, version, door, "OK")
+                self.request(model, version, endpoint, "OK")
             }),
-            meters: self.clone(),
+            all: self.clone(),
             labels: ModelLabels { model: model.to_owned(), version: version.to_owned() },
             last_request: OnceLock::new(),
         }
     }
 
-    fn request(&self, model: &str, version: &str, door: Door, code: &'static str) -> Counter {
+    fn request(
+        &self,
+        model: &str,
+        version: &str,
+        endpoint: Endpoint,
+        code: &'static str,
+    ) -> Counter {
         let (model, version) = (model.to_owned(), version.to_owned());
-        let labels = RequestLabels { model, version, door: door.name(), code };
+        let labels = RequestLabels { model, version, door: endpoint.name(), code };
         self.requests.get_or_create(&labels).clone()
     }
 
     /// Counts a request that got an error.
-    pub(crate) fn refused(&self, model: &str, version: &str, door: Door, code: &'static str) {
-        self.request(model, version, door, code).inc();
+    pub(crate) fn refused(
+        &self,
+        model: &str,
+        version: &str,
+        endpoint: Endpoint,
+        code: &'static str,
+    ) {
+        self.request(model, version, endpoint, code).inc();
     }
 
     /// Counts a request that no handler saw.
@@ -276,8 +311,13 @@ impl Meters {
         self.appended.inc();
     }
 
-    pub(crate) fn dropped(&self, model: &str, reason: &'static str) {
-        self.dropped.get_or_create(&DropLabels { model: model.to_owned(), reason }).inc();
+    pub(crate) fn dropped(&self, model: &str, reason: DropReason) {
+        self.drops(model, reason).inc();
+    }
+
+    fn drops(&self, model: &str, reason: DropReason) -> Counter {
+        let labels = DropLabels { model: model.to_owned(), reason: reason.name() };
+        self.dropped.get_or_create(&labels).clone()
     }
 
     /// Says which model versions answer now.
@@ -290,28 +330,40 @@ impl Meters {
     }
 }
 
-impl ModelMeters {
+impl ModelMetrics {
     /// `at` is when the request arrived, in seconds since 1970.
-    pub(crate) fn answered(&self, door: Door, seconds: f64, at: f64, exemplar: Option<Exemplar>) {
-        self.durations[door.idx()].observe(seconds, exemplar, None);
-        self.ok[door.idx()].inc();
+    pub(crate) fn answered(
+        &self,
+        endpoint: Endpoint,
+        seconds: f64,
+        at: f64,
+        exemplar: Option<Exemplar>,
+    ) {
+        self.durations[endpoint.idx()].observe(seconds, exemplar, None);
+        self.ok[endpoint.idx()].inc();
         self.arrived(at);
     }
 
     /// As `answered`, for a request that got an error.
-    pub(crate) fn failed(&self, door: Door, seconds: f64, at: f64, exemplar: Option<Exemplar>) {
-        self.durations[door.idx()].observe(seconds, exemplar, None);
+    pub(crate) fn failed(
+        &self,
+        endpoint: Endpoint,
+        seconds: f64,
+        at: f64,
+        exemplar: Option<Exemplar>,
+    ) {
+        self.durations[endpoint.idx()].observe(seconds, exemplar, None);
         self.arrived(at);
     }
 
     fn arrived(&self, at: f64) {
         let last = self.last_request.get_or_init(|| {
-            let first = self.meters.first_request.get_or_create_owned(&self.labels);
+            let first = self.all.first_request.get_or_create_owned(&self.labels);
             // A version that was loaded again had its first request before.
             if first.get() <= 0.0 {
                 first.set(at);
             }
-            self.meters.last_request.get_or_create_owned(&self.labels)
+            self.all.last_request.get_or_create_owned(&self.labels)
         });
         last.set(at);
     }
@@ -323,7 +375,7 @@ pub fn metric_families() -> Vec<MetricFamily> {
         let log = shadowline_stream::Metrics::default();
         log.touch();
         metrics.with_registry(|it| log.register(it));
-        Meters::register(metrics).touch();
+        ServingMetrics::register(metrics).touch();
         metrics.register_collector(SpoolCollector { spool: SpoolSource::Example });
     })
 }

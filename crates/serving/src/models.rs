@@ -11,7 +11,7 @@ use shadowline_packages::{Hosted, PackageName, Registry, RegistryError};
 use tokio::sync::watch;
 
 use crate::backend::Backend;
-use crate::metrics::{Meters, ModelMeters};
+use crate::metrics::{ModelMetrics, ServingMetrics};
 
 /// One version of a model, loaded.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Model {
     pub(crate) signature: Signature,
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) backend: Backend,
-    pub(crate) meters: ModelMeters,
+    pub(crate) metrics: ModelMetrics,
 }
 
 impl Model {
@@ -33,11 +33,11 @@ impl Model {
         signature: Signature,
         metadata: BTreeMap<String, String>,
         backend: Backend,
-        meters: &Meters,
+        metrics: &ServingMetrics,
     ) -> Self {
         let version_text = version.to_string();
-        let meters = meters.of_model(&name, &version_text);
-        Self { name, version, version_text, signature, metadata, backend, meters }
+        let metrics = metrics.of_model(&name, &version_text);
+        Self { name, version, version_text, signature, metadata, backend, metrics }
     }
 }
 
@@ -81,7 +81,7 @@ impl Models {
     pub(crate) fn open(
         dir: &Path,
         functions: Vec<Model>,
-        meters: Meters,
+        metrics: ServingMetrics,
     ) -> Result<Self, RegistryError> {
         let packages = Registry::open(dir, move |package, artefacts| {
             Ok(Arc::new(Model::new(
@@ -90,7 +90,7 @@ impl Models {
                 package.signature.clone(),
                 package.metadata.clone(),
                 Backend::load(package, artefacts.model())?,
-                &meters,
+                &metrics,
             )))
         })?;
         let functions =

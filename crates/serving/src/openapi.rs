@@ -1,4 +1,4 @@
-//! What `/openapi.json` says of the HTTP doors. The routes are in `rest.rs`: most serve two of these paths, with and
+//! What `/openapi.json` says of the REST endpoints. The routes are in `rest.rs`: most serve two of these paths, with and
 //! without a version, so each path is described by a function of its own that nobody calls.
 
 use shadowline_api::inference::{

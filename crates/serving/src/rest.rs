@@ -1,4 +1,4 @@
-//! The HTTP doors: the Open Inference Protocol's REST form, and predict by named fields.
+//! The REST endpoints: the Open Inference Protocol's REST form, and predict by named fields.
 //!
 //! `POST /v1/models/{name}:predict` takes either the fields themselves, `{"age": 39, "workclass": "Private"}`, or an
 //! object with the names of `PredictRequest`: `{"inputs": {…}, "inference_id": "…", "tags": {…}}`. A body whose member
@@ -12,24 +12,22 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Json as JsonBody, Router};
+use axum::{Extension, Json as JsonBody};
 use serde::Deserialize;
 use serde_json::json;
 use shadowline_api as api;
-use shadowline_api::inference::{
-    IndexRequest, IndexedModel, InferAnswer, InferOutput, InferTensor, ModelMetadata, ModelReady,
-    PredictAnswer, Ready, ServerMetadata, TensorMetadata,
-};
+use shadowline_api::Role;
+use shadowline_api::inference::{IndexRequest, IndexedModel, InferAnswer, InferOutput, InferTensor, ModelMetadata, ModelReady, PredictAnswer, Ready, ServerMetadata, TensorMetadata};
 use shadowline_contract::{DataType, NamedTensor, Tensor, TensorData, Value};
 use shadowline_service::health::Health;
 use shadowline_service::http::{ApiError, RequestTrace};
+use shadowline_service::routes::{Declared, Routes};
 use shadowline_wire::{named_values, open_inference};
 
 use crate::error::PredictError;
 use crate::grpc::{INFERENCE_ID, SERVER_NAME};
 use crate::json::Json;
-use crate::metrics::Door;
+use crate::metrics::Endpoint;
 use crate::models::{LoadRefused, Model, NotFound, clip};
 use crate::predict::{Answer, Inputs, Predictor, Refusal, Request};
 
@@ -40,27 +38,34 @@ struct Shared {
     message_bytes: usize,
 }
 
-/// The routes of both REST doors.
-pub(crate) fn router(predictor: Arc<Predictor>, health: Health, message_bytes: usize) -> Router {
-    let shared = Shared { predictor, health, message_bytes };
-    Router::new()
-        .route("/v2", get(server_metadata))
-        .route("/v2/health/live", get(|| async { JsonBody(json!({"live": true})) }))
-        .route("/v2/health/ready", get(server_ready))
-        .route("/v2/models/{name}", get(model_metadata))
-        .route("/v2/models/{name}/versions/{version}", get(model_metadata))
-        .route("/v2/models/{name}/ready", get(model_ready))
-        .route("/v2/models/{name}/versions/{version}/ready", get(model_ready))
-        .route("/v2/models/{name}/infer", post(infer))
-        .route("/v2/models/{name}/versions/{version}/infer", post(infer))
-        .route("/v2/repository/index", post(repository_index))
-        .route("/v2/repository/models/{name}/load", post(repository_load))
-        .route("/v2/repository/models/{name}/unload", post(repository_unload))
-        // The paths end in `:predict`, which the handlers look for: a route cannot have it behind a parameter.
-        .route("/v1/models/{name}", post(predict))
-        .route("/v1/models/{name}/versions/{version}", post(predict))
+/// The routes of both REST endpoints.
+pub(crate) fn routes(predictor: Arc<Predictor>, health: Health, message_bytes: usize) -> Routes {
+    declare(message_bytes).with_state(Shared { predictor, health, message_bytes })
+}
+
+/// The same routes as a list.
+pub(crate) fn declared() -> Vec<Declared> {
+    declare(0).into_declared()
+}
+
+fn declare(message_bytes: usize) -> Routes<Shared> {
+    use Role::{Admin, Predict, Public, Read};
+    Routes::new()
+        .get(Public, "/v2", server_metadata)
+        .get(Public, "/v2/health/live", async || JsonBody(json!({"live": true})))
+        .get(Public, "/v2/health/ready", server_ready)
+        .get(Predict, "/v2/models/{name}", model_metadata)
+        .get(Predict, "/v2/models/{name}/versions/{version}", model_metadata)
+        .get(Predict, "/v2/models/{name}/ready", model_ready)
+        .get(Predict, "/v2/models/{name}/versions/{version}/ready", model_ready)
+        .post(Predict, "/v2/models/{name}/infer", infer)
+        .post(Predict, "/v2/models/{name}/versions/{version}/infer", infer)
+        .post(Read, "/v2/repository/index", repository_index)
+        .post(Admin, "/v2/repository/models/{name}/load", repository_load)
+        .post(Admin, "/v2/repository/models/{name}/unload", repository_unload)
+        .post(Predict, "/v1/models/{name}:predict", predict)
+        .post(Predict, "/v1/models/{name}/versions/{version}:predict", predict)
         .layer(DefaultBodyLimit::max(message_bytes))
-        .with_state(shared)
 }
 
 /// The parameters of every path here.
@@ -246,7 +251,7 @@ async fn infer(
         _ => None,
     });
     let request = Request {
-        door: Door::OpenInferenceRest,
+        endpoint: Endpoint::OpenInferenceRest,
         model_name: name,
         model_version: version,
         id: body.id,
@@ -368,7 +373,7 @@ async fn predict(
         Some(message) => Inputs::Unreadable { tensors: Vec::new(), message },
     };
     let request = Request {
-        door: Door::PredictRest,
+        endpoint: Endpoint::PredictRest,
         model_name: name,
         model_version: version,
         id,

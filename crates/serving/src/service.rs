@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use shadowline_program::{Descriptor, Functions, Keeps, Need, Packages};
 
-use crate::{Config, DEFAULTS, metric_families, openapi_json, run, serve};
+use crate::{Config, DEFAULTS, grpc_methods, metric_families, openapi_json, routes, run, serve};
 
 /// The model server.
 pub const SERVICE: Descriptor = Descriptor {
@@ -20,6 +20,8 @@ pub const SERVICE: Descriptor = Descriptor {
     has_group: false,
     packages: Some(Packages { title: "Target models", runtimes: &["logistic-regression"] }),
     openapi_json,
+    routes,
+    grpc_methods: Some(grpc_methods),
     metric_families,
     code: &Functions::<Config> {
         telemetry: |it| &it.telemetry,

@@ -11,12 +11,12 @@ use tokio::time::Instant;
 use tracing::error;
 
 use crate::config::WhenFull;
-use crate::metrics::Meters;
+use crate::metrics::{DropReason, ServingMetrics};
 
 /// How often dropped shadows are logged, at most.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// Why a shadow could not be written down.
+/// Why an inference could not be recorded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ShadowError {
     #[error(transparent)]
@@ -26,28 +26,24 @@ pub(crate) enum ShadowError {
 }
 
 impl ShadowError {
-    /// Every word for the metric.
-    pub(crate) const REASONS: [&str; 5] = ["closed", "spool_full", "disk_full", "too_large", "io"];
-
-    /// A word for the metric.
-    fn reason(&self) -> &'static str {
+    fn reason(&self) -> DropReason {
         match self {
-            Self::Closed => "closed",
-            Self::Spool(SpoolError::Full { .. }) => "spool_full",
-            Self::Spool(SpoolError::Append(AppendError::DiskFull { .. })) => "disk_full",
-            Self::Spool(SpoolError::Append(AppendError::TooLarge { .. })) => "too_large",
+            Self::Closed => DropReason::Closed,
+            Self::Spool(SpoolError::Full { .. }) => DropReason::SpoolFull,
+            Self::Spool(SpoolError::Append(AppendError::DiskFull { .. })) => DropReason::DiskFull,
+            Self::Spool(SpoolError::Append(AppendError::TooLarge { .. })) => DropReason::TooLarge,
             Self::Spool(
                 SpoolError::Append(AppendError::File(_))
                 | SpoolError::NotAppended { .. }
                 | SpoolError::Checkpoint(_)
                 | SpoolError::Read(_)
                 | SpoolError::Drop(_),
-            ) => "io",
+            ) => DropReason::Io,
         }
     }
 }
 
-/// Writes inferences down, and answers for what happens when that is not possible.
+/// Appends inferences to the spool, and decides what happens when that is not possible.
 #[derive(Debug)]
 pub(crate) struct Shadow {
     /// None once the server has stopped.
@@ -57,7 +53,7 @@ pub(crate) struct Shadow {
     /// Whether the last append failed.
     is_failing: AtomicBool,
     drops: Mutex<Drops>,
-    meters: Meters,
+    metrics: ServingMetrics,
 }
 
 #[derive(Debug, Default)]
@@ -71,7 +67,7 @@ impl Shadow {
         spool: Arc<Spool>,
         when_full: WhenFull,
         component: Component,
-        meters: Meters,
+        metrics: ServingMetrics,
     ) -> Self {
         component.ok();
         Self {
@@ -80,11 +76,11 @@ impl Shadow {
             component,
             is_failing: AtomicBool::new(false),
             drops: Mutex::default(),
-            meters,
+            metrics,
         }
     }
 
-    /// Writes a record down. `model` is a label, so it must be one of the models that are there.
+    /// Appends a record. `model` is a label, so it must be one of the models that are there.
     ///
     /// # Errors
     /// Only where the setting is to refuse, and always once the server has stopped.
@@ -95,13 +91,13 @@ impl Shadow {
         };
         let error = match appended {
             Ok(_) => {
-                self.meters.appended();
+                self.metrics.appended();
                 self.has_room();
                 return Ok(());
             }
             Err(error) => error,
         };
-        self.meters.dropped(model, error.reason());
+        self.metrics.dropped(model, error.reason());
         self.note_drop(model, &error);
         match (self.when_full, &error) {
             (WhenFull::KeepServing, ShadowError::Spool(_)) => Ok(()),
@@ -130,7 +126,7 @@ impl Shadow {
         }
     }
 
-    /// Says that there is room again, by whoever made it or found it.
+    /// Reports that the spool has room again, called by whoever made it or found it.
     pub(crate) fn has_room(&self) {
         if self.is_failing.load(Ordering::Relaxed) && self.is_failing.swap(false, Ordering::Relaxed)
         {
@@ -138,7 +134,7 @@ impl Shadow {
         }
     }
 
-    /// Lets the spool go; nothing is written down any more.
+    /// Releases the spool; nothing is recorded any more.
     pub(crate) fn close(&self) {
         *self.spool.write() = None;
     }

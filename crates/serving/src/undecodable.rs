@@ -1,4 +1,4 @@
-//! Requests that are refused before any handler sees them, because their bytes are no message.
+//! Requests that are refused before any handler gets them, because their bytes are no message.
 //!
 //! tonic says INTERNAL for bytes that are no protobuf, as gRPC's own list of codes does. To a caller INTERNAL means that
 //! the server is broken, so here it becomes INVALID_ARGUMENT; and those requests are counted, because nothing else sees
@@ -11,24 +11,24 @@ use axum::http::{HeaderValue, Request, Response};
 use tonic::Code;
 use tower::{Layer, Service};
 
-use crate::metrics::Meters;
+use crate::metrics::ServingMetrics;
 
 #[derive(Debug, Clone)]
 pub(crate) struct UndecodableLayer {
-    pub(crate) meters: Meters,
+    pub(crate) metrics: ServingMetrics,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Undecodable<S> {
     inner: S,
-    meters: Meters,
+    metrics: ServingMetrics,
 }
 
 impl<S> Layer<S> for UndecodableLayer {
     type Service = Undecodable<S>;
 
     fn layer(&self, inner: S) -> Undecodable<S> {
-        Undecodable { inner, meters: self.meters.clone() }
+        Undecodable { inner, metrics: self.metrics.clone() }
     }
 }
 
@@ -47,16 +47,16 @@ where
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
         let response = self.inner.call(request);
-        let meters = self.meters.clone();
+        let metrics = self.metrics.clone();
         Box::pin(async move {
             let mut response = response.await?;
-            correct(&mut response, &meters);
+            correct(&mut response, &metrics);
             Ok(response)
         })
     }
 }
 
-fn correct<R>(response: &mut Response<R>, meters: &Meters) {
+fn correct<R>(response: &mut Response<R>, metrics: &ServingMetrics) {
     const STATUS: &str = "grpc-status";
     let headers = response.headers_mut();
     // Only an answer without a message has its status among the headers.
@@ -74,9 +74,9 @@ fn correct<R>(response: &mut Response<R>, meters: &Meters) {
         {
             let code = HeaderValue::from(i32::from(Code::InvalidArgument));
             headers.insert(STATUS, code);
-            meters.undecodable();
+            metrics.undecodable();
         }
-        Code::OutOfRange if says(&["Error, decoded message length"]) => meters.undecodable(),
+        Code::OutOfRange if says(&["Error, decoded message length"]) => metrics.undecodable(),
         _ => {}
     }
 }

@@ -9,13 +9,14 @@ mod views;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use shadowline_api::Role;
 use shadowline_error::chain;
-use shadowline_service::{docs, http::ApiError};
+use shadowline_service::docs;
+use shadowline_service::http::{self, ApiError};
+use shadowline_service::routes::{Declared, Routes};
 use shadowline_store::{Store, StoreError};
 use utoipa::OpenApi;
 
@@ -72,21 +73,35 @@ pub fn openapi_json() -> String {
 /// Whether the database was opened; until then every request is answered by 503.
 pub(crate) type Opened = Arc<AtomicBool>;
 
-pub(crate) fn router(engine: Handle, store: Store, opened: Opened) -> Router {
-    let specs = get(specs::list).post(specs::create);
-    let spec = get(specs::show).put(specs::put).patch(specs::patch).delete(specs::delete);
-    Router::new()
-        .route("/v1/metric-specs", specs)
-        .route("/v1/metric-specs/{key}", spec)
-        .route("/v1/metric-specs/{key}/versions", get(specs::versions))
-        .layer(DefaultBodyLimit::max(MAX_SPEC_BYTES))
-        .route("/v1/checks", get(checks::list))
-        .route("/v1/checks/count", get(checks::count))
-        .route("/v1/alerts", get(alerts::current))
-        .route("/v1/alerts/history", get(alerts::history))
+pub(crate) fn router(engine: Handle, store: Store, opened: Opened) -> Routes {
+    declare()
         .route_layer(from_fn_with_state(opened, refuse_until_opened))
         .with_state(Api { engine, store })
-        .merge(docs::router("Shadowline metric specs", openapi_json()))
+        .merge(docs::routes(Role::Read, "Shadowline metric specs", openapi_json()))
+}
+
+/// Returns every route with the role that it needs.
+pub fn routes() -> Vec<Declared> {
+    let docs = docs::routes(Role::Read, "", String::new()).into_declared();
+    [http::declared(), docs, declare().into_declared()].concat()
+}
+
+fn declare() -> Routes<Api> {
+    use Role::{Operate, Read};
+    const SPEC: &str = "/v1/metric-specs/{key}";
+    Routes::new()
+        .get(Read, "/v1/metric-specs", specs::list)
+        .post(Operate, "/v1/metric-specs", specs::create)
+        .get(Read, SPEC, specs::show)
+        .put(Operate, SPEC, specs::put)
+        .patch(Operate, SPEC, specs::patch)
+        .delete(Operate, SPEC, specs::delete)
+        .get(Read, "/v1/metric-specs/{key}/versions", specs::versions)
+        .layer(DefaultBodyLimit::max(MAX_SPEC_BYTES))
+        .get(Read, "/v1/checks", checks::list)
+        .get(Read, "/v1/checks/count", checks::count)
+        .get(Read, "/v1/alerts", alerts::current)
+        .get(Read, "/v1/alerts/history", alerts::history)
 }
 
 /// The one place where failures of a change meet HTTP. No `_` arm: a new variant must choose its code.
@@ -117,5 +132,17 @@ async fn refuse_until_opened(
         next.run(request).await
     } else {
         ApiError::unavailable(UNAVAILABLE).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shadowline_service::routes::differences;
+
+    use super::*;
+
+    #[test]
+    fn the_openapi_document_has_every_route_and_no_other() {
+        assert_eq!(differences(&routes(), &openapi_json()), Vec::<String>::new());
     }
 }

@@ -16,19 +16,23 @@ mod vector;
 
 use std::sync::Arc;
 
-use axum::Router;
 use shadowline_detector_host::{Extension, Host};
+use shadowline_service::routes::Routes;
 
 use self::models::Models;
 
 /// What predictions add to a monitor.
-pub(crate) const EXTENSION: Extension =
-    Extension { make: router, openapi: rest::openapi, touch_metrics: metrics::touch_metrics };
+pub(crate) const EXTENSION: Extension = Extension {
+    make: routes,
+    declared: rest::declared,
+    openapi: rest::openapi,
+    touch_metrics: metrics::touch_metrics,
+};
 
 /// The routes of predictions, for the detectors of a monitor.
-fn router(host: Host) -> Router {
+fn routes(host: Host) -> Routes {
     let Host { detectors, metrics, settings, ending } = host;
     let models = Arc::new(Models::new(detectors, &metrics, settings.model));
     tokio::spawn(Arc::clone(&models).follow(ending));
-    rest::router(models)
+    rest::routes(models)
 }

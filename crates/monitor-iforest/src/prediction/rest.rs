@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use futures_util::StreamExt;
 use serde_json::json;
-use shadowline_api::prediction::{
-    Information, Place, Prediction, PredictionRequest, Problem, ProblemsAnswer,
-};
+use shadowline_api::Role;
+use shadowline_api::prediction::{Information, Place, Prediction, PredictionRequest, Problem, ProblemsAnswer};
 use shadowline_service::http::ApiError;
+use shadowline_service::routes::{Declared, Routes};
 use tokio::time::Instant;
 use utoipa::OpenApi;
 
@@ -35,13 +34,22 @@ pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
-pub(super) fn router(models: Arc<Models>) -> Router {
-    Router::new()
-        .route("/prediction", post(predict))
-        .route("/model_information", get(information))
-        .route("/models/{name}/prediction", post(predict_named))
-        .route("/models/{name}/model_information", get(information_named))
-        .with_state(models)
+pub(super) fn routes(models: Arc<Models>) -> Routes {
+    declare().with_state(models)
+}
+
+/// The same routes as a list.
+pub(crate) fn declared() -> Vec<Declared> {
+    declare().into_declared()
+}
+
+fn declare() -> Routes<Arc<Models>> {
+    use Role::Predict;
+    Routes::new()
+        .post(Predict, "/prediction", predict)
+        .get(Predict, "/model_information", information)
+        .post(Predict, "/models/{name}/prediction", predict_named)
+        .get(Predict, "/models/{name}/model_information", information_named)
 }
 
 /// Says whether a feature vector is an anomaly, by the only model or the one of the settings.

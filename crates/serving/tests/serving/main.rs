@@ -7,7 +7,9 @@
 )]
 
 mod bad_input;
-mod doors;
+mod endpoints;
+mod hanging_up;
+mod messages;
 mod packages;
 mod rest;
 mod server;

@@ -1,4 +1,4 @@
-//! The HTTP doors.
+//! The REST endpoints.
 
 use serde_json::{Value, json};
 use shadowline_testkit_stack::TestLog;
@@ -24,7 +24,7 @@ fn fields() -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_rest_doors_answer_and_shadow() {
+async fn both_rest_endpoints_answer_and_shadow() {
     let log = TestLog::embedded().await;
     let dir = tempfile::tempdir().unwrap();
     let server = TestServer::start(log.log(), log.topics(), dir.path(), |_| {}).await;

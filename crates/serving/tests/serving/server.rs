@@ -52,7 +52,7 @@ pub(crate) fn signature() -> Signature {
 }
 
 /// Answers `age / 100` as the probability.
-fn census(batch: &Batch) -> Result<Vec<NamedTensor>, BoxError> {
+pub(crate) fn census(batch: &Batch) -> Result<Vec<NamedTensor>, BoxError> {
     let ages = batch.column("age").expect("the contract has it").data();
     let ages: Vec<f64> = (0..ages.len()).filter_map(|it| ages.as_f64(it)).collect();
     let incomes = ages.iter().map(|it| if *it < 50.0 { "<=50K" } else { ">50K" }.to_owned());
@@ -74,6 +74,17 @@ impl TestServer {
         topics: &Topics,
         dir: &Path,
         change: impl FnOnce(&mut Config),
+    ) -> Self {
+        Self::start_with(log, topics, dir, change, |it| it).await
+    }
+
+    /// As `start`, with more in the server.
+    pub(crate) async fn start_with(
+        log: &Log,
+        topics: &Topics,
+        dir: &Path,
+        change: impl FnOnce(&mut Config),
+        extend: impl FnOnce(Server) -> Server,
     ) -> Self {
         let mut config = Config::in_dir(dir).unwrap();
         config.topics.prefix = topics.clone();
@@ -108,7 +119,7 @@ impl TestServer {
                     Ok(answer)
                 }),
             );
-        let task = tokio::spawn(server.serve(grpc, http, stop.clone()));
+        let task = tokio::spawn(extend(server).serve(grpc, http, stop.clone()));
         Self { grpc: addresses.0, http: addresses.1, stop, task }
     }
 

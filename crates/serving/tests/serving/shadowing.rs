@@ -11,7 +11,7 @@ use shadowline_wire::Inference;
 use tokio::time::Instant;
 use tonic::Code;
 
-use crate::bad_input::good;
+use crate::messages::good;
 use crate::server::{PATIENCE, TestServer, read_topic, request, shadowed};
 
 /// A cluster where nobody listens.

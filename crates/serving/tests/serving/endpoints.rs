@@ -1,4 +1,4 @@
-//! The gRPC doors: answers, ids, batches, raw tensors, health, reflection and the repository.
+//! The gRPC endpoints: answers, ids, batches, raw tensors, health, reflection and the repository.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use shadowline_wire::inference::{
 use shadowline_wire::{INFERENCE_TYPE, Outcome, named_values};
 use tonic::Code;
 
-use crate::bad_input::{good, good_raw};
+use crate::messages::{good, good_raw};
 use crate::server::{PATIENCE, TestServer, request, shadowed};
 
 on_both_logs! {

@@ -1,0 +1,54 @@
+//! The routes that every service has: health, status and metrics.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use shadowline_api::Role;
+
+use crate::health::Health;
+use crate::metrics::Metrics;
+use crate::routes::Routes;
+
+/// What the routes ask.
+#[derive(Debug, Clone)]
+pub(super) struct System {
+    pub(super) health: Health,
+    pub(super) metrics: Metrics,
+}
+
+pub(super) fn routes() -> Routes<System> {
+    Routes::new()
+        .get(Role::Public, "/livez", livez)
+        .get(Role::Public, "/readyz", readyz)
+        .get(Role::Read, "/v1/status", status)
+        // Both paths, because scrapers of mounted metrics apps ask for the second.
+        .get(Role::Read, "/metrics", scrape)
+        .get(Role::Read, "/metrics/", scrape)
+}
+
+async fn livez(State(System { health, .. }): State<System>) -> Response {
+    let uptime_seconds = health.uptime().as_secs();
+    let message = format!("{} is alive", health.service());
+    Json(json!({"status": "ok", "message": message, "uptime_seconds": uptime_seconds}))
+        .into_response()
+}
+
+async fn readyz(State(System { health, .. }): State<System>) -> Response {
+    let report = health.report();
+    let status = if report.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(report)).into_response()
+}
+
+/// Returns everything that the service knows of itself; 200 whatever its state is, since it did answer.
+async fn status(State(System { health, metrics }): State<System>) -> Response {
+    Json(health.status(metrics.version())).into_response()
+}
+
+async fn scrape(State(System { metrics, .. }): State<System>, headers: HeaderMap) -> Response {
+    let accept = headers.get(ACCEPT).and_then(|it| it.to_str().ok());
+    let (content_type, body) = metrics.negotiated(accept);
+    ([(CONTENT_TYPE, content_type)], body).into_response()
+}

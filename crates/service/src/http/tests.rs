@@ -1,0 +1,135 @@
+//! The HTTP side as a caller sees it.
+
+use tower::ServiceExt;
+
+use axum::body::Body;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::{Json, Router};
+use serde_json::json;
+use shadowline_api::Role;
+
+use super::*;
+
+fn app() -> (Router, Health) {
+    let health = Health::new("test");
+    let metrics = Metrics::new("test", "0.0.0");
+    let echo = async |Json(value): Json<serde_json::Value>| Json(value);
+    let api = Routes::new()
+        .get(Role::Read, "/v1/fails", async || ApiError::conflict("there is one already"))
+        .post(Role::Predict, "/v1/echo", echo);
+    (router(&health, &metrics, api).into_router(), health)
+}
+
+async fn ask(
+    app: &Router,
+    request: axum::http::request::Builder,
+    body: Vec<u8>,
+) -> (StatusCode, HeaderMap, String) {
+    let response = app.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    (parts.status, parts.headers, String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+fn get_of(path: &str) -> axum::http::request::Builder {
+    axum::http::Request::get(path)
+}
+
+#[tokio::test]
+async fn health_is_said_in_words() {
+    let (app, health) = app();
+    let log = health.component("log");
+    let (status, _, body) = ask(&app, get_of("/readyz"), vec![]).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(body.contains("log is failing: starting"), "{body}");
+    log.degraded("slow");
+    let (status, _, body) = ask(&app, get_of("/readyz"), vec![]).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(body.contains("log is degraded: slow"), "{body}");
+    assert_eq!(ask(&app, get_of("/livez"), vec![]).await.0, StatusCode::OK);
+    let (status, _, body) = ask(&app, get_of("/v1/status"), vec![]).await;
+    let shown: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &shown["version"]), (StatusCode::OK, &json!("0.0.0")));
+    assert_eq!(shown["status"], "degraded");
+    assert_eq!(shown["last_error"]["message"], "log: slow");
+}
+
+#[tokio::test]
+async fn metrics_come_in_the_form_asked_for() {
+    let (app, _) = app();
+    let (_, headers, body) = ask(&app, get_of("/metrics"), vec![]).await;
+    assert_eq!(headers[CONTENT_TYPE], crate::metrics::TEXT);
+    assert!(!body.contains("# EOF"));
+    let request = get_of("/metrics").header(ACCEPT, "application/openmetrics-text");
+    let (_, headers, body) = ask(&app, request, vec![]).await;
+    assert_eq!(headers[CONTENT_TYPE], crate::metrics::OPENMETRICS);
+    assert!(body.ends_with("# EOF\n"));
+    assert!(body.contains("route=\"/metrics\""), "{body}");
+}
+
+#[tokio::test]
+async fn every_error_is_json_with_a_request_id() {
+    let (app, _) = app();
+    let json =
+        |path: &str| axum::http::Request::post(path).header(CONTENT_TYPE, "application/json");
+    for (request, body, status, code, word) in [
+        (get_of("/v1/fails"), vec![], 409, "conflict", "one already"),
+        (get_of("/nowhere"), vec![], 404, "not_found", "/nowhere"),
+        (get_of("/v1/echo"), vec![], 405, "method_not_allowed", "does not take GET"),
+        (json("/v1/echo"), b"{".to_vec(), 400, "invalid_argument", "JSON"),
+        (json("/v1/echo"), vec![b' '; MAX_BODY_BYTES + 1], 413, "too_large", "limit"),
+        (
+            axum::http::Request::post("/v1/echo"),
+            vec![],
+            415,
+            "unsupported_media_type",
+            "Content-Type",
+        ),
+    ] {
+        let (found, headers, body) =
+            ask(&app, request.header("x-request-id", "mine-1"), body).await;
+        assert_eq!(found.as_u16(), status, "{body}");
+        let error = &serde_json::from_str::<serde_json::Value>(&body).unwrap()["error"];
+        assert_eq!(error["code"], code);
+        assert_eq!(error["request_id"], "mine-1");
+        assert!(error["message"].as_str().unwrap().contains(word), "{body}");
+        assert_eq!(headers["x-request-id"], "mine-1");
+        assert_eq!(headers[CONTENT_TYPE], "application/json");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_cannot_be_logged_is_replaced() {
+    let (app, _) = app();
+    for id in ["", "with space", &"x".repeat(129)] {
+        let (_, headers, _) = ask(&app, get_of("/livez").header("x-request-id", id), vec![]).await;
+        assert!(uuid::Uuid::parse_str(headers["x-request-id"].to_str().unwrap()).is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_stop_lets_requests_in_flight_finish() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (entered, mut inside) = tokio::sync::mpsc::channel(1);
+    let (release, released) = tokio::sync::watch::channel(false);
+    let api = Routes::new().get(Role::Public, "/slow", move || async move {
+        entered.send(()).await.unwrap();
+        released.clone().wait_for(|it| *it).await.unwrap();
+        "done"
+    });
+    let app = router(&Health::new("test"), &Metrics::new("test", "0.0.0"), api);
+    let listener = HttpSettings { listen: "127.0.0.1:0".into() }.bind().await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let server = tokio::spawn(serve(listener, app, stop.clone()));
+    let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+    client.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    inside.recv().await.unwrap();
+    stop.cancel();
+    release.send(true).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"), "{answer}");
+    server.await.unwrap().unwrap();
+}

@@ -1,0 +1,50 @@
+//! What is opened before anything is served: the spool and the models.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+
+use shadowline_contract::Signature;
+use shadowline_segment_log::{Spool, SpoolOptions};
+
+use crate::backend::Backend;
+use crate::config::Config;
+use crate::error::ServeError;
+use crate::metrics::ServingMetrics;
+use crate::models::{Model, Models};
+
+/// A model that is a function of this process.
+pub(super) struct FunctionModel {
+    pub(super) name: String,
+    pub(super) version: NonZeroU64,
+    pub(super) signature: Signature,
+    pub(super) backend: Backend,
+}
+
+pub(super) async fn open_spool(config: &Config) -> Result<Spool, ServeError> {
+    let dir = config.spool_dir();
+    let options = SpoolOptions {
+        max_bytes: config.spool.max_bytes,
+        segment_bytes: config.spool.segment_bytes,
+    };
+    tokio::task::spawn_blocking(move || Spool::open(dir, &options))
+        .await?
+        .map_err(ServeError::Spool)
+}
+
+pub(super) async fn open_models(
+    config: &Config,
+    functions: Vec<FunctionModel>,
+    metrics: ServingMetrics,
+) -> Result<Models, ServeError> {
+    let dir = config.models_dir();
+    let open = move || {
+        let functions = functions
+            .into_iter()
+            .map(|FunctionModel { name, version, signature, backend }| {
+                Model::new(name, version, signature, BTreeMap::new(), backend, &metrics)
+            })
+            .collect();
+        Models::open(&dir, functions, metrics)
+    };
+    tokio::task::spawn_blocking(open).await?.map_err(ServeError::Models)
+}

@@ -1,0 +1,99 @@
+//! The two ports: gRPC and HTTP.
+
+use std::time::Duration;
+
+use shadowline_service::http::{self, App};
+use shadowline_wire::FILE_DESCRIPTOR_SET;
+use shadowline_wire::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
+use shadowline_wire::serving::prediction_service_server::PredictionServiceServer;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::server::NamedService;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
+use tracing::info;
+
+use crate::config::Config;
+use crate::error::ServeError;
+use crate::grpc::GrpcEndpoints;
+use crate::metrics::ServingMetrics;
+use crate::routes::grpc_methods;
+use crate::undecodable::UndecodableLayer;
+
+/// A connection that says nothing is asked after this time whether it is still there.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+pub(super) fn announce(grpc: &TcpListener, http: &TcpListener) {
+    let address = |it: &TcpListener| it.local_addr().map(|it| it.to_string()).unwrap_or_default();
+    info!(grpc = address(grpc), http = address(http), "serving");
+}
+
+pub(super) async fn set_serving(reporter: &HealthReporter, status: ServingStatus) {
+    for service in ["", "inference.GRPCInferenceService", "shadowline.serving.v1.PredictionService"]
+    {
+        reporter.set_service_status(service, status).await;
+    }
+}
+
+pub(super) fn serve_grpc(
+    config: Config,
+    listener: TcpListener,
+    endpoints: GrpcEndpoints,
+    reporter: HealthReporter,
+    metrics: ServingMetrics,
+    stop: CancellationToken,
+) -> Result<impl Future<Output = Result<(), ServeError>> + Send + 'static, ServeError> {
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let limit = config.limits.message_bytes;
+    let health = HealthService::from_health_reporter(reporter);
+    let router = tonic::transport::Server::builder()
+        .layer(UndecodableLayer { metrics })
+        // Behind the time limit of a prediction, which names the inference and is shadowed.
+        .timeout(config.limits.request_timeout.get() + Duration::from_secs(1))
+        .max_concurrent_streams(config.limits.streams_per_connection)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .add_service(declared(
+            GrpcInferenceServiceServer::new(endpoints.clone()).max_decoding_message_size(limit),
+        ))
+        .add_service(declared(
+            PredictionServiceServer::new(endpoints).max_decoding_message_size(limit),
+        ))
+        .add_service(declared(HealthServer::new(health)))
+        .add_service(declared(reflection().build_v1().map_err(ServeError::Reflection)?))
+        .add_service(declared(reflection().build_v1alpha().map_err(ServeError::Reflection)?));
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    Ok(async move {
+        router
+            .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
+            .await
+            .map_err(|source| ServeError::Port { what: "gRPC", source: source.into() })
+    })
+}
+
+pub(super) async fn serve_http(
+    listener: TcpListener,
+    app: App,
+    stop: CancellationToken,
+) -> Result<(), ServeError> {
+    http::serve(listener, app, stop)
+        .await
+        .map_err(|source| ServeError::Port { what: "HTTP", source: source.into() })
+}
+
+/// Passes a service on whose methods name their roles.
+fn declared<S: NamedService>(service: S) -> S {
+    debug_assert!(
+        grpc_methods().iter().any(|it| it.path.split('/').nth(1) == Some(S::NAME)),
+        "no role is declared for the methods of {}",
+        S::NAME
+    );
+    service
+}
