@@ -165,6 +165,8 @@ mod tests {
         };
         assert_eq!(strip(&made), strip(&text));
         assert!(made.contains("not path /livez /readyz\n"), "{made}");
-        assert!(caddyfile("", SERVICES).unwrap_err().to_string().contains("serving: expected the line"));
+        assert!(
+            caddyfile("", SERVICES).unwrap_err().to_string().contains("serving: expected the line")
+        );
     }
 }

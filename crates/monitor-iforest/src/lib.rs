@@ -74,9 +74,9 @@ pub fn serve(
 
 #[cfg(test)]
 mod tests {
-use shadowline_service::routes::differences;
-use shadowline_service::settings::Layers;
-use shadowline_testkit::assert_committed;
+    use shadowline_service::routes::differences;
+    use shadowline_service::settings::Layers;
+    use shadowline_testkit::assert_committed;
 
     use super::*;
 

@@ -69,8 +69,8 @@ pub fn serve(
 
 #[cfg(test)]
 mod tests {
-use shadowline_service::routes::differences;
-use shadowline_testkit::assert_committed;
+    use shadowline_service::routes::differences;
+    use shadowline_testkit::assert_committed;
 
     use super::*;
 

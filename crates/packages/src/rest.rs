@@ -7,13 +7,15 @@ use axum::Json;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
 use axum::http::StatusCode;
-use axum::{Json, Router};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use serde_json::{Value, json};
 use shadowline_api::Role;
 use shadowline_api::error::ErrorAnswer;
-use shadowline_api::packages::{InstalledPackage, Package, PackageUpload, PackageVersions, Packages};
+use shadowline_api::packages::{
+    InstalledPackage, Package, PackageUpload, PackageVersions, Packages,
+};
 use shadowline_error::chain;
 use shadowline_service::http::ApiError;
 use shadowline_service::routes::{Declared, Routes};

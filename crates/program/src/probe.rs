@@ -95,8 +95,11 @@ mod tests {
     async fn a_running_service_answers_for_itself() {
         let health = Health::new("test");
         let log = health.component("log");
-        let app =
-            http::router(&health, &Metrics::new("test", "0.0.0"), shadowline_service::routes::Routes::new());
+        let app = http::router(
+            &health,
+            &Metrics::new("test", "0.0.0"),
+            shadowline_service::routes::Routes::new(),
+        );
         let settings = http::HttpSettings { listen: "0.0.0.0:0".into() };
         let listener = settings.bind().await.unwrap();
         let listen = format!("0.0.0.0:{}", listener.local_addr().unwrap().port());

@@ -17,7 +17,10 @@ use serde::Deserialize;
 use serde_json::json;
 use shadowline_api as api;
 use shadowline_api::Role;
-use shadowline_api::inference::{IndexRequest, IndexedModel, InferAnswer, InferOutput, InferTensor, ModelMetadata, ModelReady, PredictAnswer, Ready, ServerMetadata, TensorMetadata};
+use shadowline_api::inference::{
+    IndexRequest, IndexedModel, InferAnswer, InferOutput, InferTensor, ModelMetadata, ModelReady,
+    PredictAnswer, Ready, ServerMetadata, TensorMetadata,
+};
 use shadowline_contract::{DataType, NamedTensor, Tensor, TensorData, Value};
 use shadowline_service::health::Health;
 use shadowline_service::http::{ApiError, RequestTrace};

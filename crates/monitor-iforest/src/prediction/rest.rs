@@ -10,7 +10,9 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use serde_json::json;
 use shadowline_api::Role;
-use shadowline_api::prediction::{Information, Place, Prediction, PredictionRequest, Problem, ProblemsAnswer};
+use shadowline_api::prediction::{
+    Information, Place, Prediction, PredictionRequest, Problem, ProblemsAnswer,
+};
 use shadowline_service::http::ApiError;
 use shadowline_service::routes::{Declared, Routes};
 use tokio::time::Instant;
