@@ -1,5 +1,7 @@
 //! Answers that are none: what an error says, and what it keeps to itself.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use axum::Json;
