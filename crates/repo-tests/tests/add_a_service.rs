@@ -192,7 +192,7 @@ fn its_settings_are_one_table_of_the_file() {
     assert!(
         refused("toy.greting=x").contains("unknown key `toy.greting`; did you mean `greeting`?")
     );
-    assert_eq!(refused("toy.greeting=''"), "setting `greeting` is empty");
+    assert_eq!(refused("toy.greeting=\"\""), "setting `greeting` is empty");
 }
 
 #[test]
