@@ -10,10 +10,14 @@ mod support;
 
 use adbench::{SETS, areas, mean_and_sd};
 use anyhow::Result;
+use shadowline_testkit::{data_set, quick_leaves_out};
 
 #[test]
 fn areas_under_the_curve_are_scikit_learns() -> Result<()> {
-    let Some(folder) = shadowline_testkit::data_set("adbench") else { return Ok(()) };
+    if quick_leaves_out("long: the sets of ADBench") {
+        return Ok(());
+    }
+    let Some(folder) = data_set("adbench") else { return Ok(()) };
     for set in SETS.into_iter().filter(|it| it.name != "32_shuttle") {
         let (mean, sd) = mean_and_sd(&areas(&folder, set)?);
         println!("{}: {mean:.4} ± {sd:.4}, {} ± {} expected", set.name, set.mean, set.sd);

@@ -7,10 +7,13 @@ use anyhow::Result;
 use knn_support::{read_folder, shuffled, standardise};
 use linfa::{DatasetBase, traits::Fit};
 use shadowline_detectors::{Detector, KnnOutlier, roc_auc};
-use shadowline_testkit::data_sets;
+use shadowline_testkit::{data_sets, quick_leaves_out};
 
 #[test]
 fn trimming_a_contaminated_reference_does_not_lower_the_mean_auc() -> Result<()> {
+    if quick_leaves_out("long: the sets of ADBench") {
+        return Ok(());
+    }
     // These sets are nowhere to be fetched from, so they may be missing in CI too.
     let folder = data_sets().join("adbench");
     if !folder.is_dir() {
