@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 use shadowline_api::packages::{InstallOutcome, PackageUpload};
 use shadowline_api::specs::{Change, MetricSpecDocument};
+use shadowline_packages::ArtefactName;
 
 use crate::args::{ApplyArgs, DeleteArgs, Kind};
 use crate::documents::{self, Document};
@@ -46,10 +47,14 @@ pub(crate) async fn run(args: &ApplyArgs) -> anyhow::Result<()> {
 /// Sends one document to the service that it is for.
 pub(crate) async fn apply(servers: &Servers, document: Document) -> anyhow::Result<Applied> {
     match document {
-        Document::Model { host, document, artefact } => {
+        Document::Model { host, document, artefacts } => {
             let name = document.name.to_string();
             let what = || format!("apply model `{name}`");
-            let upload = PackageUpload { document: document.to_yaml()?, artefact };
+            let upload = PackageUpload {
+                document: document.to_yaml()?,
+                artefact: artefacts.model().to_vec(),
+                profile: artefacts.get(ArtefactName::Profile).map(<[u8]>::to_vec),
+            };
             let installed = servers.packages(host)?.install(upload).await.with_context(what)?;
             let version = installed.model.version;
             let outcome = match (installed.outcome, version) {

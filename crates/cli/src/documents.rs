@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use serde::Deserialize;
 use shadowline_evaluation::MetricSpec;
-use shadowline_packages::ModelDocument;
+use shadowline_packages::{Artefacts, ModelDocument, read_artefacts};
 
 use crate::args::Host;
 
 /// One document that was read and checked.
 #[derive(Debug)]
 pub(crate) enum Document {
-    Model { host: Host, document: Box<ModelDocument>, artefact: Vec<u8> },
+    Model { host: Host, document: Box<ModelDocument>, artefacts: Artefacts },
     MetricSpec(Box<MetricSpec>),
 }
 
@@ -75,10 +75,8 @@ fn model(yaml: &str, folder: &Path) -> anyhow::Result<Document> {
     let host = Host::of_runtime(runtime).ok_or_else(|| {
         anyhow!("model `{name}`: `runtime` is `{runtime}`; expected {}", Host::runtimes())
     })?;
-    let path = folder.join(&document.artefact);
-    let artefact = std::fs::read(&path)
-        .with_context(|| format!("model `{name}`: read artefact `{}`", path.display()))?;
-    Ok(Document::Model { host, document: Box::new(document), artefact })
+    let artefacts = read_artefacts(&document, folder).with_context(|| format!("model `{name}`"))?;
+    Ok(Document::Model { host, document: Box::new(document), artefacts })
 }
 
 fn yaml_from<T: serde::de::DeserializeOwned>(yaml: &str) -> anyhow::Result<T> {
@@ -114,6 +112,8 @@ fn split(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use shadowline_packages::ArtefactName;
+
     use super::*;
 
     const SPEC: &str = "kind: MetricSpec\nname: outliers\nmodel: {name: census}\n\
@@ -127,15 +127,29 @@ mod tests {
         std::fs::write(folder.path().join("model.slm"), b"bytes").unwrap();
         let text = format!("# a comment\n---\n{MODEL}---\n# nothing here\n---\n{SPEC}...\n");
         let documents = parse(&text, folder.path()).unwrap();
-        let [Document::Model { host, artefact, .. }, Document::MetricSpec(spec)] = &documents[..]
+        let [Document::Model { host, artefacts, .. }, Document::MetricSpec(spec)] = &documents[..]
         else {
             panic!("{documents:?}")
         };
         assert_eq!(
-            (*host, artefact.as_slice()),
+            (*host, artefacts.model()),
             (Host::of_runtime("knn").unwrap(), b"bytes".as_slice())
         );
         assert_eq!(spec.name().as_str(), "outliers");
+    }
+
+    #[test]
+    fn further_artefacts_come_with_their_model() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("model.slm"), b"bytes").unwrap();
+        let text = format!("{MODEL}artefacts: {{profile: profile.slm}}\n");
+        let missing = format!("{:#}", parse(&text, folder.path()).unwrap_err());
+        assert!(missing.contains("model `census_knn`: read `"), "{missing}");
+        assert!(missing.contains("profile.slm"), "{missing}");
+        std::fs::write(folder.path().join("profile.slm"), b"more").unwrap();
+        let documents = parse(&text, folder.path()).unwrap();
+        let [Document::Model { artefacts, .. }] = &documents[..] else { panic!("{documents:?}") };
+        assert_eq!(artefacts.get(ArtefactName::Profile), Some(b"more".as_slice()));
     }
 
     #[test]
