@@ -118,7 +118,11 @@ async fn a_package_is_uploaded_as_a_form_and_found_by_name() {
                 }),
             );
     let packages = client().packages(&serve(app).await).unwrap();
-    let upload = PackageUpload { document: "kind: Model".to_owned(), artefact: vec![0, 255, 10] };
+    let upload = PackageUpload {
+        document: "kind: Model".to_owned(),
+        artefact: vec![0, 255, 10],
+        profile: None,
+    };
     let installed = packages.install(upload).await.unwrap();
     assert_eq!((installed.outcome, installed.model.version), (InstallOutcome::Installed, 1));
     assert_eq!(packages.find("knn").await.unwrap().unwrap().versions, [installed.model]);

@@ -23,8 +23,11 @@ pub struct Subscriptions<S: Scorers> {
     specs: RwLock<(u64, Arc<Specs>)>,
     metrics: MonitorMetrics,
     /// The plan for these generations of specs and scorers.
-    cached: Mutex<Option<(Generations, Arc<SubscriptionPlan<S::Scorer>>)>>,
+    cached: Mutex<Option<CachedPlan<S::Scorer>>>,
 }
+
+/// A plan, and what it was made of.
+type CachedPlan<S> = (Generations, Arc<SubscriptionPlan<S>>);
 
 /// The specs, each with what it means for this monitor.
 #[derive(Debug)]

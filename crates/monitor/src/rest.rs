@@ -5,17 +5,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
-use serde::Serialize;
 use shadowline_api::Role;
 use shadowline_api::watching::{
     IgnoredSpec, Problem, SpecName, SpecVersion, VersionedName, WatchedPair, WatchingAnswer,
 };
 use shadowline_service::routes::{Declared, Routes};
-use shadowline_service::{docs, http};
-use utoipa::openapi::{Info, OpenApi as Document};
-use utoipa::{OpenApi, ToSchema};
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
 
 use crate::plan::{SubscriptionPlan, Subscriptions};
 use crate::scorers::Scorers;

@@ -129,7 +129,7 @@ async fn a_monitor_without_packages_scores_what_specs_ask_of_it() {
         };
         let score = Score::decode(record.value.as_ref().unwrap()).unwrap();
         assert_eq!(score.result.unwrap().value.to_bits(), 0.25_f64.to_bits());
-        assert_eq!(score.monitor.name, "latency");
+        assert_eq!(score.metric.name, "latency");
         stop.cancel();
     };
     let (ended, ()) = tokio::join!(monitor.run(), async {

@@ -28,10 +28,10 @@ mod rest;
 mod views;
 
 pub use artefacts::{ArtefactName, Artefacts, UnknownArtefact};
-pub use document::{DocumentError, ModelDocument, NameError, PackageName};
+pub use document::{DocumentError, ModelDocument};
 pub use error::RegistryError;
 pub use folder::{FolderError, read_artefacts, read_folder};
 pub use name::{NameError, PackageName};
 pub use package::{FurtherArtefact, Hosted, InstallOutcome, Package, PackageKey, UnusablePackage};
-pub use registry::{Damaged, Hosted, InstallOutcome, Package, PackageKey, Registry, StoreError};
+pub use registry::Registry;
 pub use rest::{DEFAULT_MAX_UPLOAD_BYTES, declared, openapi, routes};

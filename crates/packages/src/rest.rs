@@ -7,10 +7,6 @@ use axum::Json;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
-use serde_json::{Value, json};
 use shadowline_api::Role;
 use shadowline_api::error::ErrorAnswer;
 use shadowline_api::packages::{
@@ -19,7 +15,7 @@ use shadowline_api::packages::{
 use shadowline_error::chain;
 use shadowline_service::http::ApiError;
 use shadowline_service::routes::{Declared, Routes};
-use utoipa::{OpenApi, ToSchema};
+use utoipa::OpenApi;
 
 use crate::artefacts::{ArtefactName, Artefacts};
 use crate::document::ModelDocument;

@@ -146,7 +146,7 @@ impl Report {
             }
             for (spec, checks) in checks {
                 let found: HashSet<String> =
-                    checks.iter().map(|it| it.inference_id.clone()).collect();
+                    checks.iter().filter_map(|it| it.inference_id.clone()).collect();
                 compare(
                     &mut problems,
                     "shadowed",
@@ -272,7 +272,7 @@ impl Checks {
             match check.outcome {
                 Outcome::Breach => {
                     checks.breaches += 1;
-                    breached.insert(&check.inference_id);
+                    breached.extend(check.inference_id.as_ref());
                 }
                 Outcome::Unscored => checks.unscored += 1,
                 Outcome::Healthy => checks.healthy += 1,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shadowline_services::SERVICES;
-use shadowline_testkit::{Program, wait_for, wait_for_some};
+use shadowline_testkit::{Program, wait_for};
 use shadowline_testkit_stack::{KafkaNode, PostgresServer};
 use tempfile::TempDir;
 

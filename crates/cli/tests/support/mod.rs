@@ -10,8 +10,7 @@ use serde_json::Value;
 use shadowline_services::SERVICES;
 use shadowline_testkit::Program;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::time::timeout;
 
 /// Everything here is over long before; who waits longer waits for ever.

@@ -10,7 +10,7 @@ use shadowline_service::clock;
 use shadowline_service::health::{Component, Health, Status};
 use shadowline_service::metrics::Metrics;
 use shadowline_store::{
-    Batch, CheckFilter, OffsetStep, Progress, SpecKey, Store, StoreError, StoreUrl,
+    Batch, CheckFilter, Ending, OffsetStep, Progress, SpecKey, Store, StoreError, StoreUrl,
 };
 use shadowline_wire::{ModelRef, MonitorRef, Origin, Score, ScoreValue, Subject};
 use tempfile::TempDir;
@@ -283,7 +283,7 @@ async fn a_change_that_another_process_was_faster_with_is_refused_and_the_next_o
     bench.create("{}").await;
     let stored = bench.other.spec(&SpecKey::parse("outliers")).await.unwrap().unwrap();
     let theirs = stored.spec.with(Some(0.7), None).unwrap();
-    bench.other.replace_spec(&stored, &theirs, clock::now(), None).await.unwrap();
+    bench.other.replace_spec(&stored, &theirs, clock::now(), Ending::default()).await.unwrap();
     let patch = Patch { threshold: None, enabled: Some(false) };
     let refused = bench.engine.patch("outliers".to_owned(), patch).await.unwrap_err();
     assert!(matches!(refused, ChangeError::Store(StoreError::SpecMoved { .. })), "{refused:?}");

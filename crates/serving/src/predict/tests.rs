@@ -136,7 +136,7 @@ fn ask_much(model: &str, id: &str) -> Request {
     Request { inputs, ..ask(model, id) }
 }
 
-fn pairs<'a>(recorded: &'a [(String, String)]) -> Vec<(&'a str, &'a str)> {
+fn pairs(recorded: &[(String, String)]) -> Vec<(&str, &str)> {
     recorded.iter().map(|(id, code)| (id.as_str(), code.as_str())).collect()
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use shadowline_error::BoxError;
 
 use super::member::EmbeddedMember;
-use super::open::Open;
+use super::open::OpenLog;
 use super::producer::EmbeddedProducer;
 use super::reader::EmbeddedReader;
 use super::topic::{Partition, Topic, TopicOpenError};
@@ -19,14 +19,14 @@ use crate::topics::{TopicDescription, TopicSpec};
 /// A log in a directory, for this process alone; cheap to clone. It is closed when the last clone is
 /// dropped, with everything made from it.
 #[derive(Debug, Clone)]
-pub struct EmbeddedLog(Arc<Open>);
+pub struct EmbeddedLog(Arc<OpenLog>);
 
 impl EmbeddedLog {
     pub(crate) async fn open(dir: &Path, metrics: Metrics) -> Result<Self, LogError> {
         let dir = dir.to_owned();
         let attempt = format!("open embedded log {}", dir.display());
         // Every record is read to check it, and that can take a while.
-        blocking(attempt, move || Open::open(dir, metrics)).await.map(|it| Self(Arc::new(it)))
+        blocking(attempt, move || OpenLog::open(dir, metrics)).await.map(|it| Self(Arc::new(it)))
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

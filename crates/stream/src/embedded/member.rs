@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::group::Group;
-use super::open::Open;
+use super::open::OpenLog;
 use super::topic::{Partition, Topic};
 use crate::error::LogError;
 use crate::membership::{Change, MemberEvent, Offsets};
@@ -17,7 +17,7 @@ const MAX_BATCH_BYTES: usize = 8 << 20;
 
 #[derive(Debug)]
 pub(crate) struct EmbeddedMember {
-    log: Arc<Open>,
+    log: Arc<OpenLog>,
     group: Arc<Group>,
     id: u64,
     max_batch: usize,
@@ -38,7 +38,7 @@ struct Position {
 
 impl EmbeddedMember {
     pub(super) fn join(
-        log: Arc<Open>,
+        log: Arc<OpenLog>,
         group: Arc<Group>,
         topics: Vec<Arc<Topic>>,
         options: &ConsumerOptions,

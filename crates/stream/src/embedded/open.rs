@@ -16,7 +16,7 @@ use crate::metrics::Metrics;
 
 /// The thread is ended before the log is closed.
 #[derive(Debug)]
-pub(super) struct Open {
+pub(super) struct OpenLog {
     _housekeeping: Housekeeping,
     pub(super) state: Arc<State>,
 }
@@ -38,7 +38,7 @@ pub(super) enum EmbeddedOpenError {
     File(#[from] FileError),
 }
 
-impl Open {
+impl OpenLog {
     /// Blocks while every record is read to check it.
     pub(super) fn open(dir: PathBuf, metrics: Metrics) -> Result<Self, EmbeddedOpenError> {
         let directory = lock_directory(&dir).map_err(|error| match error {

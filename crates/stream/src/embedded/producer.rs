@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::open::Open;
+use super::open::OpenLog;
 use super::{codec, topic};
 use crate::delivery::Delivery;
 use crate::error::ProduceError;
@@ -15,7 +15,7 @@ const MAX_RECORD_BYTES: u64 = 1 << 30;
 /// Writes at once, so no write is ever pending: the order of records is the order of calls.
 #[derive(Debug, Clone)]
 pub(crate) struct EmbeddedProducer {
-    log: Arc<Open>,
+    log: Arc<OpenLog>,
     max_message_bytes: u64,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct EmbeddedProducer {
 struct KeyMissing;
 
 impl EmbeddedProducer {
-    pub(super) fn new(log: Arc<Open>, max_message_bytes: u64) -> Self {
+    pub(super) fn new(log: Arc<OpenLog>, max_message_bytes: u64) -> Self {
         Self { log, max_message_bytes }
     }
 

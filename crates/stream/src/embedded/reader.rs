@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::open::Open;
+use super::open::OpenLog;
 use super::topic::{Partition, Topic};
 use crate::error::LogError;
 use crate::record::{ReadEvent, Received, StartAt};
@@ -16,7 +16,7 @@ const CHUNK_RECORDS: usize = 500;
 #[derive(Debug)]
 pub(crate) struct EmbeddedReader {
     /// Keeps the log open.
-    _log: Arc<Open>,
+    _log: Arc<OpenLog>,
     reading: Vec<Position>,
     appended: Arc<Notify>,
     /// Read and not handed out yet.
@@ -33,7 +33,7 @@ struct Position {
 }
 
 impl EmbeddedReader {
-    pub(super) fn open(log: Arc<Open>, topic: &Topic, from: StartAt) -> Self {
+    pub(super) fn open(log: Arc<OpenLog>, topic: &Topic, from: StartAt) -> Self {
         let appended = Arc::new(Notify::new());
         let position = |partition: &Arc<Partition>| {
             partition.listen(&appended);
