@@ -168,10 +168,7 @@ impl Engine {
     fn change_error(&self, error: StoreError) -> ChangeError {
         match error {
             StoreError::NameTaken { name } => ChangeError::NameTaken { name },
-            // Another process was faster, and the store is well.
-            moved @ (StoreError::SpecMoved { .. } | StoreError::StateMoved { .. }) => {
-                ChangeError::Store(moved)
-            }
+            moved if moved.is_lost_race() => ChangeError::Store(moved),
             other => {
                 self.health.failing(chain(&other));
                 ChangeError::Store(other)

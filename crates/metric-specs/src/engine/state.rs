@@ -180,11 +180,13 @@ impl Engine {
         result
     }
 
-    /// Keeps the health of the store: consumption waits while it fails.
+    /// Keeps the health of the store: consumption waits while it fails. One that says that another process was faster
+    /// is well.
     pub(super) fn noted<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         self.probe_at = Instant::now() + PROBE_AFTER;
         match &result {
             Ok(_) => self.health.ok(),
+            Err(error) if error.is_lost_race() => self.health.ok(),
             Err(error) => self.health.failing(chain(error)),
         }
         result
