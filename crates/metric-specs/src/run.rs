@@ -1,5 +1,7 @@
 //! The life of the service: open, publish, consume, stop in order.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use shadowline_service::health::Health;
 use shadowline_service::http;
@@ -9,7 +11,9 @@ use shadowline_stream::Log;
 use shadowline_worker::{Lifetime, group_lag};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::NAME;
 use crate::alert_traces::AlertTraces;
@@ -20,6 +24,10 @@ use crate::engine::{self, Wakers};
 use crate::error::MetricSpecsError;
 use crate::metrics::MetricSpecsMetrics;
 use crate::pipeline::Pipeline;
+
+/// How long a stop waits for what the database was told last. A migration of many checks may take minutes; it is one
+/// transaction, so the next start begins it again.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Opens the log and the port that the settings name, then [`serve`]s.
 ///
@@ -91,7 +99,9 @@ pub fn serve(
         };
         let result =
             lifetime.run(pipeline.run(commands, opened), http, MetricSpecsError::Http).await;
-        store.close().await;
+        if timeout(CLOSE_WITHIN, store.close()).await.is_err() {
+            warn!("the database still works on what it was told, which is left to it");
+        }
         result
     })
 }

@@ -58,6 +58,11 @@ on_both_stores! {
                     n == (2 * before + n_at_once, 3 * before + n_by_timer)
                 })
                 .await;
+                for service in &services {
+                    // It is well, whichever of them was faster.
+                    let health = service.get("/readyz").await.1;
+                    assert_eq!(health["components"]["store"]["status"], "ok", "{health}");
+                }
             }
             if round == N_ROUNDS / 2 {
                 // The first is replaced, the other way round.

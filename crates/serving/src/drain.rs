@@ -37,7 +37,7 @@ const LINGER: Duration = Duration::from_millis(1);
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(3);
 
-/// Why sending had to stop and begin again at the mark.
+/// Why sending had to stop and begin again at the checkpoint.
 #[derive(Debug, thiserror::Error)]
 enum DrainError {
     #[error("send inference {sequence} of the spool")]
@@ -94,7 +94,7 @@ enum Pass {
     Failed(DrainError),
 }
 
-/// One pass: what was read and what is on its way, from the mark on.
+/// One pass: what was read and what is on its way, from the checkpoint on.
 struct Window {
     /// The last sequence that was read.
     cursor: u64,
@@ -121,16 +121,16 @@ impl Drainer {
         let mut oversized = BTreeMap::new();
         let mut backoff = FIRST_BACKOFF;
         loop {
-            let mark = self.spool.acknowledged();
+            let checkpoint = self.spool.acknowledged();
             let error = match self.pass(&mut oversized).await {
                 Pass::Over => return,
                 Pass::Failed(error) => error,
             };
             let reason = chain(&error);
-            warn!(error = reason, "sending begins again at the mark");
+            warn!(error = reason, "sending begins again at the checkpoint");
             self.last_error.set(Some(reason));
             self.metrics.drain_retries.inc();
-            if mark < self.spool.acknowledged() {
+            if checkpoint < self.spool.acknowledged() {
                 backoff = FIRST_BACKOFF;
             }
             if self.give_up.run_until_cancelled(tokio::time::sleep(backoff)).await.is_none() {
@@ -208,7 +208,8 @@ impl Drainer {
         }
     }
 
-    /// Ends a pass. What has arrived before the failure is kept: the mark moves over it, so that it is not sent again.
+    /// Ends a pass. What has arrived before the failure is kept: the checkpoint moves over it, so that it is not sent
+    /// again.
     async fn failed(
         &self,
         error: DrainError,
@@ -221,7 +222,7 @@ impl Drainer {
         Pass::Failed(error)
     }
 
-    /// Takes the deliveries that are there, from the oldest on, and moves the mark behind them. `arrived` is the
+    /// Takes the deliveries that are there, from the oldest on, and moves the checkpoint behind them. `arrived` is the
     /// oldest's, if it has been awaited.
     async fn settle(
         &self,
@@ -263,9 +264,9 @@ impl Drainer {
             let spool = Arc::clone(&self.spool);
             match tokio::task::spawn_blocking(move || spool.acknowledge(sequence)).await? {
                 Ok(()) => {}
-                // The records were sent. The next acknowledgement moves the mark over them too, and if there is none
-                // they are sent again and dropped by their readers as repeats.
-                Err(error) => warn!(error = chain(&error), "the mark of the spool is late"),
+                // The records were sent. The next acknowledgement moves the checkpoint over them too, and if there is
+                // none they are sent again and dropped by their readers as repeats.
+                Err(error) => warn!(error = chain(&error), "the checkpoint of the spool is late"),
             }
             self.shadow.has_room();
         }

@@ -118,6 +118,11 @@ impl StoreError {
         }
     }
 
+    /// Returns whether another process was faster: what was believed to be stored is not, and the database is well.
+    pub fn is_lost_race(&self) -> bool {
+        matches!(self, Self::SpecMoved { .. } | Self::StateMoved { .. } | Self::Fenced { .. })
+    }
+
     pub(crate) fn query(attempt: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |source| Self::Query { attempt, source }
     }

@@ -139,7 +139,7 @@ async fn set_checkpoint(
     checkpoint: &Checkpoint,
 ) -> Result<(), StoreError> {
     let statement = Statement::new(
-        "mark what was applied",
+        "keep a checkpoint",
         "INSERT INTO applied (reader, log_partition, producer, instance, sequence) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (reader, log_partition, producer, instance) DO UPDATE SET sequence = excluded.sequence",
     )

@@ -120,6 +120,7 @@ impl Score {
         let wire = event::Score::decode(bytes)
             .map_err(|source| DecodeError::Protobuf { message: NAME, source })?;
         let subject = subject(wire.inference_id, wire.subject)?;
+        let received_at = received_at(&subject, wire.received_at)?;
         let metric = metric(wire.monitor, wire.metric)?;
         let result = match (wire.value, wire.unscored) {
             (Some(value), None) if value.is_finite() => Ok(ScoreValue {
@@ -157,7 +158,7 @@ impl Score {
             is_newest: wire.is_newest,
             result,
             origin: origin(NAME, &wire.origin.ok_or_else(|| missing("origin"))?)?,
-            received_at: from_timestamp(NAME, "received_at", wire.received_at)?,
+            received_at,
             scored_at: from_timestamp(NAME, "scored_at", wire.scored_at)?,
         })
     }
@@ -172,7 +173,7 @@ fn subject(inference_id: String, wire: Option<event::Subject>) -> Result<Subject
         };
     };
     let subject = subject::decode(NAME, wire)?;
-    if subject.inference_id().unwrap_or_default() != inference_id {
+    if !inference_id.is_empty() && subject.inference_id() != Some(inference_id.as_str()) {
         return Err(DecodeError::Invalid {
             message: NAME,
             part: "inference_id",
@@ -181,6 +182,23 @@ fn subject(inference_id: String, wire: Option<event::Subject>) -> Result<Subject
         });
     }
     Ok(subject)
+}
+
+/// When the inference arrived, or the window ended: by that the score counts, so it is said in one way only.
+fn received_at(
+    subject: &Subject,
+    wire: Option<prost_types::Timestamp>,
+) -> Result<Timestamp, DecodeError> {
+    let received_at = from_timestamp(NAME, "received_at", wire)?;
+    match subject {
+        Subject::Window(window) if window.to() != received_at => Err(DecodeError::Invalid {
+            message: NAME,
+            part: "received_at",
+            expected: "the end of the window",
+            got: format!("{received_at} beside a window that ends at {}", window.to()),
+        }),
+        Subject::Window(_) | Subject::Inference(_) => Ok(received_at),
+    }
 }
 
 /// The metric, which older programs name by `monitor` alone.

@@ -119,6 +119,10 @@ prop_compose! {
         ],
     ) -> Score {
         let is_newest = origin.sequence % 2 == 0;
+        let received_at = match &subject {
+            Subject::Window(window) => window.to(),
+            Subject::Inference(_) => received_at,
+        };
         Score { subject, model: model(), metric, is_newest, result, origin, received_at, scored_at }
     }
 }

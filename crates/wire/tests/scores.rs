@@ -85,7 +85,8 @@ fn window() -> Score {
     let (from, to) = (at("2026-11-03T08:10:00Z"), at("2026-11-03T08:15:00Z"));
     let window = WindowRef::new(from, to, Some("country=DE/AT".into())).unwrap();
     let metric = MetricRef { kind: MetricKind::Drift, name: "psi".into(), version: String::new() };
-    Score { subject: Subject::Window(window), metric, ..score("", Ok(value(0.2))) }
+    let score = score("", Ok(value(0.2)));
+    Score { subject: Subject::Window(window), metric, received_at: to, ..score }
 }
 
 #[test]
@@ -193,6 +194,18 @@ fn a_subject_that_is_none_two_or_contradictory_is_refused_by_name() {
     let backwards = "Score: subject.window: expected `from` before `to`, got from 2026-11-03T08:15:00Z to \
                      2026-11-03T08:15:00Z";
     check(window, &of_window(|it| it.from = it.to), backwards);
+    let late = "Score: received_at: expected the end of the window, got 2026-11-03T08:15:01Z beside a window that ends at \
+                2026-11-03T08:15:00Z";
+    check(window, &|it| it.received_at.as_mut().unwrap().seconds += 1, late);
+}
+
+#[test]
+fn an_inference_may_be_named_as_the_subject_alone() {
+    for (name, score) in known() {
+        let mut wire = event::Score::decode(score.encode().as_slice()).unwrap();
+        wire.inference_id.clear();
+        assert_eq!(Score::decode(&wire.encode_to_vec()).unwrap(), score, "{name}");
+    }
 }
 
 #[test]

@@ -83,17 +83,12 @@ impl Engine {
         if found.spec == spec {
             return Ok((found, Change::Unchanged));
         }
-        let now = clock::now();
-        let reason = if spec.enabled() {
-            TransitionReason::SpecChanged
-        } else {
-            TransitionReason::SpecDisabled
-        };
-        let closing = self.closing(&found, now, reason);
+        let mut result = self.try_replace(&found, &spec).await;
+        if self.read_again_if_moved(&result).await {
+            result = self.try_replace(&found, &spec).await;
+        }
+        let (stored, closing) = result.map_err(|it| self.change_error(it))?;
         let revision = self.revision(found.id);
-        let ending = Ending { revision, event: closing.as_ref() };
-        let stored = self.store.replace_spec(&found, &spec, now, ending).await;
-        let stored = stored.map_err(|it| self.change_error(it))?;
         info!(spec = %spec.name(), id = %stored.id, version = %stored.version, "metric spec changed");
         self.ended(&found, closing.as_ref());
         self.metrics.changed(&found.spec);
@@ -109,11 +104,11 @@ impl Engine {
         let Some(found) = self.find(&key).cloned() else {
             return Err(ChangeError::NotFound { key });
         };
-        let now = clock::now();
-        let closing = self.closing(&found, now, TransitionReason::SpecDeleted);
-        let ending = Ending { revision: self.revision(found.id), event: closing.as_ref() };
-        let deleted = self.store.delete_spec(&found, now, ending).await;
-        deleted.map_err(|it| self.change_error(it))?;
+        let mut result = self.try_delete(&found).await;
+        if self.read_again_if_moved(&result).await {
+            result = self.try_delete(&found).await;
+        }
+        let (deleted_at, closing) = result.map_err(|it| self.change_error(it))?;
         info!(spec = %found.spec.name(), id = %found.id, "metric spec deleted");
         self.ended(&found, closing.as_ref());
         self.metrics.forget(&found.spec);
@@ -121,7 +116,48 @@ impl Engine {
         self.tracked.remove(&found.id);
         self.metrics.specs(self.specs.len());
         self.wakers.specs.send_replace(());
-        Ok(StoredSpec { deleted_at: Some(now), ..found })
+        Ok(StoredSpec { deleted_at: Some(deleted_at), ..found })
+    }
+
+    /// Reads everything again if the alert of a spec that is to be changed is not where it was believed to be: nobody
+    /// has changed the spec, so the change holds, and only ends another state. Returns whether it was.
+    async fn read_again_if_moved<T: Sync>(&mut self, result: &Result<T, StoreError>) -> bool {
+        if !matches!(result, Err(StoreError::StateMoved { .. })) {
+            return false;
+        }
+        self.stale = true;
+        self.refresh().await;
+        !self.stale
+    }
+
+    /// Stores the next version of a spec and the last step of the alert, which is returned with it.
+    async fn try_replace(
+        &self,
+        found: &StoredSpec,
+        spec: &MetricSpec,
+    ) -> Result<(StoredSpec, Option<AlertEvent>), StoreError> {
+        let now = clock::now();
+        let reason = if spec.enabled() {
+            TransitionReason::SpecChanged
+        } else {
+            TransitionReason::SpecDisabled
+        };
+        let closing = self.closing(found, now, reason);
+        let ending = Ending { revision: self.revision(found.id), event: closing.as_ref() };
+        let stored = self.store.replace_spec(found, spec, now, ending).await?;
+        Ok((stored, closing))
+    }
+
+    /// Deletes a spec, and returns when, with the last step of the alert.
+    async fn try_delete(
+        &self,
+        found: &StoredSpec,
+    ) -> Result<(Timestamp, Option<AlertEvent>), StoreError> {
+        let now = clock::now();
+        let closing = self.closing(found, now, TransitionReason::SpecDeleted);
+        let ending = Ending { revision: self.revision(found.id), event: closing.as_ref() };
+        self.store.delete_spec(found, now, ending).await?;
+        Ok((now, closing))
     }
 
     /// The last step of a version's alert, if that is active; in memory it goes with the version.
@@ -168,10 +204,7 @@ impl Engine {
     fn change_error(&self, error: StoreError) -> ChangeError {
         match error {
             StoreError::NameTaken { name } => ChangeError::NameTaken { name },
-            // Another process was faster, and the store is well.
-            moved @ (StoreError::SpecMoved { .. } | StoreError::StateMoved { .. }) => {
-                ChangeError::Store(moved)
-            }
+            moved if moved.is_lost_race() => ChangeError::Store(moved),
             other => {
                 self.health.failing(chain(&other));
                 ChangeError::Store(other)

@@ -126,6 +126,9 @@ impl Engine {
     /// The offsets come first: should another process write in between, then they are too old, and the transaction
     /// that names them is refused. The states come before the specs for the same reason: whoever changes a spec writes
     /// its state.
+    ///
+    /// What has not moved since is observed since when it was: a timer does not wait anew because something else was
+    /// read again.
     pub(super) async fn reload(&mut self) -> Result<(), StoreError> {
         self.stale = true;
         let offsets = self.store.offsets(&self.consumer_group, &self.topic).await?;
@@ -145,8 +148,14 @@ impl Engine {
                 entry.state.evaluation = evaluation;
             }
             self.metrics.spec(&entry.spec, &entry.state.evaluation);
-            specs.insert(stored.id, entry);
-            tracked.insert(stored.id, Tracked::new(stored, revision));
+            let id = stored.id;
+            let mut known = Tracked::new(stored, revision);
+            if let Some(before) = self.unmoved(id, &entry) {
+                known.observed = before.observed;
+                known.breach.clone_from(&before.breach);
+            }
+            specs.insert(id, entry);
+            tracked.insert(id, known);
         }
         self.metrics.specs(specs.len());
         (self.specs, self.tracked) = (specs, tracked);
@@ -162,6 +171,13 @@ impl Engine {
         self.offsets = offsets;
         self.stale = false;
         Ok(())
+    }
+
+    /// What is known of a spec, if its version and its clock are those that were read now.
+    fn unmoved(&self, id: SpecId, read: &SpecEntry) -> Option<&Tracked> {
+        let clock = read.state.evaluation.clock();
+        let here = self.specs.get(id).filter(|it| it.version == read.version)?;
+        self.tracked.get(&id).filter(|_| here.state.evaluation.clock() == clock)
     }
 
     /// Whose the effects are, without a step forward.
@@ -180,11 +196,13 @@ impl Engine {
         result
     }
 
-    /// Keeps the health of the store: consumption waits while it fails.
+    /// Keeps the health of the store: consumption waits while it fails. One that says that another process was faster
+    /// is well.
     pub(super) fn noted<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         self.probe_at = Instant::now() + PROBE_AFTER;
         match &result {
             Ok(_) => self.health.ok(),
+            Err(error) if error.is_lost_race() => self.health.ok(),
             Err(error) => self.health.failing(chain(error)),
         }
         result

@@ -1,6 +1,8 @@
 //! The engine on a database of its own, under a clock that only the tests move.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod races;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ use super::*;
 use crate::alert_traces::AlertTraces;
 use crate::metrics::MetricSpecsMetrics;
 
-const READER: &str = "metric-specs";
+const CONSUMER_GROUP: &str = "metric-specs";
 const TOPIC: &str = "scores";
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -73,9 +75,9 @@ impl Bench {
             traces: AlertTraces::default(),
         };
         let alerts = wakers.alerts.subscribe();
-        let (reader, topic) = (READER.to_owned(), TOPIC.to_owned());
+        let (consumer_group, topic) = (CONSUMER_GROUP.to_owned(), TOPIC.to_owned());
         let opened =
-            Engine::open(own.clone(), reader, topic, wakers, metrics, health.clone()).await;
+            Engine::open(own.clone(), consumer_group, topic, wakers, metrics, health.clone()).await;
         let (engine, commands) = channel();
         let ending = CancellationToken::new();
         opened.unwrap().start(commands, ending.clone());
@@ -127,7 +129,7 @@ impl Bench {
     /// What another process does with the offset of the partition.
     async fn move_offset(&self, from: Option<u64>, to: u64) {
         let offsets = vec![OffsetStep { partition: 0, from, to }];
-        let (consumer_group, topic) = (READER.to_owned(), TOPIC.to_owned());
+        let (consumer_group, topic) = (CONSUMER_GROUP.to_owned(), TOPIC.to_owned());
         let progress = Progress { consumer_group, topic, offsets, ..Progress::default() };
         self.other.apply(&Batch { progress, ..Batch::default() }).await.unwrap();
     }

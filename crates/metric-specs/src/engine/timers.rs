@@ -40,12 +40,12 @@ impl Engine {
 
     /// Moves every alert whose timer is due.
     pub(super) async fn run_timers(&mut self) {
-        if self.stale
-            && let Err(error) = self.reload().await
-        {
-            self.health.failing(chain(&error));
-            self.timers_from = Some(Instant::now() + RETRY_AFTER);
-            return;
+        if self.stale {
+            let result = self.reload().await;
+            if self.noted(result).is_err() {
+                self.timers_from = Some(Instant::now() + RETRY_AFTER);
+                return;
+            }
         }
         let (now, instant) = (clock::now(), Instant::now());
         let (mut draft, mut alerts, mut events) = (self.specs.draft(), Vec::new(), Vec::new());
