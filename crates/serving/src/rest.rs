@@ -18,8 +18,8 @@ use serde_json::json;
 use shadowline_api as api;
 use shadowline_api::Role;
 use shadowline_api::inference::{
-    IndexRequest, IndexedModel, InferAnswer, InferOutput, InferTensor, ModelMetadata, ModelReady,
-    PredictAnswer, Ready, ServerMetadata, TensorMetadata,
+    Done, IndexRequest, IndexedModel, InferAnswer, InferOutput, InferTensor, Live, ModelMetadata,
+    ModelReady, PredictAnswer, Ready, ServerMetadata, TensorMetadata,
 };
 use shadowline_contract::{DataType, NamedTensor, Tensor, TensorData, Value};
 use shadowline_service::health::Health;
@@ -55,7 +55,7 @@ fn declare(message_bytes: usize) -> Routes<Shared> {
     use Role::{Admin, Predict, Public, Read};
     Routes::new()
         .get(Public, "/v2", server_metadata)
-        .get(Public, "/v2/health/live", async || JsonBody(json!({"live": true})))
+        .get(Public, "/v2/health/live", async || JsonBody(Live { live: true }))
         .get(Public, "/v2/health/ready", server_ready)
         .get(Predict, "/v2/models/{name}", model_metadata)
         .get(Predict, "/v2/models/{name}/versions/{version}", model_metadata)
@@ -162,7 +162,7 @@ async fn repository_load(
     let models = Arc::clone(&shared.predictor.models);
     let work = tokio::task::spawn_blocking(move || models.load(&name));
     match work.await.map_err(|error| ApiError::internal(&error))? {
-        Ok(()) => Ok(JsonBody(json!({})).into_response()),
+        Ok(()) => Ok(JsonBody(Done {}).into_response()),
         Err(LoadRefused::NotFound(error)) => Err(to_api(error)),
         Err(error @ LoadRefused::Unusable { .. }) => Err(ApiError::conflict(error.to_string())),
         Err(LoadRefused::Store(error)) => Err(ApiError::internal(&error)),
@@ -174,7 +174,7 @@ async fn repository_unload(
     Path(Target { name, .. }): Path<Target>,
 ) -> Result<Response, ApiError> {
     shared.predictor.models.unload(&name).map_err(to_api)?;
-    Ok(JsonBody(json!({})).into_response())
+    Ok(JsonBody(Done {}).into_response())
 }
 
 fn with_id(mut response: Response, id: &str) -> Response {
