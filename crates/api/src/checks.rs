@@ -136,7 +136,8 @@ mod tests {
             assert_eq!(serde_json::to_value(&read).unwrap(), said);
         }
         // It stays a promise of the services of today.
-        let schema = serde_json::to_value(<CheckAnswer as utoipa::PartialSchema>::schema()).unwrap();
+        let schema =
+            serde_json::to_value(<CheckAnswer as utoipa::PartialSchema>::schema()).unwrap();
         let metric = json!({"$ref": "#/components/schemas/CheckedMetric"});
         assert_eq!(schema["properties"]["metric"], metric);
         assert!(schema["required"].as_array().unwrap().contains(&json!("metric")), "{schema}");

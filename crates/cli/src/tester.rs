@@ -395,7 +395,10 @@ mod tests {
         ] {
             let (code, message) = judge(body, wanted).unwrap_err();
             assert_eq!(code, "bad_answer");
-            assert!(message.contains(words) && message.ends_with(&format!(" in {body}")), "{message}");
+            assert!(
+                message.contains(words) && message.ends_with(&format!(" in {body}")),
+                "{message}"
+            );
         }
     }
 
