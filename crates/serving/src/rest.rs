@@ -14,7 +14,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json as JsonBody};
 use serde::Deserialize;
-use serde_json::json;
 use shadowline_api as api;
 use shadowline_api::Role;
 use shadowline_api::inference::{
