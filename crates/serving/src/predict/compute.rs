@@ -43,7 +43,7 @@ fn validate(model: &Model, n_records: usize, said: Said) -> Result<Batch, Predic
         Ok(Err(error)) => return Err(failed(model, chain(error.as_ref()))),
         Err(panic) => return Err(failed(model, format!("it panicked: {}", panic_text(&*panic)))),
     };
-    match model.signature.check_outputs(answer) {
+    match model.signature.validate_outputs(answer) {
         Ok(outputs) if outputs.n_records() == n_records => Ok(outputs),
         Ok(outputs) => {
             let reason = format!("it answered {} of {n_records} records", outputs.n_records());
