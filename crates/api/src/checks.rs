@@ -22,7 +22,10 @@ pub struct CheckAnswer {
     /// Which spec judged.
     pub spec: SpecName,
     pub model: Versioned,
-    pub metric: CheckedMetric,
+    // Every service says it; one before `metric` was there has `monitor` alone, and is read nevertheless.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = CheckedMetric, required = true)]
+    pub metric: Option<CheckedMetric>,
     /// The detector, if the metric is one's score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitor: Option<Versioned>,
@@ -96,4 +99,47 @@ pub struct CountsAnswer {
     /// Different requests among them; only with `distinct=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inferences: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn check(measured: Value) -> Value {
+        let mut check = json!({
+            "inference_id": "i-1",
+            "spec": {"id": "0198f2a2-7b0e-7c70-a3e5-2f1d53c1e9a1", "name": "drifting", "version": 3},
+            "model": {"name": "census", "version": "1"},
+            "value": 0.71, "outcome": "breach", "operator": "gt", "threshold": 0.62,
+            "event_at": "2026-11-22T10:00:00.5Z", "partition": 2,
+            "origin": {"instance": "0198f2a2-7b0e-7c70-a3e5-2f1d53c1e9a2", "sequence": 17},
+        });
+        check.as_object_mut().unwrap().append(&mut measured.as_object().unwrap().clone());
+        check
+    }
+
+    #[test]
+    fn a_check_is_read_and_written_as_it_came_with_a_metric_or_only_a_monitor() {
+        let monitor = json!({"name": "iforest", "version": "2"});
+        let metric = json!({"kind": "monitor", "name": "iforest", "version": "2"});
+        for (measured, has_metric) in [
+            // As services wrote it before there were other metrics than those of monitors.
+            (json!({"monitor": monitor}), false),
+            (json!({"monitor": monitor, "metric": metric}), true),
+            (json!({"metric": {"kind": "service", "name": "latency"}}), true),
+        ] {
+            let said = check(measured);
+            let read: CheckAnswer = serde_json::from_value(said.clone()).unwrap();
+            assert_eq!(read.metric.is_some(), has_metric, "{said}");
+            assert_eq!(serde_json::to_value(&read).unwrap(), said);
+        }
+        // It stays a promise of the services of today.
+        let schema =
+            serde_json::to_value(<CheckAnswer as utoipa::PartialSchema>::schema()).unwrap();
+        let metric = json!({"$ref": "#/components/schemas/CheckedMetric"});
+        assert_eq!(schema["properties"]["metric"], metric);
+        assert!(schema["required"].as_array().unwrap().contains(&json!("metric")), "{schema}");
+    }
 }

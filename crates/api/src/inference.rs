@@ -127,6 +127,10 @@ pub struct ModelReady {
     pub ready: bool,
 }
 
+// What loading and unloading a model answer: `{}`. In no document, so it has no schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {}
+
 /// Which models are listed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IndexRequest {

@@ -56,7 +56,8 @@ pub enum Contract {
 
 /// A package on disk that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct DamagedPackage {
+#[schema(as = DamagedPackage)]
+pub struct UnusablePackage {
     pub name: String,
     pub version: u64,
     /// Why not.
@@ -67,7 +68,7 @@ pub struct DamagedPackage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Packages {
     pub models: Vec<Package>,
-    pub damaged: Vec<DamagedPackage>,
+    pub damaged: Vec<UnusablePackage>,
 }
 
 /// The versions of one package.
@@ -75,7 +76,7 @@ pub struct Packages {
 pub struct PackageVersions {
     pub name: String,
     pub versions: Vec<Package>,
-    pub damaged: Vec<DamagedPackage>,
+    pub damaged: Vec<UnusablePackage>,
 }
 
 /// An upload.

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -52,9 +52,15 @@ pub struct Prediction {
     #[schema(example = 1)]
     pub is_inlier: i8,
     /// Only if it was asked for: scikit-learn's `score_samples`, from -1 up to 0; lower is more anomalous.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = -0.5969, nullable = false)]
-    pub anomaly_score: Option<f64>,
+    // A reader can tell a null, `Some(None)`, from a member that is not there, `None`; a service never writes the null.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64, required = false, example = -0.5969)]
+    pub anomaly_score: Option<Option<f64>>,
+}
+
+/// Reads a member that is there, if only as null.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<f64>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// A model's parameters under scikit-learn's names, and what else is known of it.
@@ -216,5 +222,18 @@ mod tests {
         let newer = r#"{"is_inlier":-1,"explanation":{}}"#;
         assert_eq!(from_str::<Prediction>(newer).unwrap(), alone);
         assert!(from_str::<Prediction>(r#"{"anomaly_score":-0.5}"#).is_err());
+        for (text, score) in [
+            (r#"{"is_inlier":-1,"anomaly_score":-0.5}"#, Some(-0.5)),
+            (r#"{"is_inlier":-1,"anomaly_score":null}"#, None),
+        ] {
+            let read: Prediction = from_str(text).unwrap();
+            assert_eq!(read, Prediction { is_inlier: -1, anomaly_score: Some(score) });
+            assert_eq!(serde_json::to_string(&read).unwrap(), text);
+        }
+        let schema = to_value(<Prediction as PartialSchema>::schema()).unwrap();
+        assert_eq!(schema["required"], json!(["is_inlier"]));
+        let mut score = schema["properties"]["anomaly_score"].clone();
+        score.as_object_mut().unwrap().remove("description");
+        assert_eq!(score, json!({"type": "number", "format": "double", "example": -0.5969}));
     }
 }

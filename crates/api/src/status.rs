@@ -61,10 +61,10 @@ impl Report {
 /// What `/livez` answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alive {
-    /// Always `ok`: who cannot say so does not answer.
-    pub status: Condition,
     /// One sentence for people.
     pub message: String,
+    /// Always `ok`: who cannot say so does not answer.
+    pub status: Condition,
     /// How long the service has been running.
     pub uptime_seconds: u64,
 }

@@ -23,7 +23,7 @@ pub enum ArtefactError {
         got_bytes: usize,
     },
     /// Some byte has changed since the file was written.
-    #[error("artefact is damaged: checksum {found:08x} in the file, {computed:08x} computed")]
+    #[error("artefact is corrupt: checksum {found:08x} in the file, {computed:08x} computed")]
     Checksum {
         /// The checksum in the file.
         found: u32,

@@ -150,7 +150,7 @@ impl Predictor {
                     drop(permit);
                     let called = Called { row_idx, due, latency: due.elapsed(), result };
                     if report.send(called).is_err() {
-                        tracing::debug!(row_idx, "nobody waits for this call any more");
+                        tracing::debug!(row_idx, "the receiver of this call was dropped");
                     }
                 });
             }

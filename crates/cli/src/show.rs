@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 use shadowline_api::alerts::AlertAnswer;
 use shadowline_api::checks::CheckAnswer;
-use shadowline_api::packages::{DamagedPackage, Package};
+use shadowline_api::packages::{Package, UnusablePackage};
 use shadowline_api::specs::{MetricChoice, SpecAnswer};
 use shadowline_client::CheckFilter;
 use shadowline_evaluation::Outcome;
@@ -31,14 +31,14 @@ pub(crate) async fn models(args: &ModelsArgs) -> anyhow::Result<()> {
         let Some(shown) = found else { bail!("no service has a model `{name}` any more") };
         return show(args.json, &shown);
     }
-    let (mut models, mut damaged) = (Vec::new(), Vec::new());
+    let (mut models, mut unusable) = (Vec::new(), Vec::new());
     for (host, packages) in servers.all_packages()? {
         let (list, service) = (packages.list().await?, host.name());
         models.extend(list.models.into_iter().map(|what| Hosted { what, service }));
-        damaged.extend(list.damaged.into_iter().map(|what| Hosted { what, service }));
+        unusable.extend(list.damaged.into_iter().map(|what| Hosted { what, service }));
     }
     if args.json {
-        return output::json(&json!({"models": models, "damaged": damaged}));
+        return output::json(&json!({"models": models, "damaged": unusable}));
     }
     let row = |it: &Hosted<Package>| {
         let Hosted { what: package, service } = it;
@@ -52,7 +52,7 @@ pub(crate) async fn models(args: &ModelsArgs) -> anyhow::Result<()> {
     };
     let rows: Vec<_> = models.iter().map(row).collect();
     output::table(&["NAME", "VERSION", "RUNTIME", "SERVICE", "SIZE"], &rows)?;
-    for Hosted { what: DamagedPackage { name, version, reason }, service } in &damaged {
+    for Hosted { what: UnusablePackage { name, version, reason }, service } in &unusable {
         eprintln!("{name} version {version} on {service} cannot be used: {reason}");
     }
     Ok(())

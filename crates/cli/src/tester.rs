@@ -10,7 +10,7 @@ use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 use serde::Serialize;
 use serde_json::json;
 use shadowline_api::prediction::{FeatureValue, Prediction, PredictionRequest};
-use shadowline_client::{ClientError, Predictions, Service};
+use shadowline_client::{ClientError, Predicted, Predictions, Service};
 use shadowline_error::chain;
 use shadowline_features::Table;
 use tokio::time::{Instant, sleep_until};
@@ -183,25 +183,23 @@ impl Tester {
 
 /// Whether a row is an inlier, by an answer that has everything it must have and nothing else.
 fn judge(
-    answer: Result<Prediction, ClientError>,
+    answer: Result<Predicted, ClientError>,
     wanted_score: bool,
 ) -> Result<bool, (String, String)> {
-    let bad = |what: &str| Err(("bad_answer".to_owned(), what.to_owned()));
-    let Prediction { is_inlier, anomaly_score } = match answer {
+    let Predicted { prediction: Prediction { is_inlier, anomaly_score }, body } = match answer {
         Ok(answer) => answer,
         Err(error) => return Err(failure(&error)),
     };
+    let bad = |what: &str| Err(("bad_answer".to_owned(), format!("{what} in {body}")));
     let is_inlier = match is_inlier {
         1 => true,
         -1 => false,
-        other => return bad(&format!("is_inlier is {other}, which is neither 1 nor -1")),
+        _ => return bad("no is_inlier of 1 or -1"),
     };
     match (wanted_score, anomaly_score) {
-        (true, Some(_)) | (false, None) => Ok(is_inlier),
-        (true, None) => bad("no anomaly_score in the answer"),
-        (false, Some(score)) => {
-            bad(&format!("an anomaly_score that was not asked for, {score}, in the answer"))
-        }
+        (true, Some(Some(_))) | (false, None) => Ok(is_inlier),
+        (true, None | Some(None)) => bad("no anomaly_score"),
+        (false, Some(_)) => bad("an anomaly_score that was not asked for"),
     }
 }
 
@@ -382,18 +380,25 @@ mod tests {
 
     #[test]
     fn an_answer_has_what_was_asked_for_and_nothing_else() {
-        let judge = |is_inlier, anomaly_score, wanted| {
-            judge(Ok(Prediction { is_inlier, anomaly_score }), wanted)
+        let judge = |body: &str, wanted| {
+            let prediction = serde_json::from_str(body).unwrap();
+            judge(Ok(Predicted { prediction, body: body.to_owned() }), wanted)
         };
-        assert_eq!((judge(1, None, false), judge(-1, Some(-0.7), true)), (Ok(true), Ok(false)));
-        for (answer, words) in [
-            (judge(0, None, false), "neither 1 nor -1"),
-            (judge(1, None, true), "no anomaly_score"),
-            (judge(1, Some(-0.5), false), "not asked for"),
+        assert_eq!(judge(r#"{"is_inlier":1}"#, false), Ok(true));
+        assert_eq!(judge(r#"{"is_inlier":-1,"anomaly_score":-0.7}"#, true), Ok(false));
+        for (body, wanted, words) in [
+            (r#"{"is_inlier":0}"#, false, "no is_inlier of 1 or -1"),
+            (r#"{"is_inlier":1}"#, true, "no anomaly_score"),
+            (r#"{"is_inlier":1,"anomaly_score":null}"#, true, "no anomaly_score"),
+            (r#"{"is_inlier":1,"anomaly_score":-0.5}"#, false, "not asked for"),
+            (r#"{"is_inlier":1,"anomaly_score":null}"#, false, "not asked for"),
         ] {
-            let (code, message) = answer.unwrap_err();
+            let (code, message) = judge(body, wanted).unwrap_err();
             assert_eq!(code, "bad_answer");
-            assert!(message.contains(words), "{message}");
+            assert!(
+                message.contains(words) && message.ends_with(&format!(" in {body}")),
+                "{message}"
+            );
         }
     }
 

@@ -117,6 +117,11 @@ impl Answer {
         serde_json::from_slice(&self.body).ok()
     }
 
+    /// The body as a text, cut off where it is long.
+    pub(crate) fn clipped(&self) -> String {
+        clipped(&self.body)
+    }
+
     /// The body as it is.
     pub(crate) fn text(self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()

@@ -24,7 +24,7 @@ pub use self::address::shown;
 pub use self::error::{Asked, ClientError, Refusal};
 pub use self::metric_specs::{CheckFilter, MetricSpecs};
 pub use self::packages::Packages;
-pub use self::predictions::{ModelInformation, Predictions};
+pub use self::predictions::{ModelInformation, Predicted, Predictions};
 pub use self::service::{Monitor, Service};
 
 use self::address::Base;

@@ -18,7 +18,7 @@ impl Packages {
         Self(base)
     }
 
-    /// Lists every installed package, and what is damaged.
+    /// Lists every installed package, and what is unusable.
     ///
     /// # Errors
     /// [`ClientError`].

@@ -19,6 +19,15 @@ pub struct Predictions {
     model: Option<String>,
 }
 
+/// The answer to one record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predicted {
+    /// What was read.
+    pub prediction: Prediction,
+    /// What came, cut off where it is long.
+    pub body: String,
+}
+
 /// What a prediction service says of its model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -55,9 +64,11 @@ impl Predictions {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn predict(&self, request: &PredictionRequest) -> Result<Prediction, ClientError> {
+    pub async fn predict(&self, request: &PredictionRequest) -> Result<Predicted, ClientError> {
         let call = self.base.call(Method::POST, &self.path("prediction"), &[]);
-        call.body(request).timeout(TIMEOUT).read().await
+        let answer = call.body(request).timeout(TIMEOUT).send().await?.success()?;
+        let body = answer.clipped();
+        Ok(Predicted { prediction: answer.json()?, body })
     }
 
     /// Asks for the model's parameters.

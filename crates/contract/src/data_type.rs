@@ -118,11 +118,6 @@ impl DataType {
         }
     }
 
-    /// Whether the type is a number (truth values are not).
-    pub const fn is_numeric(self) -> bool {
-        !matches!(self, Self::Bool | Self::String)
-    }
-
     fn names() -> String {
         Self::ALL.map(|it| format!("{} ({})", it.name(), it.open_inference())).join(", ")
     }

@@ -30,7 +30,7 @@ pub(crate) async fn follow_specs<S: Scorers>(
             if let Some(waiting) = caught_up.take()
                 && waiting.send(()).is_err()
             {
-                debug!("nobody waits for the metric specs any more");
+                debug!("the receiver of the metric specs was dropped");
             }
         }
         TableChange::Upsert(key, spec) => subscriptions.edit(|specs| {

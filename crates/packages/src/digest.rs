@@ -59,7 +59,7 @@ impl Digests {
                 Some(it) if it.trim() == digest => {}
                 Some(it) => {
                     return Err(format!(
-                        "its artefact `{name}` was changed or damaged: it has {digest}, installed was {}",
+                        "its artefact `{name}` was changed or corrupted: it has {digest}, installed was {}",
                         it.trim()
                     ));
                 }
@@ -70,7 +70,7 @@ impl Digests {
             return Ok(());
         }
         Err(format!(
-            "its files were changed or damaged: they have {}, installed was {package}",
+            "its files were changed or corrupted: they have {}, installed was {package}",
             self.package
         ))
     }
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(with("bytes", "one").validate(&stored), Ok(()));
         let reason = |it: Digests| it.validate(&stored).unwrap_err();
         assert!(reason(with("bytes", "two")).starts_with("its artefact `profile` was changed"));
-        assert!(reason(with("byteZ", "one")).starts_with("its files were changed or damaged"));
+        assert!(reason(with("byteZ", "one")).starts_with("its files were changed or corrupted"));
         let (first, _) = stored.split_once('\n').unwrap();
         let error = with("bytes", "one").validate(first).unwrap_err();
         assert_eq!(error, "its artefact `profile` has no stored digest");

@@ -33,7 +33,7 @@ pub enum RegistryError {
         key: PackageKey,
     },
     /// The version is there, but cannot be used.
-    #[error("{key} exists and is damaged ({reason}); delete it first")]
+    #[error("{key} exists and is unusable ({reason}); delete it first")]
     Unusable {
         /// The version in question.
         key: PackageKey,

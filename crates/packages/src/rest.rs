@@ -25,9 +25,6 @@ use crate::package::{Hosted, InstallOutcome};
 use crate::registry::Registry;
 use crate::views;
 
-/// Size limit of an upload unless a service sets another: 256 MiB.
-pub const DEFAULT_MAX_UPLOAD_BYTES: usize = 256 * 1024 * 1024;
-
 /// Size limit of a document.
 const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 

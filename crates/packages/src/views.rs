@@ -1,6 +1,6 @@
 //! Packages as answers; their types are those of `shadowline-api`.
 
-use shadowline_api::packages::{self, Contract, DamagedPackage, FurtherArtefact};
+use shadowline_api::packages::{self, Contract, FurtherArtefact};
 
 use crate::artefacts::ArtefactName;
 use crate::package::{self, InstallOutcome, Package, UnusablePackage};
@@ -25,9 +25,9 @@ fn further(
     (name.to_string(), FurtherArtefact { digest: digest.clone(), size_bytes: *size_bytes })
 }
 
-pub(crate) fn unusable(unusable: UnusablePackage) -> DamagedPackage {
+pub(crate) fn unusable(unusable: UnusablePackage) -> packages::UnusablePackage {
     let UnusablePackage { name, version, reason } = unusable;
-    DamagedPackage { name, version: version.get(), reason }
+    packages::UnusablePackage { name, version: version.get(), reason }
 }
 
 pub(crate) fn outcome(outcome: InstallOutcome) -> packages::InstallOutcome {

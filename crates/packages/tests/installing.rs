@@ -87,7 +87,7 @@ fn a_corrupt_package_is_named_and_the_others_work() {
     let unusable = registry.unusable();
     assert_eq!(unusable.iter().map(|it| it.version.get()).collect::<Vec<_>>(), [1, 3]);
     assert!(unusable[0].reason.contains("serving.yaml"), "{unusable:?}");
-    assert!(unusable[1].reason.contains("changed or damaged"), "{unusable:?}");
+    assert!(unusable[1].reason.contains("changed or corrupted"), "{unusable:?}");
     assert_eq!(registry.get("knn", None).unwrap().loaded, "two");
     // A number that was ever given is not given again.
     assert_eq!(version(&registry, None, "four"), (4, InstallOutcome::Installed));

@@ -4,7 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
-use serde::Deserialize;
+use shadowline_service::health::Report;
 
 /// How long each step of the question may take.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -70,16 +70,10 @@ fn exchange(address: SocketAddr) -> io::Result<String> {
 }
 
 fn read(answer: &str) -> Option<Answer> {
-    #[derive(Deserialize)]
-    struct Readiness {
-        status: String,
-        message: String,
-    }
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let code = head.split_whitespace().nth(1)?;
-    let Readiness { status, message } = serde_json::from_str(body).ok()?;
-    let is_ready = code == "200" && matches!(status.as_str(), "ok" | "degraded");
-    Some(Answer { is_ready, message })
+    let report: Report = serde_json::from_str(body).ok()?;
+    Some(Answer { is_ready: code == "200" && report.is_ready(), message: report.message })
 }
 
 #[cfg(test)]

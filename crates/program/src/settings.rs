@@ -24,7 +24,7 @@ pub struct Listeners {
 /// What a service does with its settings, which are of the type `C`.
 #[derive(Debug)]
 pub struct Functions<C> {
-    /// How log lines are written.
+    /// How log messages are written.
     pub telemetry: fn(&C) -> &telemetry::Settings,
     /// Where HTTP listens.
     pub http: fn(&C) -> &HttpSettings,
@@ -55,7 +55,7 @@ pub trait Code: fmt::Debug + Sync {
 
 /// The settings of one service, ready to run it.
 pub trait Settings: fmt::Debug + Send + Sync {
-    /// How log lines are written.
+    /// How log messages are written.
     fn telemetry(&self) -> &telemetry::Settings;
     /// Where HTTP listens.
     fn http(&self) -> &HttpSettings;

@@ -61,7 +61,7 @@ impl Backend {
     /// Loads a package's artefact.
     ///
     /// # Errors
-    /// If the runtime is none of ours, or the artefact is damaged or does not fit the contract.
+    /// If the runtime is none of ours, or the artefact is corrupt or does not fit the contract.
     pub(crate) fn load(package: &Package, artefact: &[u8]) -> Result<Self, BoxError> {
         if package.runtime != shadowline_models::KIND {
             return Err(Unusable::Runtime { runtime: package.runtime.clone() }.into());

@@ -44,12 +44,18 @@ pub struct Config {
     pub telemetry: telemetry::Settings,
 }
 
+const MIN_MESSAGE_BYTES: u64 = 1024;
+const MIN_LARGE_REQUESTS: u64 = 1;
+const MIN_STREAMS: u64 = 1;
+const MIN_SPOOL_BYTES: u64 = 4096;
+const MIN_SEGMENT_BYTES: u64 = 4096;
+
 /// What a request may ask for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// The largest message of a request.
-    #[serde(deserialize_with = "at_least::<1024, _, _>")]
+    #[serde(deserialize_with = "at_least::<MIN_MESSAGE_BYTES, _, _>")]
     pub message_bytes: usize,
     /// The largest artefact that can be installed.
     #[serde(deserialize_with = "at_least::<1, _, _>")]
@@ -57,10 +63,10 @@ pub struct Limits {
     /// How long one request may take.
     pub request_timeout: NonZeroDuration,
     /// How many large requests are computed at the same time.
-    #[serde(deserialize_with = "at_least::<1, _, _>")]
+    #[serde(deserialize_with = "at_least::<MIN_LARGE_REQUESTS, _, _>")]
     pub large_requests: usize,
     /// How many requests one connection may have open.
-    #[serde(deserialize_with = "at_least::<1, _, _>")]
+    #[serde(deserialize_with = "at_least::<MIN_STREAMS, _, _>")]
     pub streams_per_connection: u32,
 }
 
@@ -69,10 +75,10 @@ pub struct Limits {
 #[serde(deny_unknown_fields)]
 pub struct SpoolSettings {
     /// What may wait to be sent to the log.
-    #[serde(deserialize_with = "at_least::<4096, _, _>")]
+    #[serde(deserialize_with = "at_least::<MIN_SPOOL_BYTES, _, _>")]
     pub max_bytes: u64,
     /// The size of one of its files.
-    #[serde(deserialize_with = "at_least::<4096, _, _>")]
+    #[serde(deserialize_with = "at_least::<MIN_SEGMENT_BYTES, _, _>")]
     pub segment_bytes: u64,
     /// How often it is synced to the disk.
     pub fsync_interval: NonZeroDuration,
@@ -80,7 +86,7 @@ pub struct SpoolSettings {
     pub when_full: WhenFull,
 }
 
-/// What happens to a prediction whose shadow cannot be written down.
+/// What happens to a prediction whose shadow cannot be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WhenFull {
@@ -123,30 +129,29 @@ impl Config {
         self.data_dir.join("spool")
     }
 
-    /// Checks what types alone cannot say.
+    /// Checks the settings of a caller that did not read them, by the same bounds.
     ///
     /// # Errors
     /// [`ConfigError`] naming the first setting that cannot work.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let not_less = |key, got: u64, least: u64, why: &str| {
+        let not_less = |key, got: u64, least: u64| {
             if least <= got {
                 Ok(())
             } else {
-                let expected = format!("at least {least}{why}");
+                let expected = format!("at least {least}");
                 Err(ConfigError { key, got: got.to_string(), expected })
             }
         };
         let size = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
-        not_less("limits.message_bytes", size(self.limits.message_bytes), 1024, "")?;
-        not_less("limits.large_requests", size(self.limits.large_requests), 1, "")?;
+        not_less("limits.message_bytes", size(self.limits.message_bytes), MIN_MESSAGE_BYTES)?;
+        not_less("limits.large_requests", size(self.limits.large_requests), MIN_LARGE_REQUESTS)?;
         not_less(
             "limits.streams_per_connection",
             self.limits.streams_per_connection.into(),
-            1,
-            "",
+            MIN_STREAMS,
         )?;
-        not_less("spool.max_bytes", self.spool.max_bytes, 4096, "")?;
-        not_less("spool.segment_bytes", self.spool.segment_bytes, 4096, "")?;
+        not_less("spool.max_bytes", self.spool.max_bytes, MIN_SPOOL_BYTES)?;
+        not_less("spool.segment_bytes", self.spool.segment_bytes, MIN_SEGMENT_BYTES)?;
         Ok(())
     }
 }

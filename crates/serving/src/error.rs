@@ -27,12 +27,12 @@ pub(crate) enum PredictError {
     Output { name: String, expected: String },
     #[error("model `{model}` version {version} failed: {reason}")]
     Model { model: String, version: String, reason: String },
-    /// The answer breaks the model's own contract.
-    #[error("model `{model}` version {version} broke its contract in its answer: {source}")]
+    /// The output violates the model's own contract.
+    #[error("model `{model}` version {version}: its output violates its contract: {source}")]
     Answer { model: String, version: String, source: Box<ContractError> },
     #[error("the request took longer than {limit:?}")]
     TimedOut { limit: std::time::Duration },
-    #[error("the prediction is refused, as it cannot be written down: {0}")]
+    #[error("the prediction is refused, as it cannot be recorded: {0}")]
     Shadow(ShadowError),
 }
 

@@ -122,7 +122,7 @@ impl Shadow {
             let n_dropped = std::mem::take(&mut drops.n_since);
             drops.logged = Some(Instant::now());
             drop(drops);
-            error!(model, n_dropped, %error, "inferences are not written down");
+            error!(model, n_dropped, %error, "inferences are not recorded");
         }
     }
 

@@ -89,7 +89,7 @@ impl Log {
             return Err(TopicError::Empty { topic: spec.name.to_string() });
         }
         if let Some(actual) = self.describe(&spec.name).await.map_err(check_error)? {
-            return spec.check(partitions, &actual);
+            return spec.validate(partitions, &actual);
         }
         let create_error = |source| TopicError::Create {
             topic: spec.name.to_string(),
@@ -109,7 +109,7 @@ impl Log {
         let patience = Instant::now() + KNOWN_WITHIN;
         loop {
             match self.describe(&spec.name).await.map_err(check_error)? {
-                Some(actual) => return spec.check(partitions, &actual),
+                Some(actual) => return spec.validate(partitions, &actual),
                 None if patience <= Instant::now() => return Ok(()),
                 None => sleep(LOOK_AGAIN_AFTER).await,
             }

@@ -167,7 +167,7 @@ pub struct TopicDescription {
 impl TopicSpec {
     /// Compares a topic as it is with what it must look like; `partitions` is what
     /// [`PartitionCount`] came to.
-    pub(crate) fn check(
+    pub(crate) fn validate(
         &self,
         partitions: u32,
         actual: &TopicDescription,
@@ -229,8 +229,8 @@ mod tests {
             cleanup_policy: "delete".to_owned(),
             max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
         };
-        let check = |actual: TopicDescription| scores.check(6, &actual).unwrap_err().to_string();
-        assert!(scores.check(6, &good).is_ok());
+        let check = |actual: TopicDescription| scores.validate(6, &actual).unwrap_err().to_string();
+        assert!(scores.validate(6, &good).is_ok());
         assert_eq!(
             check(TopicDescription { partitions: 3, ..good.clone() }),
             "topic `shadowline.scores` has 3 partitions, but must have 6, as many as \

@@ -59,10 +59,6 @@ impl TestLog {
         &self.topics
     }
 
-    pub fn is_kafka(&self) -> bool {
-        matches!(self.log(), Log::Kafka(_))
-    }
-
     /// Creates all of the topics.
     pub async fn create_topics(&self, partitions: u32) {
         self.log().ensure_topics(&self.topics.specs(partitions, 1)).await.expect("create topics");

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use serde_json::Value;
+use serde::Deserialize;
 use shadowline_services::{Descriptor, Need, SERVICES};
 use shadowline_stream::{Log, LogConfig, Topics};
 use tokio::fs::File;
@@ -234,6 +234,13 @@ async fn spawn(
     Ok((Process { name, child, stdin, log_file }, addresses))
 }
 
+/// A log message, as far as it says where a service listens.
+#[derive(Debug, Default, Deserialize)]
+struct Listening {
+    http: Option<String>,
+    grpc: Option<String>,
+}
+
 /// Writes a child's log to a file, and finds in it where the child listens.
 async fn keep_log(
     stderr: ChildStderr,
@@ -251,10 +258,9 @@ async fn keep_log(
         if found.is_none() {
             continue;
         }
-        let event: Value = serde_json::from_str(&line).unwrap_or_default();
-        let address = |key: &str| event[key].as_str().map(str::to_owned);
-        addresses.http = addresses.http.or_else(|| address("http"));
-        addresses.grpc = addresses.grpc.or_else(|| address("grpc"));
+        let said: Listening = serde_json::from_str(&line).unwrap_or_default();
+        addresses.http = addresses.http.or(said.http);
+        addresses.grpc = addresses.grpc.or(said.grpc);
         let is_complete = addresses.http.is_some() && (addresses.grpc.is_some() || !expects_grpc);
         if is_complete
             && let Some(found) = found.take()

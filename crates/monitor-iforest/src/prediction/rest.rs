@@ -192,7 +192,7 @@ fn judge(model: &Model, body: &[u8]) -> Result<(Prediction, f64), Vec<Problem>> 
     let score = scores.map_err(|error| unscored(error.to_string()))?[0];
     // As `decision_function` and `predict` have it.
     let is_inlier = if score - forest.offset() < 0.0 { -1 } else { 1 };
-    Ok((Prediction { is_inlier, anomaly_score: wants_score.then_some(score) }, score))
+    Ok((Prediction { is_inlier, anomaly_score: wants_score.then_some(Some(score)) }, score))
 }
 
 fn to_api(no_model: NoModel) -> ApiError {

@@ -17,6 +17,7 @@ use shadowline_features::{Encoding, Feature, FeatureError, FeatureRows, MissingN
 use super::problem;
 
 /// A body that is right by itself; whether it fits the detector is another matter.
+// `api::prediction::PredictionRequest` without a copy of its texts. A test holds both together.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Body<'a> {
@@ -295,5 +296,43 @@ fn feature_error(error: &FeatureError) -> String {
         FeatureError::NoField { .. }
         | FeatureError::WrongType { .. }
         | FeatureError::NotFinite { .. } => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shadowline_api::prediction::{FeatureValue, PredictionRequest};
+
+    use super::*;
+
+    #[test]
+    fn a_body_is_read_as_the_documented_type_reads_it() {
+        let mut n_read = 0;
+        for text in [
+            r#"{"feature_vector":[0.5,-3,18446744073709551615,"x","\u00e9\n",null],"score":true}"#,
+            r#"{"feature_vector":[],"score":false}"#,
+            r#"{"feature_vector":[1],"score":null}"#,
+            r#"{"feature_vector":[1]}"#,
+            r#"{"score":true}"#,
+            r#"{"feature_vector":null}"#,
+            r#"{"feature_vector":[true]}"#,
+            r#"{"feature_vector":[[1]]}"#,
+            r#"{"feature_vector":[1],"score":1}"#,
+            r#"{"feature_vector":[1],"newer":1}"#,
+        ] {
+            let documented = serde_json::from_str::<PredictionRequest>(text);
+            let read = serde_json::from_str::<Body<'_>>(text);
+            assert_eq!(read.is_ok(), documented.is_ok(), "{text}");
+            let (Ok(read), Ok(documented)) = (read, documented) else { continue };
+            n_read += 1;
+            assert_eq!(read.score, documented.score, "{text}");
+            let values = read.feature_vector.into_iter().map(|it| match it {
+                Element::Number(number) => FeatureValue::Number(number),
+                Element::Text(text) => FeatureValue::Text(text.into_owned()),
+                Element::Missing => FeatureValue::Missing,
+            });
+            assert_eq!(values.collect::<Vec<_>>(), documented.feature_vector, "{text}");
+        }
+        assert_eq!(n_read, 4);
     }
 }

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use shadowline_api::error::{ErrorAnswer, ErrorDetail};
 use shadowline_error::chain;
 
 /// A REST error: a stable code for programs, a message for the caller.
@@ -90,11 +90,12 @@ pub(super) async fn as_json_error(
             foreign_error(status, method, path, String::from_utf8_lossy(&text).trim())
         }
     };
-    let body = json!({"error": {"code": error.code, "message": error.message, "request_id": id}});
+    let ApiError { code, message, .. } = error;
+    let error = ErrorDetail { code: code.to_owned(), message, request_id: id.to_owned() };
     let mut headers = std::mem::take(response.headers_mut());
     headers.remove(CONTENT_LENGTH);
     headers.remove(CONTENT_TYPE);
-    let mut answer = (status, Json(body)).into_response();
+    let mut answer = (status, Json(ErrorAnswer { error })).into_response();
     answer.headers_mut().extend(headers);
     answer
 }

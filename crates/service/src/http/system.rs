@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 use shadowline_api::Role;
+use shadowline_api::status::{Alive, Condition};
 
 use crate::health::Health;
 use crate::metrics::Metrics;
@@ -29,11 +29,10 @@ pub(super) fn routes() -> Routes<System> {
         .get(Role::Read, "/metrics/", scrape)
 }
 
-async fn livez(State(System { health, .. }): State<System>) -> Response {
+async fn livez(State(System { health, .. }): State<System>) -> Json<Alive> {
     let uptime_seconds = health.uptime().as_secs();
     let message = format!("{} is alive", health.service());
-    Json(json!({"status": "ok", "message": message, "uptime_seconds": uptime_seconds}))
-        .into_response()
+    Json(Alive { message, status: Condition::Ok, uptime_seconds })
 }
 
 async fn readyz(State(System { health, .. }): State<System>) -> Response {

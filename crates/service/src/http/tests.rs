@@ -47,7 +47,10 @@ async fn health_is_said_in_words() {
     let (status, _, body) = ask(&app, get_of("/readyz"), vec![]).await;
     assert_eq!(status, StatusCode::OK);
     assert!(body.contains("log is degraded: slow"), "{body}");
-    assert_eq!(ask(&app, get_of("/livez"), vec![]).await.0, StatusCode::OK);
+    let (status, _, body) = ask(&app, get_of("/livez"), vec![]).await;
+    assert_eq!(status, StatusCode::OK);
+    let words = r#"{"message":"test is alive","status":"ok","uptime_seconds":"#;
+    assert!(body.starts_with(words), "{body}");
     let (status, _, body) = ask(&app, get_of("/v1/status"), vec![]).await;
     let shown: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!((status, &shown["version"]), (StatusCode::OK, &json!("0.0.0")));
@@ -94,6 +97,9 @@ async fn every_error_is_json_with_a_request_id() {
         assert_eq!(error["code"], code);
         assert_eq!(error["request_id"], "mine-1");
         assert!(error["message"].as_str().unwrap().contains(word), "{body}");
+        let begin = format!(r#"{{"error":{{"code":"{code}","message":""#);
+        assert!(body.starts_with(&begin), "{body}");
+        assert!(body.ends_with(r#"","request_id":"mine-1"}}"#), "{body}");
         assert_eq!(headers["x-request-id"], "mine-1");
         assert_eq!(headers[CONTENT_TYPE], "application/json");
     }

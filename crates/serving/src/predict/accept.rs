@@ -89,7 +89,7 @@ pub(super) fn accept(
         Ok(model) => model,
         Err(error) => return rejected(context, None, tensors_of(inputs), error.into()),
     };
-    if let Err(error) = check_outputs(&model, &outputs) {
+    if let Err(error) = validate_outputs(&model, &outputs) {
         return rejected(context, Some(model), tensors_of(inputs), error);
     }
     let (fit, single) = match inputs {
@@ -129,8 +129,8 @@ struct Unpacked {
 
 fn unpack(mut request: Request, arrival: Arrival) -> Unpacked {
     // Both, because both are recorded.
-    let checked_id = check_id(&mut request.id);
-    let checked_tags = check_tags(&mut request.tags);
+    let checked_id = validate_id(&mut request.id);
+    let checked_tags = validate_tags(&mut request.tags);
     let Request { endpoint, model_name, model_version, id, tags, trace, inputs, outputs } = request;
     let reference = ModelRef { name: clip(&model_name), version: clip(&model_version) };
     let context = RequestContext { endpoint, arrival, id, tags, trace, reference };
@@ -139,7 +139,7 @@ fn unpack(mut request: Request, arrival: Arrival) -> Unpacked {
 }
 
 /// Checks a caller's id, and puts one of ours in the place of none or of one that cannot be used.
-fn check_id(id: &mut String) -> Result<(), PredictError> {
+fn validate_id(id: &mut String) -> Result<(), PredictError> {
     if id.is_empty() {
         *id = Uuid::now_v7().to_string();
         return Ok(());
@@ -157,7 +157,7 @@ fn check_id(id: &mut String) -> Result<(), PredictError> {
 }
 
 /// Checks a caller's tags; those that cannot be kept are dropped, because the request is rejected for them.
-fn check_tags(tags: &mut BTreeMap<String, String>) -> Result<(), PredictError> {
+fn validate_tags(tags: &mut BTreeMap<String, String>) -> Result<(), PredictError> {
     let refused =
         |expected: String, got: String| Err(PredictError::Request { field: "tags", expected, got });
     let checked = if MAX_TAGS < tags.len() {
@@ -175,7 +175,7 @@ fn check_tags(tags: &mut BTreeMap<String, String>) -> Result<(), PredictError> {
 }
 
 /// Checks that the model has the outputs that the caller wants.
-fn check_outputs(model: &Model, wanted: &[String]) -> Result<(), PredictError> {
+fn validate_outputs(model: &Model, wanted: &[String]) -> Result<(), PredictError> {
     let has = |name: &String| model.signature.outputs().iter().any(|it| it.name == *name);
     match wanted.iter().find(|it| !has(it)) {
         None => Ok(()),

@@ -22,7 +22,7 @@ pub(super) fn inline(backend: &InlineBackend, accepted: &Accepted) -> Result<Bat
     // A model's panic must not take others' requests with it. The model is not changed by predicting, so there
     // is no half-done state to be seen afterwards.
     let said = catch_unwind(AssertUnwindSafe(|| backend.predict(inputs)));
-    check(model, inputs.n_records(), said)
+    validate(model, inputs.n_records(), said)
 }
 
 /// Asks a model that answers later. Whoever calls this runs it to its end.
@@ -34,16 +34,16 @@ pub(super) async fn awaited(
     // As `inline`. The block is there for a panic that comes before there is a future.
     let asking = async { backend.predict(inputs).await };
     let said = AssertUnwindSafe(asking).catch_unwind().await;
-    check(model, inputs.n_records(), said)
+    validate(model, inputs.n_records(), said)
 }
 
-fn check(model: &Model, n_records: usize, said: Said) -> Result<Batch, PredictError> {
+fn validate(model: &Model, n_records: usize, said: Said) -> Result<Batch, PredictError> {
     let answer = match said {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => return Err(failed(model, chain(error.as_ref()))),
         Err(panic) => return Err(failed(model, format!("it panicked: {}", panic_text(&*panic)))),
     };
-    match model.signature.check_outputs(answer) {
+    match model.signature.validate_outputs(answer) {
         Ok(outputs) if outputs.n_records() == n_records => Ok(outputs),
         Ok(outputs) => {
             let reason = format!("it answered {} of {n_records} records", outputs.n_records());

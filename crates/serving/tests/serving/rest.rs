@@ -74,7 +74,7 @@ async fn the_server_describes_itself_over_http() {
     let server = TestServer::start(log.log(), log.topics(), dir.path(), |_| {}).await;
     for (path, status, word) in [
         ("/v2", 200, "shadowline-serving"),
-        ("/v2/health/live", 200, "true"),
+        ("/v2/health/live", 200, "{\"live\":true}"),
         ("/v2/models/census", 200, "\"INT64\""),
         ("/v2/models/census/versions/1", 200, "\"versions\":[\"1\"]"),
         ("/v2/models/census/ready", 200, "true"),

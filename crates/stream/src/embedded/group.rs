@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use shadowline_segment_log::{CheckpointError, DurableCheckpoint, FileError};
 use tokio::sync::Notify;
 
-use super::topic::{Topic, TopicOpenError, check_name};
+use super::topic::{Topic, TopicOpenError, validate_name};
 use crate::membership::{Change, Offsets};
 use crate::record::TopicPartition;
 
@@ -62,7 +62,7 @@ struct Owner {
 
 impl Group {
     pub(super) fn open(groups_dir: &Path, name: &str) -> Result<Self, GroupError> {
-        check_name(name)?;
+        validate_name(name)?;
         let dir = groups_dir.join(name);
         let mut checkpoints = HashMap::new();
         for (topic, topic_dir) in list(&dir)? {
@@ -177,14 +177,14 @@ impl State {
             }
         }
         for (member, partitions) in revoked {
-            self.tell(member, Change::Revoked { partitions, lost: false });
+            self.report(member, Change::Revoked { partitions, lost: false });
         }
         for (member, partitions) in assigned {
-            self.tell(member, Change::Assigned(partitions));
+            self.report(member, Change::Assigned(partitions));
         }
     }
 
-    fn tell(&mut self, member: u64, change: Change) {
+    fn report(&mut self, member: u64, change: Change) {
         if let Some(member) = self.members.get_mut(&member) {
             member.changes.push_back(change);
             member.changed.notify_one();

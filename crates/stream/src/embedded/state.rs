@@ -60,14 +60,14 @@ impl State {
             for partition in &topic.partitions {
                 if let Err(error) = partition.sync() {
                     let error = chain(&error);
-                    warn!(partition = %partition.at, error, "sync failed, it is tried again");
+                    warn!(partition = %partition.at, error, "sync failed, retrying");
                 }
             }
         }
         for group in self.groups() {
             if let Err(error) = group.sync() {
                 let error = chain(&error);
-                warn!(group = group.name(), error, "sync failed, it is tried again");
+                warn!(group = group.name(), error, "sync failed, retrying");
             }
         }
     }

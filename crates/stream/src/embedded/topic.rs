@@ -73,7 +73,7 @@ pub(super) enum TopicOpenError {
 }
 
 /// Refuses what would be no name of a directory, or one of another directory.
-pub(super) fn check_name(name: &str) -> Result<(), TopicOpenError> {
+pub(super) fn validate_name(name: &str) -> Result<(), TopicOpenError> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let usable = !matches!(name, "" | "." | "..") && name.len() <= 249 && name.chars().all(legal);
     if usable { Ok(()) } else { Err(TopicOpenError::Name { name: name.to_owned() }) }
@@ -126,7 +126,7 @@ impl Topic {
         spec: &TopicSpec,
         partitions: u32,
     ) -> Result<Self, TopicOpenError> {
-        check_name(&spec.name)?;
+        validate_name(&spec.name)?;
         let config = TopicConfig::new(spec, partitions);
         let topic = Self::open_partitions(dir, spec.name.clone(), config)?;
         let text = serde_json::to_vec_pretty(&topic.config)
@@ -210,7 +210,7 @@ impl Topic {
             };
             if let Err(error) = cleaned {
                 let error = chain(&error);
-                warn!(partition = %partition.at, error, "clean-up failed, it is tried again");
+                warn!(partition = %partition.at, error, "clean-up failed, retrying");
             }
         }
     }

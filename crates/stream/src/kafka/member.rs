@@ -293,7 +293,7 @@ pub(super) fn accept(
             Err(LogError::failed("read records", error))
         }
         Err(KafkaError::MessageConsumption(RDKafkaErrorCode::PollExceeded)) => {
-            warn!("kafka took this member for dead, because it did not poll in time");
+            warn!("removed from the group: no poll in time");
             Ok(None)
         }
         Err(error) => {

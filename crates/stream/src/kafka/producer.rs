@@ -59,7 +59,7 @@ impl std::fmt::Debug for KafkaProducer {
 
 /// What became of one try to enqueue.
 enum Try {
-    Taken(Delivery),
+    Enqueued(Delivery),
     /// Wait for room on this client, then try again.
     Full(Arc<Shared>),
     Refused(ProduceError),
@@ -83,7 +83,7 @@ impl KafkaProducer {
     ) -> Result<Delivery, ProduceError> {
         loop {
             match self.try_enqueue(&record, partition) {
-                Try::Taken(delivery) => return Ok(delivery),
+                Try::Enqueued(delivery) => return Ok(delivery),
                 Try::Refused(error) => return Err(error),
                 // A delivery between the try and here has left a permit, so it is not missed.
                 Try::Full(shared) => shared.room.notified().await,
@@ -123,7 +123,7 @@ impl KafkaProducer {
         match client.producer.send(out) {
             Ok(()) => {
                 let unobserved = self.0.unobserved.one_more();
-                Try::Taken(Delivery::waiting(record.topic.clone(), delivered, unobserved))
+                Try::Enqueued(Delivery::waiting(record.topic.clone(), delivered, unobserved))
             }
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
                 Try::Full(client.shared.clone())
@@ -169,7 +169,7 @@ impl Inner {
         if !self.unobserved.is_zero() {
             return Err(ProduceError::Halted { earlier });
         }
-        warn!(client = %self.options.client_id, error = earlier, "producer begins anew after an error");
+        warn!(client = %self.options.client_id, error = earlier, "producer is recreated after an error");
         let fresh = Client::new(&self.settings, &self.options, &self.metrics).map_err(|error| {
             ProduceError::Failed { topic: topic.to_owned(), source: Arc::new(error) }
         })?;

@@ -27,7 +27,7 @@ pub(in crate::api) fn check(check: Check) -> CheckAnswer {
             version: check.spec_version.0,
         },
         model: check.model.into(),
-        metric: CheckedMetric { kind: kind.name().to_owned(), name, version },
+        metric: Some(CheckedMetric { kind: kind.name().to_owned(), name, version }),
         monitor,
         value: check.value,
         outcome: check.outcome,

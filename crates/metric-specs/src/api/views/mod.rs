@@ -12,8 +12,8 @@ pub(super) use self::checks::{check, counts};
 pub(super) use self::specs::{reference, registered};
 
 /// Every error, of every address.
-// The document of this service describes errors in words of its own, which are a promise; they are written by
-// `shadowline-service`, as everywhere.
+// Only described here, as the document of this service has words of its own for errors, which are a promise; they are
+// written by `shadowline-service`, as everywhere. A test holds it and the type of `shadowline-api` together.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ErrorAnswer {
     error: ErrorBody,
@@ -28,4 +28,22 @@ struct ErrorBody {
     message: String,
     /// Also in the header `x-request-id`, and in the service's log.
     request_id: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::to_string;
+    use shadowline_api::error as api;
+
+    use super::*;
+
+    #[test]
+    fn errors_are_described_as_they_are_written() {
+        let words = || ("conflict".to_owned(), "one already".to_owned(), "r-1".to_owned());
+        let (code, message, request_id) = words();
+        let described = ErrorAnswer { error: ErrorBody { code, message, request_id } };
+        let (code, message, request_id) = words();
+        let written = api::ErrorAnswer { error: api::ErrorDetail { code, message, request_id } };
+        assert_eq!(to_string(&described).unwrap(), to_string(&written).unwrap());
+    }
 }

@@ -38,7 +38,7 @@ fn good() -> Vec<NamedTensor> {
 
 #[test]
 fn a_batch_has_the_signature_s_order_and_a_batch_dimension() {
-    let batch = signature().check_inputs(good()).unwrap();
+    let batch = signature().validate_inputs(good()).unwrap();
     let columns: Vec<_> =
         batch.columns().iter().map(|it| (it.name.as_str(), it.tensor.shape())).collect();
     assert_eq!(columns, [("age", &[1][..]), ("hours", &[1][..]), ("pixels", &[1, 2, 3][..])]);
@@ -47,7 +47,7 @@ fn a_batch_has_the_signature_s_order_and_a_batch_dimension() {
     single[0] = named("pixels", &[2, 3], TensorData::Float32(vec![0.5; 6]));
     single[1] = named("age", &[], TensorData::Int8(vec![39]));
     single[2] = named("hours", &[], TensorData::Float64(vec![40.0]));
-    assert_eq!(signature().check_inputs(single).unwrap(), batch);
+    assert_eq!(signature().validate_inputs(single).unwrap(), batch);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn values(age: Value) -> Vec<(String, Value)> {
 fn values_are_converted_where_nothing_is_lost() {
     for (value, expected) in [(Value::Int(39), 39), (Value::Uint(39), 39), (Value::Float(-3.0), -3)]
     {
-        let batch = signature().check_values(values(value)).unwrap();
+        let batch = signature().validate_values(values(value)).unwrap();
         assert_eq!(batch.column("age").unwrap().data(), &TensorData::Int8(vec![expected]));
         assert_eq!(batch.column("hours").unwrap().data(), &TensorData::Float64(vec![40.0]));
     }
@@ -145,10 +145,11 @@ fn values_are_converted_where_nothing_is_lost() {
 
 #[test]
 fn a_message_stays_short_however_long_the_text() {
-    let error = signature().check_values(values(Value::String("x".repeat(1 << 20)))).unwrap_err();
+    let error =
+        signature().validate_values(values(Value::String("x".repeat(1 << 20)))).unwrap_err();
     assert!(error.to_string().len() < 200, "{error}");
     let tensors = vec![named(&"x".repeat(1 << 20), &[1], TensorData::Int8(vec![1]))];
-    assert!(signature().check_inputs(tensors).unwrap_err().to_string().len() < 300);
+    assert!(signature().validate_inputs(tensors).unwrap_err().to_string().len() < 300);
 }
 
 #[test]
@@ -188,7 +189,7 @@ proptest! {
     fn no_value_makes_the_check_panic(
         fields in prop::collection::vec(("age|hours|pixels|x", any_value()), 0..5)
     ) {
-        if let Ok(batch) = signature().check_values(fields) {
+        if let Ok(batch) = signature().validate_values(fields) {
             prop_assert!(batch.n_records() > 0);
             prop_assert!(batch.columns().iter().all(|it| it.tensor.data().first_non_finite().is_none()));
         }
@@ -203,7 +204,7 @@ proptest! {
             named("hours", &[n], TensorData::Float64(ages.iter().map(|it| f64::from(*it)).collect())),
             named("pixels", &[n, 2, 1], TensorData::Float32(vec![seed; 2 * n])),
         ];
-        let batch = signature().check_inputs(tensors).unwrap();
+        let batch = signature().validate_inputs(tensors).unwrap();
         for (idx, age) in ages.iter().enumerate() {
             let record = batch.record(idx);
             prop_assert_eq!(record.column("age").unwrap().data(), &TensorData::Int8(vec![*age]));

@@ -144,7 +144,7 @@ fn clip(text: &str) -> String {
 }
 
 impl Signature {
-    /// Checks tensors that a caller sent as the model's inputs.
+    /// Validates tensors that a caller sent as the model's inputs.
     ///
     /// # Shapes
     /// A field of shape `s` is sent as `(n_records, …s)`, or as `s` for a single record; a scalar also as
@@ -152,11 +152,11 @@ impl Signature {
     ///
     /// # Errors
     /// The first [`ContractError`] found, unknown and repeated names before missing ones.
-    pub fn check_inputs(&self, tensors: Vec<NamedTensor>) -> Result<Batch, ContractError> {
+    pub fn validate_inputs(&self, tensors: Vec<NamedTensor>) -> Result<Batch, ContractError> {
         self.accept_inputs(tensors).map_err(|it| it.error)
     }
 
-    /// As [`Signature::check_inputs`], for a caller that writes down what it refuses.
+    /// As [`Signature::validate_inputs`], for a caller that writes down what it refuses.
     ///
     /// # Errors
     /// [`Rejected`], with the tensors as they came.
@@ -164,23 +164,23 @@ impl Signature {
         accept(self.inputs(), tensors)
     }
 
-    /// Checks what a model answered; the same rules as [`Signature::check_inputs`].
+    /// Validates what a model answered; the same rules as [`Signature::validate_inputs`].
     ///
     /// # Errors
     /// The first [`ContractError`] found.
-    pub fn check_outputs(&self, tensors: Vec<NamedTensor>) -> Result<Batch, ContractError> {
+    pub fn validate_outputs(&self, tensors: Vec<NamedTensor>) -> Result<Batch, ContractError> {
         accept(self.outputs(), tensors).map_err(|it| it.error)
     }
 
-    /// Checks values that a caller named, converting each to its field's type where nothing is lost by it.
+    /// Validates values that a caller named, converting each to its field's type where nothing is lost by it.
     ///
     /// # Errors
     /// The first [`ContractError`] found.
-    pub fn check_values(&self, values: Vec<(String, Value)>) -> Result<Batch, ContractError> {
+    pub fn validate_values(&self, values: Vec<(String, Value)>) -> Result<Batch, ContractError> {
         self.accept_values(values).map_err(|it| it.error)
     }
 
-    /// As [`Signature::check_values`], for a caller that writes down what it refuses.
+    /// As [`Signature::validate_values`], for a caller that writes down what it refuses.
     ///
     /// # Errors
     /// [`Rejected`], with those values that could be made tensors of.
@@ -273,7 +273,7 @@ struct InspectedColumn {
     shape: Vec<usize>,
 }
 
-/// Checks all the rules without taking anything; the columns are in the fields' order.
+/// Validates all the rules without taking anything; the columns are in the fields' order.
 fn inspect(
     fields: &[Field],
     tensors: &[NamedTensor],
@@ -297,7 +297,7 @@ fn inspect(
                 ),
             });
         };
-        let shape = check_tensor(field, &tensors[tensor_idx].tensor)?;
+        let shape = validate_tensor(field, &tensors[tensor_idx].tensor)?;
         if let Some(first) = columns.first()
             && first.shape[0] != shape[0]
         {
@@ -313,8 +313,8 @@ fn inspect(
     Ok(columns)
 }
 
-/// Checks one tensor; the result is its shape with the batch dimension.
-fn check_tensor(field: &Field, tensor: &Tensor) -> Result<Vec<usize>, ContractError> {
+/// Validates one tensor; the result is its shape with the batch dimension.
+fn validate_tensor(field: &Field, tensor: &Tensor) -> Result<Vec<usize>, ContractError> {
     if tensor.data_type() != field.data_type {
         return Err(ContractError::Type {
             field: field.name.clone(),
