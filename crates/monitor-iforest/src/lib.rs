@@ -74,7 +74,7 @@ pub fn serve(
 
 #[cfg(test)]
 mod tests {
-    use shadowline_service::routes::differences;
+    use shadowline_service::agreement::differences;
     use shadowline_service::settings::Layers;
     use shadowline_testkit::assert_committed;
 
