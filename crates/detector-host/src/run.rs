@@ -27,7 +27,7 @@ use crate::routes::docs_role;
 ///
 /// # Errors
 /// As `serve`; also if the log or the port cannot be opened.
-pub fn run(
+pub(crate) fn run(
     kind: &Kind,
     config: Config,
     stop: CancellationToken,
