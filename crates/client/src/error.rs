@@ -5,7 +5,7 @@ use std::fmt;
 use reqwest::{Method, StatusCode, Url};
 use shadowline_api::error::{ErrorAnswer, ErrorDetail};
 
-use crate::address::shown;
+use crate::shown::shown;
 
 /// The most characters of a body that an error repeats.
 const MAX_REPEATED: usize = 500;

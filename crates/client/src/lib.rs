@@ -17,15 +17,16 @@ mod metric_specs;
 mod packages;
 mod predictions;
 mod service;
+mod shown;
 
 use std::time::Duration;
 
-pub use self::address::shown;
 pub use self::error::{Asked, ClientError, Refusal};
 pub use self::metric_specs::{CheckFilter, MetricSpecs};
 pub use self::packages::Packages;
 pub use self::predictions::{ModelInformation, Predicted, Predictions};
 pub use self::service::{Monitor, Service};
+pub use self::shown::shown;
 
 use self::address::Base;
 

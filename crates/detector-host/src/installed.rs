@@ -2,24 +2,22 @@
 
 use std::sync::Arc;
 
-use shadowline_detectors::DetectorArtefact;
+use shadowline_detectors::{DetectorArtefact, DetectorKind};
 use shadowline_error::BoxError;
 use shadowline_packages::{Artefacts, Package, Registry, read_folder};
 use shadowline_service::health::Component;
 
 use crate::config::Config;
 use crate::error::HostError;
-use crate::kind::Kind;
 
 /// The detectors installed in a monitor.
 pub type Detectors = Registry<DetectorArtefact>;
 
-/// Opens the installed detectors, and installs those that the settings name.
+/// Opens the installed detectors, which are all of one kind, and installs those that the settings name.
 pub(crate) async fn open_detectors(
-    kind: &Kind,
+    expected: DetectorKind,
     config: &Config,
 ) -> Result<Arc<Detectors>, HostError> {
-    let expected = kind.detector;
     let (dir, folders) = (config.packages_dir.clone(), config.install.clone());
     // Off the async threads: it reads and checks every artefact.
     let work = tokio::task::spawn_blocking(move || {

@@ -8,7 +8,7 @@ use shadowline_service::catalogue::{self, MetricFamily};
 use crate::kind::Kind;
 
 /// The metrics that a monitor's `/metrics` can have, with those of its extension.
-pub fn metric_families(kind: &Kind) -> Vec<MetricFamily> {
+pub(crate) fn metric_families(kind: &Kind) -> Vec<MetricFamily> {
     catalogue::families(kind.service, |metrics| {
         let log = shadowline_stream::Metrics::default();
         log.touch();

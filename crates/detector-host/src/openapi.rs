@@ -8,7 +8,7 @@ use crate::kind::Kind;
 ///
 /// # Panics
 /// Never: the document is made of constants.
-pub fn openapi_json(kind: &Kind) -> String {
+pub(crate) fn openapi_json(kind: &Kind) -> String {
     let (title, about) = kind.api;
     let mut info = Info::new(title, kind.version);
     info.description = Some(about.to_owned());

@@ -8,7 +8,7 @@ use crate::hosted::HostedDetectors;
 use crate::kind::Kind;
 
 /// Returns every route of a kind of monitor with the role that it needs.
-pub fn routes(kind: &Kind) -> Vec<Declared> {
+pub(crate) fn routes(kind: &Kind) -> Vec<Declared> {
     let extension = kind.extension.as_ref().map(|it| (it.declared)()).unwrap_or_default();
     [
         http::declared(),

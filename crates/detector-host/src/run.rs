@@ -27,7 +27,7 @@ use crate::routes::docs_role;
 ///
 /// # Errors
 /// As `serve`; also if the log or the port cannot be opened.
-pub fn run(
+pub(crate) fn run(
     kind: &Kind,
     config: Config,
     stop: CancellationToken,
@@ -76,7 +76,7 @@ async fn serve_with(
     }
     let own_metrics = MonitorMetrics::register(&metrics, score_buckets(kind.detector));
     let packages = health.component("packages");
-    let detectors = open_detectors(kind, &config).await?;
+    let detectors = open_detectors(kind.detector, &config).await?;
     let scorers = HostedDetectors { detectors: Arc::clone(&detectors), explain: config.explain };
     let subscriptions = Arc::new(Subscriptions::new(Arc::new(scorers), own_metrics.clone()));
 

@@ -6,75 +6,44 @@
 //! is all it is, and it needs no log.
 
 mod prediction;
-mod service;
 
-use futures_util::future::BoxFuture;
-use shadowline_detector_host::Kind;
-pub use shadowline_detector_host::{Config, HostError};
+use shadowline_detector_host::{HostService, Kind, Row};
 use shadowline_detectors::DetectorKind;
-use shadowline_service::catalogue::MetricFamily;
-use shadowline_service::routes::Declared;
-use shadowline_stream::Log;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use shadowline_program::Descriptor;
 
-pub use service::SERVICE;
+/// This service's row in the table of services.
+pub const SERVICE: Descriptor = IsolationForestMonitor::SERVICE;
 
-/// Default settings, as TOML.
-pub const DEFAULTS: &str = include_str!("../default.toml");
+#[derive(Debug)]
+enum IsolationForestMonitor {}
 
-/// Which monitor this is.
-pub const KIND: Kind = Kind {
-    service: "monitor-iforest",
-    detector: DetectorKind::IsolationForest,
-    version: env!("CARGO_PKG_VERSION"),
-    api: (
-        "Shadowline isolation-forest monitor",
-        "Says whether a feature vector is an anomaly, hosts isolation forests, and scores the inferences of the \
-         models that metric specs watch with them.",
-    ),
-    extension: Some(prediction::EXTENSION),
-};
-
-/// The metrics that this monitor's `/metrics` can have.
-pub fn metric_families() -> Vec<MetricFamily> {
-    shadowline_detector_host::metric_families(&KIND)
-}
-
-/// Returns every route with the role that it needs.
-pub fn routes() -> Vec<Declared> {
-    shadowline_detector_host::routes(&KIND)
-}
-
-/// Returns the OpenAPI document.
-pub fn openapi_json() -> String {
-    shadowline_detector_host::openapi_json(&KIND)
-}
-
-/// Runs the monitor as its own program, on the log and the port that its settings name.
-///
-/// # Errors
-/// As [`shadowline_detector_host::run`].
-pub fn run(config: Config, stop: CancellationToken) -> BoxFuture<'static, Result<(), HostError>> {
-    shadowline_detector_host::run(&KIND, config, stop)
-}
-
-/// Runs the monitor in this process, on an open log.
-///
-/// # Errors
-/// As [`shadowline_detector_host::serve`].
-pub fn serve(
-    config: Config,
-    log: Log,
-    listener: TcpListener,
-    stop: CancellationToken,
-) -> BoxFuture<'static, Result<(), HostError>> {
-    shadowline_detector_host::serve(&KIND, config, log, listener, stop)
+impl HostService for IsolationForestMonitor {
+    const KIND: Kind = Kind {
+        service: "monitor-iforest",
+        detector: DetectorKind::IsolationForest,
+        version: env!("CARGO_PKG_VERSION"),
+        api: (
+            "Shadowline isolation-forest monitor",
+            "Says whether a feature vector is an anomaly, hosts isolation forests, and scores the inferences of the \
+             models that metric specs watch with them.",
+        ),
+        extension: Some(prediction::EXTENSION),
+        row: Row {
+            program: env!("CARGO_PKG_NAME"),
+            title: "the isolation forest monitor",
+            about: "Scores shadowed inferences with the isolation-forest detectors installed in it",
+            defaults: include_str!("../default.toml"),
+            http: 8010,
+            place: "monitor-iforest/packages",
+            packages: "Isolation forests",
+        },
+    };
 }
 
 #[cfg(test)]
 mod tests {
-    use shadowline_service::routes::differences;
+    use shadowline_detector_host::Config;
+    use shadowline_service::agreement::differences;
     use shadowline_service::settings::Layers;
     use shadowline_testkit::assert_committed;
 
@@ -83,12 +52,12 @@ mod tests {
     #[test]
     fn the_committed_openapi_document_is_the_one_served() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
-        assert_committed(path, &openapi_json(), "UPDATE_OPENAPI");
+        assert_committed(path, &(SERVICE.openapi_json)(), "UPDATE_OPENAPI");
     }
 
     #[test]
     fn packages_to_install_are_one_folder_or_several() {
-        let layers = Layers::defaults(DEFAULTS).unwrap();
+        let layers = Layers::defaults(SERVICE.defaults).unwrap();
         for (value, n_folders) in [("[]", 0), ("a", 1), (r#"["a", "b"]"#, 2)] {
             let layers = layers.clone().set("test", "install", value);
             assert_eq!(layers.extract::<Config>().unwrap().install.len(), n_folders, "{value}");
@@ -99,6 +68,9 @@ mod tests {
 
     #[test]
     fn the_openapi_document_has_every_route_and_no_other() {
-        assert_eq!(differences(&routes(), &openapi_json()), Vec::<String>::new());
+        assert_eq!(
+            differences(&(SERVICE.routes)(), &(SERVICE.openapi_json)()),
+            Vec::<String>::new()
+        );
     }
 }

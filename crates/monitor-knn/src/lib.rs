@@ -2,74 +2,41 @@
 //!
 //! All it adds to `shadowline-detector-host` is which detectors it hosts, and its default settings.
 
-mod service;
-
-use futures_util::future::BoxFuture;
-use shadowline_detector_host::Kind;
-pub use shadowline_detector_host::{Config, HostError};
+use shadowline_detector_host::{HostService, Kind, Row};
 use shadowline_detectors::DetectorKind;
-use shadowline_service::catalogue::MetricFamily;
-use shadowline_service::routes::Declared;
-use shadowline_stream::Log;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use shadowline_program::Descriptor;
 
-pub use service::SERVICE;
+/// This service's row in the table of services.
+pub const SERVICE: Descriptor = KnnMonitor::SERVICE;
 
-/// Default settings, as TOML.
-pub const DEFAULTS: &str = include_str!("../default.toml");
+#[derive(Debug)]
+enum KnnMonitor {}
 
-/// Which monitor this is.
-pub const KIND: Kind = Kind {
-    service: "monitor-knn",
-    detector: DetectorKind::Knn,
-    version: env!("CARGO_PKG_VERSION"),
-    api: (
-        "Shadowline KNN monitor",
-        "Hosts KNN-outlier detectors, and scores the inferences of the models that metric specs watch with them.",
-    ),
-    extension: None,
-};
-
-/// The metrics that this monitor's `/metrics` can have.
-pub fn metric_families() -> Vec<MetricFamily> {
-    shadowline_detector_host::metric_families(&KIND)
-}
-
-/// Returns every route with the role that it needs.
-pub fn routes() -> Vec<Declared> {
-    shadowline_detector_host::routes(&KIND)
-}
-
-/// Returns the OpenAPI document.
-pub fn openapi_json() -> String {
-    shadowline_detector_host::openapi_json(&KIND)
-}
-
-/// Runs the monitor as its own program, on the log and the port that its settings name.
-///
-/// # Errors
-/// As [`shadowline_detector_host::run`].
-pub fn run(config: Config, stop: CancellationToken) -> BoxFuture<'static, Result<(), HostError>> {
-    shadowline_detector_host::run(&KIND, config, stop)
-}
-
-/// Runs the monitor in this process, on an open log.
-///
-/// # Errors
-/// As [`shadowline_detector_host::serve`].
-pub fn serve(
-    config: Config,
-    log: Log,
-    listener: TcpListener,
-    stop: CancellationToken,
-) -> BoxFuture<'static, Result<(), HostError>> {
-    shadowline_detector_host::serve(&KIND, config, log, listener, stop)
+impl HostService for KnnMonitor {
+    const KIND: Kind = Kind {
+        service: "monitor-knn",
+        detector: DetectorKind::Knn,
+        version: env!("CARGO_PKG_VERSION"),
+        api: (
+            "Shadowline KNN monitor",
+            "Hosts KNN-outlier detectors, and scores the inferences of the models that metric specs watch with them.",
+        ),
+        extension: None,
+        row: Row {
+            program: env!("CARGO_PKG_NAME"),
+            title: "the KNN monitor",
+            about: "Scores shadowed inferences with the KNN outlier detectors installed in it",
+            defaults: include_str!("../default.toml"),
+            http: 8011,
+            place: "monitor-knn/packages",
+            packages: "KNN outlier detectors",
+        },
+    };
 }
 
 #[cfg(test)]
 mod tests {
-    use shadowline_service::routes::differences;
+    use shadowline_service::agreement::differences;
     use shadowline_testkit::assert_committed;
 
     use super::*;
@@ -77,11 +44,14 @@ mod tests {
     #[test]
     fn the_committed_openapi_document_is_the_one_served() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
-        assert_committed(path, &openapi_json(), "UPDATE_OPENAPI");
+        assert_committed(path, &(SERVICE.openapi_json)(), "UPDATE_OPENAPI");
     }
 
     #[test]
     fn the_openapi_document_has_every_route_and_no_other() {
-        assert_eq!(differences(&routes(), &openapi_json()), Vec::<String>::new());
+        assert_eq!(
+            differences(&(SERVICE.routes)(), &(SERVICE.openapi_json)()),
+            Vec::<String>::new()
+        );
     }
 }

@@ -79,8 +79,6 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 9] = [
             "service",
             "program",
             "serving",
-            "monitor-iforest",
-            "monitor-knn",
             "metric-specs",
             "dashboards",
             "cli",

@@ -5,6 +5,7 @@
 //! Start reading at [`settings`], [`health`] and [`http`]; `shadowline-program` puts the parts together as a
 //! binary's `main` does.
 
+pub mod agreement;
 pub mod catalogue;
 pub mod clock;
 pub mod docs;

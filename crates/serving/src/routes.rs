@@ -49,7 +49,7 @@ mod tests {
 
     use prost::Message;
     use prost_types::FileDescriptorSet;
-    use shadowline_service::routes::differences;
+    use shadowline_service::agreement::differences;
 
     use super::*;
 

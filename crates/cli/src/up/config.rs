@@ -178,7 +178,7 @@ mod tests {
         );
         assert_eq!(
             refused("serving.topics.partitions=0"),
-            "setting `topics.partitions` is 0; expected at least 1"
+            "flag `--set serving.topics.partitions`: key `serving.topics.partitions`: found integer `0`, expected a whole number of at least 1"
         );
         assert_eq!(
             refused("telemetry.filtr=x"),

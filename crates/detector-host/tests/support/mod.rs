@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 use shadowline_contract::{NamedTensor, Tensor, TensorData};
-use shadowline_detector_host::{Config, Explain, HostError, Kind, serve};
+use shadowline_detector_host::{Config, Explain, HostError, Kind, Row, serve};
 use shadowline_detectors::{
     DetectorArtefact, DetectorKind, DetectorParams, IsolationForest, KnnOutlier, TrainOptions,
 };
@@ -32,12 +32,17 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const N_PARTITIONS: u32 = 4;
 pub(crate) const INSTANCE: Uuid = Uuid::from_u128(0x5);
 
+/// Nothing here looks at the table of services.
+const ROW: Row =
+    Row { program: "", title: "", about: "", defaults: "", http: 0, place: "", packages: "" };
+
 pub(crate) const KNN: Kind = Kind {
     service: "monitor-knn",
     detector: DetectorKind::Knn,
     version: "0.0.0",
     api: ("KNN", "A monitor"),
     extension: None,
+    row: ROW,
 };
 pub(crate) const FOREST: Kind = Kind {
     service: "monitor-iforest",
@@ -45,6 +50,7 @@ pub(crate) const FOREST: Kind = Kind {
     version: "0.0.0",
     api: ("Forest", "A monitor"),
     extension: None,
+    row: ROW,
 };
 
 /// A monitor that runs in this process.

@@ -137,7 +137,7 @@ async fn refuse_until_opened(
 
 #[cfg(test)]
 mod tests {
-    use shadowline_service::routes::differences;
+    use shadowline_service::agreement::differences;
 
     use super::*;
 
