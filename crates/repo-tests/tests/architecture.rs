@@ -73,18 +73,7 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 9] = [
     ("clap", &["program", "dashboards", "cli"]),
     ("shadowline-segment-log", &["stream", "serving"]),
     ("parquet", &["parquet-files"]),
-    (
-        "anyhow",
-        &[
-            "service",
-            "program",
-            "serving",
-            "metric-specs",
-            "dashboards",
-            "cli",
-            "testkit",
-        ],
-    ),
+    ("anyhow", &["service", "program", "serving", "metric-specs", "dashboards", "cli", "testkit"]),
 ];
 
 /// What a pure crate must not have: a way to Kafka, the network, threads of its own, the clock or the disk.
