@@ -13,12 +13,18 @@ encoded() { printf %s "$1" | od -An -v -tx1 | tr -d ' \n' | sed 's/../%&/g'; }
     echo "endpoints: ADMIN_USER and ADMIN_PASSWORD are not both set; expected those of the door" >&2
     exit 64
 }
+# In a pipe its absence would go unnoticed.
+services=$(dirname "$0")/../services
+[ -r "$services" ] || {
+    echo "endpoints: cannot read $services; expected the list that \`make dashboards\` writes" >&2
+    exit 66
+}
 host=${PUBLIC_HOST:-localhost}
 at="http://$(encoded "$ADMIN_USER"):$(encoded "$ADMIN_PASSWORD")@$host"
 echo "{"
 separator=""
 # The services are those of deploy/services, their ports those of the environment or the defaults.
-grep '^[a-z]' "$(dirname "$0")/../services" | while read -r name http grpc _; do
+grep '^[a-z]' "$services" | while read -r name http grpc _; do
     key=$(echo "$name" | tr - _)
     variable=$(echo "$key" | tr '[:lower:]' '[:upper:]')
     eval "http=\${${variable}_PORT:-$http}"

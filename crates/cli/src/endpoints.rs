@@ -1,7 +1,7 @@
 //! Where the services are.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use serde::ser::SerializeMap;
@@ -15,7 +15,11 @@ pub(crate) const FILE: &str = "endpoints.json";
 
 /// Addresses of services, in the order of their table.
 #[derive(Debug, Clone)]
-pub struct Endpoints(Vec<(&'static Descriptor, Endpoint)>);
+pub struct Endpoints {
+    services: Vec<(&'static Descriptor, Endpoint)>,
+    /// Where they were read.
+    file: Option<PathBuf>,
+}
 
 /// Addresses of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +35,7 @@ pub struct Endpoint {
 impl Endpoints {
     /// Addresses of services that are known one by one, in the order of their table.
     pub(crate) fn new(services: Vec<(&'static Descriptor, Endpoint)>) -> Self {
-        Self(services)
+        Self { services, file: None }
     }
 
     /// The default ports of a host.
@@ -41,7 +45,7 @@ impl Endpoints {
             let endpoint = Endpoint { grpc: service.grpc.map(at), http: at(service.http) };
             (*service, endpoint)
         });
-        Self(services.collect())
+        Self { services: services.collect(), file: None }
     }
 
     /// The addresses that flags name.
@@ -71,7 +75,9 @@ impl Endpoints {
     pub fn read(table: Table, path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("read endpoints `{}`", path.display()))?;
-        Self::parse(table, &text).with_context(|| format!("parse endpoints `{}`", path.display()))
+        let read = Self::parse(table, &text)
+            .with_context(|| format!("parse endpoints `{}`", path.display()))?;
+        Ok(Self { file: Some(path.to_owned()), ..read })
     }
 
     fn parse(table: Table, text: &str) -> anyhow::Result<Self> {
@@ -89,7 +95,11 @@ impl Endpoints {
             let known: Vec<_> = table.iter().map(|it| format!("`{}`", it.key())).collect();
             bail!("unknown field `{unknown}`, expected one of {}", known.join(", "));
         }
-        Ok(Self(services))
+        // Every command would find nothing, and say so as if nothing were wrong.
+        if services.is_empty() {
+            bail!("it names no service");
+        }
+        Ok(Self { services, file: None })
     }
 
     /// Writes the file, whole or not at all.
@@ -103,16 +113,19 @@ impl Endpoints {
     /// # Errors
     /// If none is known.
     pub fn http(&self, service: &str) -> anyhow::Result<&str> {
-        Ok(&self.endpoint(service)?.http)
+        Ok(&self.row(service)?.1.http)
     }
 
     /// The gRPC address of a service.
     ///
     /// # Errors
-    /// If none is known.
+    /// If none is known, or it has none.
     pub fn grpc(&self, service: &str) -> anyhow::Result<&str> {
-        let grpc = self.endpoint(service)?.grpc.as_deref();
-        grpc.with_context(|| format!("service {service} does not speak gRPC"))
+        let (descriptor, endpoint) = self.row(service)?;
+        endpoint.grpc.as_deref().ok_or_else(|| match descriptor.grpc {
+            Some(_) => anyhow!("the endpoints name no gRPC address of service {service}"),
+            None => anyhow!("service {service} does not speak gRPC"),
+        })
     }
 
     /// The HTTP address of the metric-spec service.
@@ -139,28 +152,38 @@ impl Endpoints {
 
     /// Every known service's name and HTTP address.
     pub fn all_http(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.0.iter().map(|(service, endpoint)| (service.name, endpoint.http.as_str()))
+        self.services.iter().map(|(service, endpoint)| (service.name, endpoint.http.as_str()))
     }
 
     /// Every known service's name and addresses.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &Endpoint)> {
-        self.0.iter().map(|(service, endpoint)| (service.name, endpoint))
+        self.services.iter().map(|(service, endpoint)| (service.name, endpoint))
     }
 
-    fn endpoint(&self, service: &str) -> anyhow::Result<&Endpoint> {
-        let found = self.0.iter().find(|(it, _)| it.name == service).map(|(_, it)| it);
+    /// Says which of these services the file did not name, if it left out any.
+    pub(crate) fn unnamed(&self, services: impl Iterator<Item = &'static str>) -> Option<String> {
+        let file = self.file.as_ref()?;
+        let unnamed: Vec<_> = services.filter(|it| self.row(it).is_err()).collect();
+        if unnamed.is_empty() {
+            return None;
+        }
+        Some(format!("not named in {}: {}", file.display(), unnamed.join(", ")))
+    }
+
+    fn row(&self, service: &str) -> anyhow::Result<&(&'static Descriptor, Endpoint)> {
+        let found = self.services.iter().find(|(it, _)| it.name == service);
         found.ok_or_else(|| anyhow!("the endpoints name no address of service {service}"))
     }
 
     fn set_http(&mut self, service: &'static Descriptor, url: String) {
-        match self.0.iter_mut().find(|(it, _)| it.name == service.name) {
+        match self.services.iter_mut().find(|(it, _)| it.name == service.name) {
             Some((_, endpoint)) => endpoint.http = url,
-            None => self.0.push((service, Endpoint { grpc: None, http: url })),
+            None => self.services.push((service, Endpoint { grpc: None, http: url })),
         }
     }
 
     fn set_grpc(&mut self, service: &'static Descriptor, url: String) -> anyhow::Result<()> {
-        let found = self.0.iter_mut().find(|(it, _)| it.name == service.name);
+        let found = self.services.iter_mut().find(|(it, _)| it.name == service.name);
         let (_, endpoint) = found.with_context(|| {
             format!("the endpoints name no HTTP address of service {}", service.name)
         })?;
@@ -180,8 +203,8 @@ fn given(args: &ServerArgs, flag: &str) -> anyhow::Result<Option<String>> {
 
 impl Serialize for Endpoints {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (service, endpoint) in &self.0 {
+        let mut map = serializer.serialize_map(Some(self.services.len()))?;
+        for (service, endpoint) in &self.services {
             map.serialize_entry(&service.key(), endpoint)?;
         }
         map.end()
@@ -270,5 +293,29 @@ mod tests {
         );
         let error = endpoints.metric_specs().unwrap_err().to_string();
         assert_eq!(error, "the endpoints name no address of service metric-specs");
+        let error = Endpoints::parse(SERVICES, "{}").unwrap_err().to_string();
+        assert_eq!(error, "it names no service");
+    }
+
+    #[test]
+    fn what_a_file_does_not_name_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        std::fs::write(&path, r#"{"monitor_knn": {"http": "http://h:1"}}"#).unwrap();
+        let args = flags(&[("--serving-url", "http://h:2")]);
+        let endpoints =
+            Endpoints::from_args(&ServerArgs { endpoints: Some(path.clone()), ..args }).unwrap();
+        // A flag gave one of the two addresses of serving.
+        let names = SERVICES.iter().map(|it| it.name);
+        let expected = format!("not named in {}: monitor-iforest, metric-specs", path.display());
+        assert_eq!(endpoints.unnamed(names.clone()), Some(expected));
+        assert_eq!(endpoints.unnamed(["monitor-knn"].into_iter()), None);
+        assert_eq!(Endpoints::of_host(SERVICES, "h").unnamed(names), None);
+
+        let refused = |service| endpoints.grpc(service).unwrap_err().to_string();
+        assert_eq!(refused("serving"), "the endpoints name no gRPC address of service serving");
+        assert_eq!(refused("monitor-knn"), "service monitor-knn does not speak gRPC");
+        let none = "the endpoints name no address of service metric-specs";
+        assert_eq!(refused("metric-specs"), none);
     }
 }

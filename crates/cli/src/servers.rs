@@ -55,6 +55,10 @@ impl Servers {
     /// # Errors
     /// If none has, or several have.
     pub(crate) async fn host_of(&self, name: &str) -> anyhow::Result<Host> {
+        // It may be on one of these.
+        if let Some(unnamed) = self.endpoints.unnamed(Host::all().iter().map(|it| it.name())) {
+            eprintln!("{unnamed}");
+        }
         let mut hosts = Vec::new();
         for (host, packages) in self.all_packages()? {
             if packages.find(name).await?.is_some() {

@@ -8,6 +8,7 @@ use serde_json::json;
 use shadowline_api::status::{Condition, Consumer, LastError, Report, ServiceStatus};
 use shadowline_client::{Client, ClientError, shown};
 use shadowline_error::chain;
+use shadowline_services::SERVICES;
 use tokio::time::{Instant, sleep};
 
 use crate::args::StatusArgs;
@@ -58,6 +59,9 @@ const ASKED_EVERY: Duration = Duration::from_millis(250);
 
 pub(crate) async fn run(args: &StatusArgs) -> anyhow::Result<()> {
     let endpoints = Endpoints::from_args(&args.servers)?;
+    if let Some(unnamed) = endpoints.unnamed(SERVICES.iter().map(|it| it.name)) {
+        eprintln!("{unnamed}");
+    }
     let client = client()?;
     let deadline = Instant::now() + Duration::from_secs(args.wait.unwrap_or(0));
     let mut services = ask(&client, &endpoints).await;

@@ -18,3 +18,8 @@ fn settings_that_make_no_sense_are_refused_in_words() {
 fn a_port_that_is_taken_is_a_failure_in_words() {
     BINARY.fails_on_a_taken_port();
 }
+
+#[tokio::test]
+async fn it_ends_when_standard_input_closes() {
+    BINARY.ends_with_standard_input(&["packages_dir=packages"]).await;
+}

@@ -57,23 +57,12 @@ const KNOWN_ONLY_TO: [(&str, &[&str]); 9] = [
     ("rdkafka", &["stream"]),
     ("sqlx", &["store"]),
     ("tonic", &["wire", "serving", "cli"]),
-    (
-        "axum",
-        &[
-            "service",
-            "packages",
-            "monitor",
-            "detector-host",
-            "monitor-iforest",
-            "serving",
-            "metric-specs",
-        ],
-    ),
+    ("axum", &["service", "packages", "monitor", "monitor-iforest", "serving", "metric-specs"]),
     ("reqwest", &["datasets", "metric-specs", "client"]),
     ("clap", &["program", "dashboards", "cli"]),
     ("shadowline-segment-log", &["stream", "serving"]),
     ("parquet", &["parquet-files"]),
-    ("anyhow", &["service", "program", "serving", "metric-specs", "dashboards", "cli", "testkit"]),
+    ("anyhow", &["service", "program", "serving", "dashboards", "cli", "testkit"]),
 ];
 
 /// What a pure crate must not have: a way to Kafka, the network, threads of its own, the clock or the disk.

@@ -1,7 +1,13 @@
 //! A service's binary as an operator meets it: flags, settings, exit status. And what it has committed.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use crate::wait::wait_for;
+
+/// Everything here is over long before; who waits longer waits for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A service's binary; what `env!("CARGO_BIN_EXE_…")` gives.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +89,37 @@ impl ServiceBinary {
         assert_eq!(output.status.code(), Some(1));
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(error.contains("serve HTTP: listen on"), "{error}");
+    }
+
+    /// With `--until-stdin-closes` it runs while standard input is open, and ends in order when that closes.
+    ///
+    /// # Panics
+    /// If it ends before, or not as it should.
+    pub async fn ends_with_standard_input(self, settings: &[&str]) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut command = tokio::process::Command::new(self.0);
+        command
+            .arg("--until-stdin-closes")
+            .current_dir(dir.path())
+            .env_remove("RUST_LOG")
+            .kill_on_drop(true);
+        for setting in ["http.listen=127.0.0.1:0", "log.kind=embedded", "log.dir=log"] {
+            command.args(["--set", setting]);
+        }
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
+        let said = std::fs::File::create(dir.path().join("said")).expect("a file");
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(said);
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("start {}: {error}", self.0));
+        let said = || std::fs::read_to_string(dir.path().join("said")).unwrap_or_default();
+        wait_for("it is starting", PATIENCE, async || said().contains("starting")).await;
+        assert!(child.try_wait().expect("its state").is_none(), "{}", said());
+        drop(child.stdin.take());
+        let ended = tokio::time::timeout(PATIENCE, child.wait()).await;
+        let status = ended.unwrap_or_else(|_| panic!("it did not end: {}", said()));
+        assert_eq!(status.expect("its status").code(), Some(0), "{}", said());
+        assert!(said().contains("standard input closed"), "{}", said());
     }
 }
 

@@ -535,3 +535,31 @@ fn interpolation_knows_defaults_and_demands() {
     let merged = &documents("text", "base: &base {a: 1, b: 2}\nmore: {<<: *base, b: 3}")[0];
     assert_eq!(merged["more"], serde_json::json!({"a": 1, "b": 3}));
 }
+
+#[test]
+fn where_the_doors_services_are_is_printed_whole_or_not_at_all() {
+    let endpoints = |script: &std::path::Path| {
+        let mut command = Command::new("sh");
+        command.arg(script).env("ADMIN_USER", "me").env("ADMIN_PASSWORD", "a:b");
+        command.output().expect("run endpoints.sh")
+    };
+    let script = repository().join("deploy/compose/endpoints.sh");
+    let printed = endpoints(&script);
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    let printed: Value = serde_json::from_slice(&printed.stdout).expect("JSON");
+    for service in SERVICES {
+        let entry = &printed[service.key()];
+        let http = format!("http://%6d%65:%61%3a%62@localhost:{}", service.http);
+        assert_eq!(entry["http"], http.as_str(), "{}", service.name);
+        assert_eq!(entry["grpc"].is_string(), service.grpc.is_some(), "{}", service.name);
+    }
+
+    // Without the list beside it.
+    let folder = tempfile::tempdir().expect("a folder");
+    let alone = folder.path().join("endpoints.sh");
+    std::fs::copy(&script, &alone).expect("copy the script");
+    let refused = endpoints(&alone);
+    assert_eq!((refused.status.code(), refused.stdout), (Some(66), Vec::new()));
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert!(error.contains("cannot read"), "{error}");
+}

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use figment::error::Actual;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 /// A time longer than zero, written as `5s` or `1h 30m`.
@@ -60,6 +61,17 @@ where
         // What does not fit into 64 bits is not less than what does.
         Ok(_) | Err(_) => Ok(number),
     }
+}
+
+/// What came, for people: figment tells signed numbers from unsigned ones, which depends on where one was written.
+pub(super) fn came(found: &Actual) -> String {
+    if let Actual::Unsigned(number) = found {
+        return format!("integer `{number}`");
+    }
+    if let Actual::Signed(number) = found {
+        return format!("integer `{number}`");
+    }
+    found.to_string()
 }
 
 /// What serde expects, for people: it says `a nonzero u32`.

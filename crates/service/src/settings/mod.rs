@@ -213,7 +213,8 @@ impl Layers {
             }
             Kind::InvalidValue(found, expected) => {
                 let key = path.join(".");
-                let message = format!("found {found}, expected {}", checked::in_words(expected));
+                let (found, expected) = (checked::came(found), checked::in_words(expected));
+                let message = format!("found {found}, expected {expected}");
                 SettingsError::Value { origin: self.origin(&key), key, message }
             }
             Kind::Message(message) if path.is_empty() => {
