@@ -17,7 +17,7 @@ pub struct TableProfile {
 pub struct ColumnProfile {
     /// Its name.
     pub name: String,
-    /// Cells without a value: NaN, or text that is [missing](is_missing).
+    /// Cells without a value: NaN, or text that stands for a missing value.
     pub missing: usize,
     /// Of a column of numbers with at least one value.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]

@@ -11,7 +11,7 @@ pub struct ConsumerOptions {
     pub topics: Vec<Arc<str>>,
     /// The most records given to the handler at once. It gets what is there, and never waits for more.
     pub max_batch: usize,
-    /// How often [`Handler::tick`] is called.
+    /// How often [`Handler::tick`](crate::Handler::tick) is called.
     pub tick_every: Duration,
     pub client_id: String,
     /// How long a batch in flight may take when its partition must be let go or the loop must stop.
