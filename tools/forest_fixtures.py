@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the fixtures of crates/detectors/tests/interchange.rs: forests of scikit-learn, with its scores.
+"""Makes the fixtures of crates/detectors/tests/detectors/interchange.rs: forests of scikit-learn, with its scores.
 
     python forest_fixtures.py DATASETS WINE OUT
 

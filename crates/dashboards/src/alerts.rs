@@ -57,6 +57,11 @@ fn prometheus_rule(source: &Source, alert: &Alert) -> Result<Value, SourceError>
         Limit::Above(limit) => format!("{expr} > {limit}"),
         Limit::Below(limit) => format!("{expr} < {limit}"),
     };
+    // A rule file that Prometheus refuses as a whole would only be noticed where it is deployed.
+    if let Err(error) = promql_parser::parser::parse(&expr) {
+        let reason = format!("`{expr}` is no expression of Prometheus: {error}");
+        return Err(SourceError::content(&alert.alert, reason));
+    }
     let mut annotations = annotations(source, alert, Evaluator::Prometheus)?;
     annotations.insert("dashboard".to_owned(), json!(panel_link(source, alert)?));
     let mut rule = json!({

@@ -1,8 +1,6 @@
 //! The forest on the spending data of the anomaly-detection course, beside scikit-learn 1.9.1 with the same
 //! parameters.
 
-mod support;
-
 use anyhow::Result;
 use linfa::{DatasetBase, traits::Fit};
 use ndarray::Array1;
@@ -15,8 +13,8 @@ use shadowline_detectors::{IsolationForest, isolation_forest::Contamination};
 #[test]
 fn the_forest_calls_as_many_rows_outliers_as_scikit_learns() -> Result<()> {
     let Some(folder) = shadowline_testkit::data_set("credit-spend") else { return Ok(()) };
-    let train = DatasetBase::from(support::numbers(&folder.join("train.csv"), 2)?);
-    let test = support::numbers(&folder.join("test.csv"), 2)?;
+    let train = DatasetBase::from(crate::support::numbers(&folder.join("train.csv"), 2)?);
+    let test = crate::support::numbers(&folder.join("test.csv"), 2)?;
     let n_train = train.records().nrows();
     assert_eq!((n_train, test.nrows()), (64_227, 16_057));
     let labelled = |labels: Array1<i8>, label| labels.iter().filter(|it| **it == label).count();

@@ -7,9 +7,7 @@
 //! inferences 0 to 5 were checked by version 1 and 6 to 8 by version 2.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod fixtures;
-
-use fixtures::{GROUP, INSTANCE, TOPIC, at, batch, id, iforest, open};
+use crate::fixtures::{GROUP, INSTANCE, TOPIC, at, batch, id, iforest, open};
 use shadowline_evaluation::{AlertState, Evaluation, Outcome, SpecVersion};
 use shadowline_store::{
     AlertHistoryQuery, CheckFilter, CheckSubject, Checkpoint, Revision, SpecKey, Store,
@@ -19,12 +17,12 @@ use sqlx::{Connection as _, Executor as _};
 
 async fn load(database: &TestDatabase) -> Store {
     if database.is_postgres() {
-        let dump = include_str!("fixtures/1a0d911.postgres.sql");
+        let dump = include_str!("../fixtures/1a0d911.postgres.sql");
         let mut connection = sqlx::PgConnection::connect(database.url()).await.unwrap();
         connection.execute(sqlx::raw_sql(dump)).await.unwrap();
         connection.close().await.unwrap();
     } else {
-        let dump = include_str!("fixtures/1a0d911.sqlite.sql");
+        let dump = include_str!("../fixtures/1a0d911.sqlite.sql");
         let url = format!("{}?mode=rwc", database.url());
         let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
         connection.execute(sqlx::raw_sql(dump)).await.unwrap();

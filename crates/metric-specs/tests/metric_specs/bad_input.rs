@@ -1,12 +1,10 @@
 //! What callers may send by mistake or on purpose: each is refused with its reason, and the service lives on.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
+use crate::support::{Running, spec};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shadowline_testkit_stack::{TestDatabase, TestLog, on_both_stores};
-use support::{Running, spec};
 
 on_both_stores! {
     async fn every_bad_request_is_refused_with_its_reason(database: TestDatabase) {

@@ -1,8 +1,6 @@
 //! Both detectors on the census data: known answers of the reference implementations, and the demonstration's
 //! anomalies.
 
-mod support;
-
 use anyhow::Result;
 use approx::assert_abs_diff_eq;
 use linfa::{DatasetBase, traits::Fit};
@@ -18,10 +16,10 @@ const PYOD_THRESHOLD: f64 = 4.195547771753486;
 #[test]
 fn knn_equals_pyod_on_the_twelve_feature_census() -> Result<()> {
     let Some(folder) = shadowline_testkit::data_set("adult") else { return Ok(()) };
-    let train = support::numbers(&folder.join("adult_train_enc12.csv"), 12)?;
-    let test = support::numbers(&folder.join("adult_test_enc12.csv"), 12)?;
+    let train = crate::support::numbers(&folder.join("adult_train_enc12.csv"), 12)?;
+    let test = crate::support::numbers(&folder.join("adult_test_enc12.csv"), 12)?;
     let expected =
-        support::numbers(&folder.join("knn15_p5_test_scores.csv"), 2)?.column(1).to_owned();
+        crate::support::numbers(&folder.join("knn15_p5_test_scores.csv"), 2)?.column(1).to_owned();
     let params = KnnOutlier::params().n_neighbors(15).p(5.0).contamination(0.05);
     let knn = params.fit(&DatasetBase::from(train))?;
     assert_abs_diff_eq!(knn.threshold(), PYOD_THRESHOLD, epsilon = 1e-9);
@@ -74,8 +72,8 @@ fn flagged(artefact: &DetectorArtefact, test: &Table) -> Result<(f64, f64)> {
 #[test]
 fn standardised_knn_tells_anomalous_census_rows_from_normal_ones() -> Result<()> {
     let Some(folder) = shadowline_testkit::data_set("adult") else { return Ok(()) };
-    let train = support::census(&folder.join("adult.data"))?.without(&["income"])?;
-    let test = support::census(&folder.join("adult.test"))?.without(&["income"])?;
+    let train = crate::support::census(&folder.join("adult.data"))?.without(&["income"])?;
+    let test = crate::support::census(&folder.join("adult.test"))?.without(&["income"])?;
     let params = DetectorParams::Knn(KnnOutlier::params().n_neighbors(15).contamination(0.05));
     for dropped in [&[][..], &["fnlwgt"]] {
         let artefact = DetectorArtefact::train(
@@ -97,8 +95,8 @@ fn standardised_knn_tells_anomalous_census_rows_from_normal_ones() -> Result<()>
 #[test]
 fn the_forest_flags_the_share_that_contamination_names() -> Result<()> {
     let Some(folder) = shadowline_testkit::data_set("adult") else { return Ok(()) };
-    let train = support::census(&folder.join("adult.data"))?.without(&["income"])?;
-    let test = support::census(&folder.join("adult.test"))?.without(&["income"])?;
+    let train = crate::support::census(&folder.join("adult.data"))?.without(&["income"])?;
+    let test = crate::support::census(&folder.join("adult.test"))?.without(&["income"])?;
     let forest =
         IsolationForest::params().contamination(Contamination::Share(0.04)).random_state(42);
     let artefact = DetectorArtefact::train(

@@ -1,11 +1,9 @@
 //! What the store keeps, and that it keeps it whole.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod fixtures;
-
 use std::collections::HashSet;
 
-use fixtures::{GROUP, TOPIC, at, batch, check, id, open, spec};
+use crate::fixtures::{GROUP, TOPIC, at, batch, check, id, open, spec};
 use jiff::Timestamp;
 use shadowline_evaluation::{
     AlertState, Evaluation, Outcome, Reading, SpecVersion, Transition, TransitionReason,

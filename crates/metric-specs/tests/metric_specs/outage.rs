@@ -2,17 +2,15 @@
 //! once.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::support::{Monitor, Running, TIMEOUT, config, spec};
 use reqwest::Method;
 use serde_json::json;
 use shadowline_metric_specs::{Config, MetricSpecsError};
 use shadowline_store::StoreUrl;
 use shadowline_testkit::wait_for;
 use shadowline_testkit_stack::{PostgresServer, TestDatabase, TestLog, psql};
-use support::{Monitor, Running, TIMEOUT, config, spec};
 
 fn settings(log: &TestLog, server: &PostgresServer) -> Config {
     let mut config = config(log, &TestDatabase::sqlite());

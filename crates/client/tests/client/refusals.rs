@@ -2,8 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-mod support;
-
+use crate::support::{client, serve};
 use axum::Json;
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -12,7 +11,6 @@ use axum::routing::any;
 use serde_json::json;
 use shadowline_client::ClientError;
 use shadowline_error::chain;
-use support::{client, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

@@ -3,12 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![expect(clippy::float_cmp, reason = "equal bits are what is tested")]
 
-#[path = "support/random.rs"]
-mod random;
-
+use crate::random::{normal, uniform};
 use linfa::{DatasetBase, traits::Fit};
 use ndarray::{Array2, Axis, array, concatenate, s};
-use random::{normal, uniform};
 use shadowline_detectors::{
     Detector, DetectorArtefact, DetectorParams, Explain, FitError, IsolationForest, KnnOutlier,
     KnnParams, ScoreError, TrainOptions,

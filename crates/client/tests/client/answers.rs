@@ -1,7 +1,6 @@
 //! Calls against a small server: what is sent, and what is made of answers of success.
 
-mod support;
-
+use crate::support::{client, serve};
 use axum::extract::{Multipart, Query};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
@@ -14,7 +13,6 @@ use shadowline_api::status::{Condition, Status};
 use shadowline_client::{CheckFilter, ModelInformation};
 use shadowline_evaluation::Outcome;
 use std::collections::BTreeMap;
-use support::{client, serve};
 
 fn spec() -> Value {
     json!({

@@ -1,12 +1,10 @@
 //! Two services on one database and one log, as while one is replaced by the next: what is kept is what one would keep.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
+use crate::support::{Monitor, Running, TIMEOUT, spec};
 use serde_json::{Value, json};
 use shadowline_testkit::wait_for;
 use shadowline_testkit_stack::{TestLog, on_both_stores};
-use support::{Monitor, Running, TIMEOUT, spec};
 
 /// The incident and the state of every change of a spec's alert, oldest first, as the database has them.
 async fn history(service: &Running, spec: &str) -> Vec<(u64, String)> {

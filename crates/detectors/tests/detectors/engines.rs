@@ -2,8 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-mod support;
-
+use crate::support::{Random, normal};
 use linfa::{DatasetBase, traits::Fit};
 use ndarray::{Array2, Axis, s};
 use shadowline_detectors::{
@@ -12,7 +11,6 @@ use shadowline_detectors::{
         Engine, MaxSamples, PlainCut, PlainForest, PlainNode, PlainTree, average_path_length,
     },
 };
-use support::{Random, normal};
 
 /// Records with all that is odd: values beyond 32 bits, the ends of the range, missing ones, and those of the
 /// reference data, which lie on thresholds.

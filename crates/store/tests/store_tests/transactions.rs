@@ -1,9 +1,7 @@
 //! Effects that are kept with the progress that they belong to, and states that are written only over what was read.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod fixtures;
-
-use fixtures::{GROUP, INSTANCE, TOPIC, at, batch, check, id, iforest, open, spec};
+use crate::fixtures::{GROUP, INSTANCE, TOPIC, at, batch, check, id, iforest, open, spec};
 use shadowline_evaluation::{
     AlertState, Evaluation, MetricKind, Reading, SpecVersion, Transition, TransitionReason,
 };

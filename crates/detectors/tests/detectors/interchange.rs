@@ -2,8 +2,6 @@
 //!
 //! `tools/forest_fixtures.py` made the fixtures; `fixtures/interchange/VERSIONS.txt` says with which versions.
 
-mod support;
-
 use std::{io::Read, path::Path};
 
 use anyhow::{Context, Result};
@@ -76,7 +74,7 @@ const NARROW: f64 = 1e-7;
 #[test]
 fn census_forests_score_as_scikit_learn() -> Result<()> {
     let Some(folder) = shadowline_testkit::data_set("adult") else { return Ok(()) };
-    let records = support::numbers(&folder.join("adult_test_enc12.csv"), 12)?;
+    let records = crate::support::numbers(&folder.join("adult_test_enc12.csv"), 12)?;
     check("adult", &json("adult")?, &records, EXACT)?;
     check("adult", &onnx("adult")?, &records, NARROW)?;
     check("adult_features", &json("adult_features")?, &records, EXACT)
@@ -85,7 +83,7 @@ fn census_forests_score_as_scikit_learn() -> Result<()> {
 #[test]
 fn spending_forests_score_as_scikit_learn() -> Result<()> {
     let Some(folder) = shadowline_testkit::data_set("credit-spend") else { return Ok(()) };
-    let records = support::numbers(&folder.join("test.csv"), 2)?;
+    let records = crate::support::numbers(&folder.join("test.csv"), 2)?;
     for name in ["credit", "credit_bootstrap"] {
         check(name, &json(name)?, &records, EXACT)?;
         check(name, &onnx(name)?, &records, NARROW)?;

@@ -1,17 +1,15 @@
 //! The service in process, on both logs: specs, checks and alerts.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::support::{Monitor, Peer, Running, TIMEOUT, Tail, config, spec, time};
 use prost::Message;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shadowline_testkit::wait_for;
 use shadowline_testkit_stack::on_both_logs_and_stores;
 use shadowline_wire::{ALERT_TYPE, METRIC_SPEC_TYPE, WatchedSpec, event};
-use support::{Monitor, Peer, Running, TIMEOUT, Tail, config, spec, time};
 
 on_both_logs_and_stores! {
     async fn a_spec_is_registered_changed_and_deleted_and_the_topic_has_it_all(log: TestLog, database: TestDatabase) {

@@ -2,18 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-#[path = "support/random.rs"]
-mod random;
-
 use std::{num::NonZeroUsize, sync::Mutex};
 
+use crate::random::{normal, uniform};
 use approx::assert_abs_diff_eq;
 use linfa::{
     DatasetBase,
     traits::{Fit, Predict},
 };
 use ndarray::{Array1, Array2, Axis, array, s};
-use random::{normal, uniform};
 use serde::Deserialize;
 use shadowline_detectors::{
     Detector, KnnOutlier, KnnParams,
@@ -21,7 +18,7 @@ use shadowline_detectors::{
 };
 
 /// Written by `known/pyod_knn.py`, which names the data; pyod 3.6.7 with scikit-learn 1.9.1.
-const KNOWN: &str = include_str!("known/pyod_knn.json");
+const KNOWN: &str = include_str!("../known/pyod_knn.json");
 
 #[derive(Deserialize)]
 struct Known {

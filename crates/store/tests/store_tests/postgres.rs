@@ -1,12 +1,10 @@
 //! What only PostgreSQL has: the views for others, a server that refuses or is unavailable, and passwords.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod fixtures;
-
 use std::io::Write as _;
 use std::time::Duration;
 
-use fixtures::{GROUP, TOPIC, at, batch, id, open, spec, url};
+use crate::fixtures::{GROUP, TOPIC, at, batch, id, open, spec, url};
 use shadowline_evaluation::{AlertState, Evaluation, Transition, TransitionReason};
 use shadowline_store::{
     AlertEvent, Batch, CheckFilter, Ending, Revision, Store, StoreError, StoreOptions, StoreUrl,

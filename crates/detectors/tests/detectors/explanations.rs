@@ -1,11 +1,9 @@
 //! Explanations of a forest's scores: they add up, and they name what is wrong with a record.
 
-mod support;
-
+use crate::support::{Random, normal};
 use linfa::{DatasetBase, traits::Fit};
 use ndarray::{Array2, array, s};
 use shadowline_detectors::{Detector, Explain, IsolationForest, ScoreError};
-use support::{Random, normal};
 
 #[test]
 fn contributions_add_up_to_the_score_less_the_expected_one() {

@@ -3,13 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![expect(clippy::float_cmp, reason = "equal bits are what is tested")]
 
-mod support;
-
 use std::{
     num::NonZeroUsize,
     sync::{Mutex, atomic::AtomicUsize, atomic::Ordering},
 };
 
+use crate::support::{Random, normal};
 use linfa::{
     DatasetBase, ParamGuard,
     traits::{Fit, Predict},
@@ -21,7 +20,6 @@ use shadowline_detectors::{
     isolation_forest::{Contamination, MaxFeatures, MaxSamples, PlainForest, PlainForestError},
 };
 use shadowline_features::{Scale, TableBuilder};
-use support::{Random, normal};
 
 const NAN: f64 = f64::NAN;
 

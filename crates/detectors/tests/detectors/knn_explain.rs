@@ -2,14 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-#[path = "support/random.rs"]
-mod random;
-mod support;
-
+use crate::random::{normal, uniform};
 use anyhow::Result;
 use linfa::{DatasetBase, traits::Fit};
 use ndarray::{Array2, ArrayView1, array, s};
-use random::{normal, uniform};
 use shadowline_detectors::{
     Detector, Explain, KnnOutlier, KnnParams,
     knn::{Method, Metric, Neighbor},
@@ -91,10 +87,10 @@ fn contributions_add_up_for_every_metric_and_method() {
 fn contributions_add_up_on_the_census() -> Result<()> {
     let Some(folder) = shadowline_testkit::data_set("adult") else { return Ok(()) };
     // The twelve-feature coding, and every feature of the census by its code.
-    let train = support::numbers(&folder.join("adult_train_enc12.csv"), 12)?;
-    let test = support::numbers(&folder.join("adult_test_enc12.csv"), 12)?;
+    let train = crate::support::numbers(&folder.join("adult_train_enc12.csv"), 12)?;
+    let test = crate::support::numbers(&folder.join("adult_test_enc12.csv"), 12)?;
     check_census(&train, &test);
-    let tables = ["adult.data", "adult.test"].map(|it| support::census(&folder.join(it)));
+    let tables = ["adult.data", "adult.test"].map(|it| crate::support::census(&folder.join(it)));
     let [train, test] = tables;
     let (train, test) = (train?, test?);
     let codes = Preprocessing::fit(&train, CategoryEncoding::Code, Scale::Standard)?;

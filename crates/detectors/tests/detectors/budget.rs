@@ -2,14 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
+use crate::support::normal;
 use shadowline_detectors::{
     Detector, DetectorArtefact, DetectorParams, IsolationForest, KnnOutlier, ThresholdRule,
     TrainOptions,
 };
 use shadowline_features::{Table, TableColumn};
-use support::normal;
 
 const N_TRAINED: usize = 999;
 const N_FRESH: usize = 4_000;
