@@ -9,12 +9,13 @@
 
 mod passed;
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Output, Stdio};
 use std::sync::Mutex;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, bail};
 use passed::Passed;
@@ -46,79 +47,81 @@ impl Program {
     }
 }
 
+/// What became of a program.
+#[derive(Debug)]
+struct Run {
+    program: Program,
+    counts: Counts,
+    has_passed: bool,
+    started: SystemTime,
+    took: Duration,
+}
+
 fn main() -> anyhow::Result<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     let messages = arguments.next().context("usage: run-tests MESSAGES [PASSED]")?;
-    let passed = match arguments.next() {
+    let mut passed = match arguments.next() {
         Some(file) => Some(Passed::read(file.as_ref(), ".".as_ref())?),
         None => None,
     };
     let messages = std::fs::read_to_string(&messages).context("read the messages of cargo")?;
-    let programs = programs(&messages)?;
-    if programs.is_empty() {
+    let mut programs = programs(&messages)?;
+    let n_built = programs.len();
+    if n_built == 0 {
         bail!("no test program among the messages of cargo");
     }
+    if let Some(passed) = &passed {
+        programs.retain(|it| !passed.has(&it.executable, it.package()));
+        // The longest first, so that none runs on alone at the end.
+        programs.sort_by_key(|it| Reverse(passed.took(&it.name)));
+    }
     let started = Instant::now();
-    let n_built = programs.len();
-    let programs: VecDeque<Program> = programs
-        .into_iter()
-        .filter(|it| !passed.as_ref().is_some_and(|them| them.has(&it.executable, it.package())))
-        .collect();
-    let n_programs = programs.len();
-    let them_passed = Mutex::new(passed);
-    let cores = std::thread::available_parallelism().context("count the processors")?.get();
-    let waiting = Mutex::new(programs);
-    let (all, broken) = (Mutex::new(Counts::default()), Mutex::new(Vec::new()));
-    let slowest = Mutex::new(Vec::new());
-    // In the head of the loop the lock would be held while the program runs.
-    let next = || locked(&waiting).pop_front();
-    std::thread::scope(|scope| {
-        // Twice as many as there are processors, because they wait.
-        for _ in 0..2 * cores {
-            scope.spawn(|| {
-                while let Some(program) = next() {
-                    let (began, clock) = (Instant::now(), SystemTime::now());
-                    let (counts, is_broken) = run(&program);
-                    locked(&slowest).push((began.elapsed(), program.name.clone()));
-                    if let Some(passed) = locked(&them_passed).as_mut() {
-                        passed.note(&program.executable, clock, !is_broken);
-                    }
-                    let mut all = locked(&all);
-                    all.passed += counts.passed;
-                    all.failed += counts.failed;
-                    if is_broken {
-                        locked(&broken).push(program.name);
-                    }
-                }
-            });
+    let mut runs = run_all(programs)?;
+    let seconds = started.elapsed().as_secs_f64();
+    if let Some(passed) = &mut passed {
+        for Run { program, has_passed, started, took, .. } in &runs {
+            passed.note(&program.executable, *started, *has_passed);
+            passed.note_time(&program.name, *took);
         }
-    });
-    let Counts { passed, failed } = *locked(&all);
-    let broken = std::mem::take(&mut *locked(&broken));
-    if !broken.is_empty() {
-        println!("failed: {}", broken.join(", "));
-    }
-    let mut slowest = std::mem::take(&mut *locked(&slowest));
-    slowest.sort();
-    for (took, name) in slowest.iter().rev().take(N_SLOWEST) {
-        println!("{:6.1} s {name}", took.as_secs_f64());
-    }
-    if let Some(passed) = locked(&them_passed).as_ref() {
         passed.write()?;
     }
-    let seconds = started.elapsed().as_secs_f64();
-    if n_programs < n_built {
-        println!(
-            "{} test programs are as they were when they passed, and did not run",
-            n_built - n_programs
-        );
+    runs.sort_by_key(|it| Reverse(it.took));
+    for Run { program, took, .. } in runs.iter().take(N_SLOWEST) {
+        println!("{:6.1} s {}", took.as_secs_f64(), program.name);
     }
-    println!("{n_programs} test programs in {seconds:.1} s:\n{passed} passed, {failed} failed");
-    Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let failed: Vec<&str> =
+        runs.iter().filter(|it| !it.has_passed).map(|it| it.program.name.as_str()).collect();
+    if !failed.is_empty() {
+        println!("failed: {}", failed.join(", "));
+    }
+    if runs.len() < n_built {
+        let n_left = n_built - runs.len();
+        println!("{n_left} test programs are as they were when they passed, and did not run");
+    }
+    println!("{} test programs in {seconds:.1} s:", runs.len());
+    let sum = |of: fn(&Counts) -> usize| runs.iter().map(|it| of(&it.counts)).sum::<usize>();
+    println!("{} passed, {} failed", sum(|it| it.passed), sum(|it| it.failed));
+    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().expect("no thread panics while it holds this")
+/// Runs programs in their order, twice as many at a time as there are processors, because they wait.
+fn run_all(programs: Vec<Program>) -> anyhow::Result<Vec<Run>> {
+    let cores = std::thread::available_parallelism().context("count the processors")?.get();
+    let waiting = Mutex::new(VecDeque::from(programs));
+    // In the head of the loop the lock would be held while the program runs.
+    let next = || waiting.lock().expect("no thread panics while it holds this").pop_front();
+    let work = || {
+        let mut runs = Vec::new();
+        while let Some(program) = next() {
+            runs.push(run(program));
+        }
+        runs
+    };
+    Ok(std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..2 * cores).map(|_| scope.spawn(work)).collect();
+        let runs = workers.into_iter().map(|it| it.join().expect("a worker does not panic"));
+        runs.flatten().collect()
+    }))
 }
 
 /// The test programs that the messages name, in the order in which they were built.
@@ -142,24 +145,26 @@ fn programs(messages: &str) -> anyhow::Result<Vec<Program>> {
     Ok(programs)
 }
 
-/// Runs one, and shows what it printed if it failed; the flag says that it did.
-fn run(program: &Program) -> (Counts, bool) {
-    let Program { executable, folder, name } = program;
+/// Runs one, and shows what it printed if it failed.
+fn run(program: Program) -> Run {
+    let (started, began) = (SystemTime::now(), Instant::now());
+    let Program { executable, folder, name } = &program;
     let mut command = Command::new(executable);
     command.current_dir(folder).env("CARGO_MANIFEST_DIR", folder).stdin(Stdio::null());
-    let output = match command.output() {
-        Ok(output) => output,
+    let (counts, has_passed) = match command.output() {
+        Ok(output) => {
+            let has_passed = output.status.success();
+            if !has_passed {
+                show(name, &output);
+            }
+            (counts(&String::from_utf8_lossy(&output.stdout)), has_passed)
+        }
         Err(error) => {
             println!("{name}: cannot be run: {error}");
-            return (Counts::default(), true);
+            (Counts::default(), false)
         }
     };
-    let counts = counts(&String::from_utf8_lossy(&output.stdout));
-    let is_broken = !output.status.success();
-    if is_broken {
-        show(name, &output);
-    }
-    (counts, is_broken)
+    Run { program, counts, has_passed, started, took: began.elapsed() }
 }
 
 fn show(name: &str, output: &Output) {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -23,6 +23,8 @@ pub(crate) struct Passed {
     file: PathBuf,
     /// By the program's path: the stamp of its file, and when it passed, in nanoseconds since 1970.
     passes: BTreeMap<String, (String, u64)>,
+    /// By the program's name: how long it last took, in milliseconds.
+    took: BTreeMap<String, u64>,
     /// The newest file of the repository that is no source.
     newest: u64,
     /// What else the tests go by.
@@ -46,7 +48,9 @@ impl Passed {
                 }
             }
         }
-        Ok(Self { file: file.to_owned(), passes, newest: newest(root)?, surroundings })
+        let took = document["took"].as_object().into_iter().flatten();
+        let took = took.filter_map(|(name, it)| Some((name.clone(), it.as_u64()?))).collect();
+        Ok(Self { file: file.to_owned(), passes, took, newest: newest(root)?, surroundings })
     }
 
     /// Whether a program of a package passed, and nothing that it goes by has changed since.
@@ -54,6 +58,17 @@ impl Passed {
         let Some((was, at)) = self.passes.get(&*program.to_string_lossy()) else { return false };
         let is_same = stamp(program).is_ok_and(|it| it == *was);
         is_same && self.newest < *at && !READ_SOURCES.contains(&package)
+    }
+
+    /// How long a program took when it last ran; one that never did may take long.
+    pub(crate) fn took(&self, name: &str) -> u64 {
+        self.took.get(name).copied().unwrap_or(u64::MAX)
+    }
+
+    /// Notes how long a program took.
+    pub(crate) fn note_time(&mut self, name: &str, took: Duration) {
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.took.insert(name.to_owned(), milliseconds);
     }
 
     /// Notes what programs came to that were started at a time.
@@ -72,7 +87,8 @@ impl Passed {
             .iter()
             .map(|(program, (stamp, at))| (program.as_str(), json!({"stamp": stamp, "at": at})))
             .collect();
-        let document = json!({"surroundings": self.surroundings, "passes": passes});
+        let document =
+            json!({"surroundings": self.surroundings, "passes": passes, "took": self.took});
         std::fs::write(&self.file, document.to_string())
             .with_context(|| format!("write `{}`", self.file.display()))
     }
@@ -111,8 +127,6 @@ fn newest(folder: &Path) -> anyhow::Result<u64> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -131,7 +145,9 @@ mod tests {
         let mut passed = read();
         assert!(!passed.has(&program, "stream"));
         passed.note(&program, UNIX_EPOCH + Duration::from_secs(30), true);
+        passed.note_time("stream: logs", Duration::from_millis(1500));
         passed.write().unwrap();
+        assert_eq!((read().took("stream: logs"), read().took("a new one")), (1500, u64::MAX));
         assert!(read().has(&program, "stream"));
         assert!(!read().has(&program, "repo-tests"), "it reads sources");
 
