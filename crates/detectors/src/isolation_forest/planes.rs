@@ -99,13 +99,18 @@ impl Planes {
 pub(super) fn goes_right(terms: &[Term], value: impl Fn(usize) -> f32) -> bool {
     let mut sums = [0.0; 4];
     let (fours, rest) = terms.as_chunks::<4>();
-    for four in fours {
-        for (sum, term) in sums.iter_mut().zip(four) {
-            *sum += term.of(value(usize::from(term.feature)));
-        }
+    let of = |term: &Term| term.of(value(usize::from(term.feature)));
+    // By hand and not by iterators, whose calls the compiler does not always see through here.
+    for [first, second, third, fourth] in fours {
+        sums[0] += of(first);
+        sums[1] += of(second);
+        sums[2] += of(third);
+        sums[3] += of(fourth);
     }
-    for (sum, term) in sums.iter_mut().zip(rest) {
-        *sum += term.of(value(usize::from(term.feature)));
+    let mut lane = 0;
+    while lane < rest.len() {
+        sums[lane] += of(&rest[lane]);
+        lane += 1;
     }
     0.0 < (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
