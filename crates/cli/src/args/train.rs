@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::parse::{parse_interval, parse_rows};
+use super::read::TypeArgs;
 
 #[derive(Debug, Subcommand)]
 pub enum TrainCommand {
@@ -20,7 +21,8 @@ pub enum TrainCommand {
 /// What every training needs.
 #[derive(Debug, Clone, Args)]
 pub struct TrainingArgs {
-    /// CSV file with a header, Parquet file, or `dataset:NAME` such as `dataset:adult`
+    /// CSV file with a header, Parquet file, folder of them, - for standard input, or `dataset:NAME` such as
+    /// `dataset:adult`
     #[arg(long, value_name = "FILE")]
     pub data: String,
     /// Directory to write the package into
@@ -41,6 +43,8 @@ pub struct TrainingArgs {
     /// Prints one JSON document on standard output
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub types: TypeArgs,
 }
 
 /// What every detector's training takes beside its own parameters.

@@ -128,7 +128,7 @@ fn boundary(
         let theirs = sets
             .iter()
             .map(|it| {
-                let scored = Rows::of(other, &it.table)?.score(other, &|_| {});
+                let scored = Rows::of_decided(other, &it.table)?.score(other, &|_| {});
                 let scores: Vec<Option<f64>> =
                     scored.rows.into_iter().map(|it| it.ok().map(|it| it.score)).collect();
                 Ok(decisions(other, &scores))
@@ -169,7 +169,7 @@ fn panel(
         (across.to_owned(), TableColumn::Numbers(xs)),
         (up.to_owned(), TableColumn::Numbers(ys)),
     ])?;
-    let scored = Rows::of(artefact, &table)?.score(artefact, &|_| {});
+    let scored = Rows::of_decided(artefact, &table)?.score(artefact, &|_| {});
     let scores: Vec<Option<f64>> =
         scored.rows.into_iter().map(|it| it.ok().map(|it| it.score)).collect();
     Ok(BoundaryPanel { title, grid: decisions(artefact, &scores), points })
