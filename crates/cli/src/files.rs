@@ -100,8 +100,15 @@ pub(crate) fn refuse_input(out: &Path, inputs: &[PathBuf]) -> anyhow::Result<()>
                 .ok()
                 .zip(folder.clone())
                 .is_some_and(|(it, out)| out.starts_with(it));
-        if is_same || is_within {
+        if is_same {
             bail!("--out `{}` would overwrite what is read: `{}`", out.display(), input.display());
+        }
+        if is_within {
+            bail!(
+                "--out `{}` lies in the folder that is read: `{}`",
+                out.display(),
+                input.display()
+            );
         }
     }
     Ok(())

@@ -147,7 +147,7 @@ async fn the_package_says_what_a_column_is_and_not_the_cells_of_a_batch() {
         + &(0..90)
             .map(|it| match it % 3 {
                 0 => format!("{},A{:02}\n", it % 11, it % 7),
-                _ => format!("{},{:03}\n", it % 11, it % 9),
+                _ => format!("{},{:03}\n", it % 11, it / 3 % 9),
             })
             .collect::<String>();
     let rows: String = (0..40).map(|it| format!("{},{:03}\n", it % 11, it % 9)).collect();

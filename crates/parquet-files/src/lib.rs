@@ -2,9 +2,9 @@
 //!
 //! A column has a value or none in each row, as the file says: truth values, whole numbers, numbers, text, and times in
 //! seconds with all the digits that a float has: since the beginning of 1970, since midnight, or as long as they last.
-//! The unit of a duration is in the schema that Arrow's writers add, and pandas says which columns are its index. A
-//! column of several values in a row, of bytes that are no text or the like is [`Cells::Unusable`], and no reason to
-//! refuse the others.
+//! The unit of a duration is in the schema that Arrow's writers add, or in what pandas does, which also says which columns
+//! are its index. A column of several values in a row, of bytes that are no text or the like is [`Cells::Unusable`], and
+//! no reason to refuse the others.
 //!
 //! Start at [`read`].
 
@@ -59,7 +59,9 @@ fn from_chunks<R: ChunkReader + 'static>(
         let pairs = metadata.key_value_metadata()?;
         pairs.iter().find(|it| it.key == key)?.value.as_deref()
     };
-    let durations = said("ARROW:schema").map(arrow_schema::durations).unwrap_or_default();
+    let mut durations = said("pandas").map(pandas::durations).unwrap_or_default();
+    // Arrow's schema is of the file, and pandas' words of the table that it was made of.
+    durations.extend(said("ARROW:schema").map(arrow_schema::durations).unwrap_or_default());
     let index = said("pandas").map(pandas::index_columns).unwrap_or_default();
     let schema = metadata.schema_descr();
     let mut columns: Vec<RawColumn> = Vec::new();

@@ -2,30 +2,31 @@
 
 use clap::Args;
 
+/// Said of each flag: a heading of a whole group would be that of the flags behind it, too.
+const HEADING: &str = "Reading tables";
+
 /// How cells are read.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Reading tables")]
 pub struct ReadArgs {
     /// More words for a missing value, beside empty cells, `?`, NA, null, None, NaN and the like; separated by commas
-    #[arg(long, value_name = "WORD,…", value_delimiter = ',', allow_hyphen_values = true)]
+    #[arg(long, help_heading = HEADING, value_name = "WORD,…", value_delimiter = ',', allow_hyphen_values = true)]
     pub na: Vec<String>,
     /// What separates the cells of CSV, such as ';' or tab [default: recognised: a comma, a semicolon, a tab or a bar]
-    #[arg(long, value_name = "CHAR", value_parser = parse_delimiter)]
+    #[arg(long, help_heading = HEADING, value_name = "CHAR", value_parser = parse_delimiter)]
     pub delimiter: Option<u8>,
 }
 
 /// What columns are, where no model says it.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Reading tables")]
 pub struct TypeArgs {
     /// Columns that are text whatever their cells look like, separated by commas
-    #[arg(long, value_name = "COL,…", value_delimiter = ',')]
+    #[arg(long, help_heading = HEADING, value_name = "COL,…", value_delimiter = ',')]
     pub text: Vec<String>,
     /// Columns that are numbers although their cells have leading zeros, separated by commas
-    #[arg(long, value_name = "COL,…", value_delimiter = ',')]
+    #[arg(long, help_heading = HEADING, value_name = "COL,…", value_delimiter = ',')]
     pub number: Vec<String>,
     /// Keeps an index column, such as pandas writes it, as a column like others
-    #[arg(long)]
+    #[arg(long, help_heading = HEADING)]
     pub keep_index: bool,
     #[command(flatten)]
     pub read: ReadArgs,

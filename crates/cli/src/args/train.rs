@@ -8,6 +8,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::parse::{parse_interval, parse_rows};
 use super::read::TypeArgs;
 
+/// Said of each flag of the boundary: a heading of the group would be that of the flags behind it, too.
+const BOUNDARY: &str = "Decision boundary in report.html, of two features";
+
 #[derive(Debug, Subcommand)]
 pub enum TrainCommand {
     /// An isolation forest: how few cuts separate a record from the others
@@ -74,16 +77,15 @@ pub struct DetectorArgs {
 
 /// The picture of the decision boundary in `report.html`, for detectors of two numbers.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Decision boundary in report.html, of two features")]
 pub struct BoundaryArgs {
     /// Range of the grid along both features, such as -2..70 [default: the data and a twentieth more on every side]
-    #[arg(long, value_name = "A..B", value_parser = parse_interval, allow_hyphen_values = true)]
+    #[arg(long, help_heading = BOUNDARY, value_name = "A..B", value_parser = parse_interval, allow_hyphen_values = true)]
     pub grid_range: Option<(f64, f64)>,
     /// Points of the grid along each feature
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, help_heading = BOUNDARY, value_name = "N", default_value_t = 100)]
     pub grid: usize,
     /// Shows the boundary of another package's detector beside this one's
-    #[arg(long, value_name = "PACKAGE_DIR")]
+    #[arg(long, help_heading = BOUNDARY, value_name = "PACKAGE_DIR")]
     pub compare: Option<PathBuf>,
 }
 

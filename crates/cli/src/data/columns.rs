@@ -88,6 +88,9 @@ fn with_advice(error: DecideError) -> anyhow::Error {
             "say --na '{cell}' if such a cell stands for a missing value, --text '{column}' if the column is meant as \
              text, or --drop '{column}' to leave it out"
         ),
+        DecideError::Dressed { column, .. } => format!(
+            "write them so, say --text '{column}' if the column is meant as text, or --drop '{column}' to leave it out"
+        ),
         DecideError::Codes { column, .. } => {
             format!(
                 "say --text '{column}' if they are codes, or --number '{column}' if they are numbers"
@@ -110,6 +113,11 @@ impl Decision {
         list("times, in seconds", &of(&|it| matches!(it, Kind::Time(_))));
         list("text", &of(&|it| matches!(it, Kind::Text { .. })));
         self.say_left_out();
+        let names = || self.data.table.names();
+        let is_counted = names().enumerate().all(|(idx, it)| it == idx.to_string());
+        if names().all(|it| it.parse::<f64>().is_ok()) && !is_counted {
+            eprintln!("every column is called by a number: has the file a header?");
+        }
     }
 
     /// Says on standard error what was left out.

@@ -4,7 +4,8 @@ use anyhow::Context;
 use shadowline_detectors::{Detector, DetectorArtefact};
 use shadowline_features::{Encoding, Table, TableColumn};
 use shadowline_report::{
-    Boundary, BoundaryPanel, Grid, Marked, ScoreHistogram, Scores, TrainingReport, training_page,
+    Boundary, BoundaryPanel, Grid, GridError, Marked, ScoreHistogram, Scores, TrainingReport,
+    training_page,
 };
 
 use super::evaluation::Evaluated;
@@ -121,7 +122,12 @@ fn boundary(
             args.grid,
         ),
     };
-    let grid = grid.context("--grid, --grid-range")?;
+    let grid = match (grid, args.grid_range) {
+        (Ok(grid), _) => grid,
+        // Values that are so large that nothing lies around them are no reason to train nothing.
+        (Err(GridError::Range { .. }), None) if compared.is_none() => return Ok(None),
+        (Err(error), _) => return Err(error).context("--grid, --grid-range"),
+    };
     let own = sets.iter().map(|it| decisions(artefact, &it.scores)).collect();
     let mut panels = vec![panel(artefact, artefact.name().to_owned(), &grid, features, own)?];
     if let Some(Compared { artefact: other, from }) = compared {

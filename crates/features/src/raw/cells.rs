@@ -40,6 +40,24 @@ pub enum TimeKind {
     Duration,
 }
 
+/// What the cells of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Numbers.
+    Number,
+    /// Truth values, as 0 and 1.
+    Truth,
+    /// Times, as seconds.
+    Time(TimeKind),
+    /// Text.
+    Text {
+        /// Its different values, without missing ones.
+        n_categories: usize,
+        /// The cells that would be numbers elsewhere.
+        n_numbers: usize,
+    },
+}
+
 impl TimeKind {
     /// Its name, for a message.
     pub fn name(self) -> &'static str {

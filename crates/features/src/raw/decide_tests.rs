@@ -1,4 +1,5 @@
 use super::*;
+use crate::TimeKind;
 
 fn table(cells: &[&str]) -> RawTable {
     let cells = Cells::Untyped(cells.iter().map(ToString::to_string).collect());
@@ -49,6 +50,8 @@ fn a_column_that_is_neither_is_refused() {
     check_refused(&["1,5", "2,5", "3,25"], 0, "1,5");
     check_refused(&["$5", "$1,200.00", "-$3"], 0, "$5");
     check_refused(&["1.000,5", "2.000,5"], 0, "1.000,5");
+    let error = decided(&["1,5", "2,5", "-"], &Choices::default()).unwrap_err();
+    assert!(error.to_string().contains("2 of its 2 cells are numbers with separators"), "{error}");
     let numbers: Vec<String> = (0..30).map(|it| format!("{it}.5")).collect();
     let mut cells: Vec<&str> = numbers.iter().map(String::as_str).collect();
     cells.extend(["not measured"; 200]);

@@ -8,14 +8,17 @@
 mod builder;
 mod cells;
 mod decide;
+mod error;
 mod known;
+mod looks;
 mod table;
 mod times;
 mod words;
 
 pub use builder::TableBuilder;
-pub use cells::{Cells, TimeKind};
-pub use decide::{Choices, DecideError, Decided, Kind, LeftOut, Taken, Unread};
+pub use cells::{Cells, Kind, TimeKind};
+pub use decide::{Choices, Decided, LeftOut, Taken, Unread};
+pub use error::DecideError;
 pub use table::{RawColumn, RawTable};
 pub use times::seconds;
 pub use words::{Words, is_missing};
