@@ -270,7 +270,7 @@ fn parts_of_second(unit: TimeUnit) -> Unit {
 fn meaning(descriptor: &ColumnDescriptor) -> Meaning {
     let (physical, converted) = (descriptor.physical_type(), descriptor.converted_type());
     let logical = descriptor.logical_type_ref();
-    let nothing = |found: String| Meaning::Nothing(found);
+    let nothing = Meaning::Nothing;
     match physical {
         PhysicalType::BOOLEAN => Meaning::Truth,
         PhysicalType::INT96 => Meaning::Time(TimeKind::Timestamp, Unit::PartsOfSecond(NANOS)),
@@ -326,7 +326,7 @@ fn whole(physical: PhysicalType, converted: ConvertedType, scale: i32) -> Meanin
 
 /// The value of a float of 16 bits.
 fn half(bits: u16) -> f64 {
-    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff));
+    let (exponent, fraction) = (i32::from((bits >> 10) & 0x1f), f64::from(bits & 0x3ff));
     let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
     sign * match exponent {
         0 => fraction * 2_f64.powi(-24),

@@ -10,7 +10,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{Type, TypePtr};
 use shadowline_features::{Cells, RawColumn};
 
-use crate::ParquetFileError;
+use crate::error::ParquetFileError;
 
 /// Rows of a row group.
 const GROUP: usize = 1 << 20;

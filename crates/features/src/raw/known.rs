@@ -145,7 +145,6 @@ fn day(seconds: f64) -> Option<Date> {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::*;
 

@@ -94,7 +94,6 @@ fn clock(text: &str) -> Option<i128> {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::*;
 
