@@ -6,7 +6,7 @@ use shadowline_detectors::{Detector, DetectorArtefact, FittedDetector, Isolation
 use shadowline_features::{Encoding, Feature, MissingNumber, Preprocessing, Scale, Table};
 
 use crate::args::{BoundaryArgs, ExportArgs, FormatArg, ImportCommand, ImportForestArgs};
-use crate::data::{self, Data};
+use crate::data::{self, Data, Purpose};
 use crate::train::{evaluation, finish, package, package_name, page};
 use crate::{files, output, progress};
 
@@ -15,9 +15,19 @@ pub(crate) async fn import(command: &ImportCommand) -> anyhow::Result<()> {
     let name = package_name(args.name.as_ref(), &args.out)?;
     let (forest, names) = read_forest(&args.file)?;
     let reading = progress::spinner(&format!("reading {}", args.data));
-    let mut data = data::load(&args.data, None).await.context("--data")?;
+    let mut raw = data::load(&args.data, None, &args.types.read).await.context("--data")?;
     reading.finish_and_clear();
-    eprintln!("data: {}, {} rows", data.found, output::thousands(data.table.n_rows()));
+    eprintln!("data: {}, {} rows", raw.found, output::thousands(raw.table.n_rows()));
+    let wanted = wanted(args, names.as_deref());
+    if !wanted.is_empty() {
+        raw.table = raw.table.only(&wanted).context("--data")?;
+    }
+    // scikit-learn's features are numbers, whatever their cells look like.
+    let mut types = args.types.clone();
+    types.number.extend(wanted.iter().filter(|it| !args.types.text.contains(it)).cloned());
+    let decision = raw.decide(&types, &wanted, Purpose::Looking).context("--data")?;
+    decision.say_left_out();
+    let mut data = decision.data;
     data.table = features_of(&data, args, names, forest.n_features())?;
     let file = args.file.display().to_string();
     let trained = tokio::task::spawn_blocking(move || {
@@ -42,6 +52,12 @@ pub(crate) async fn import(command: &ImportCommand) -> anyhow::Result<()> {
     })
     .await??;
     finish(&trained, &args.out, args.json)
+}
+
+/// The columns that somebody names: --features, or the file of the forest.
+fn wanted(args: &ImportForestArgs, names: Option<&[String]>) -> Vec<String> {
+    let named = if args.features.is_empty() { names.unwrap_or_default() } else { &args.features };
+    named.to_vec()
 }
 
 /// The forest of a file, and the names of its features where the file has them.
@@ -100,13 +116,16 @@ pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<()> {
     let FittedDetector::IsolationForest(forest) = artefact.detector() else {
         bail!("`{}` is a KNN detector; only isolation forests can be exported", artefact.name());
     };
+    files::refuse_input(&args.out, &crate::folder::files(&args.package)?)?;
     let names = artefact.preprocessing().feature_names();
     let bytes = match args.to {
         FormatArg::Onnx => forest.to_onnx()?,
         FormatArg::Json => JsonForest::of(forest, Some(names.clone()))?.to_text()?.into_bytes(),
     };
     files::write_whole(&args.out, &bytes)?;
-    output::line(format!("written: {}; features: {}", args.out.display(), names.join(", ")))?;
+    if !files::is_stdout(&args.out) {
+        output::line(format!("written: {}; features: {}", args.out.display(), names.join(", ")))?;
+    }
     let is_plain = |it: &Feature| {
         matches!(it.encoding, Encoding::Number)
             && it.center.total_cmp(&0.0).is_eq()

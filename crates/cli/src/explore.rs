@@ -10,14 +10,15 @@ use shadowline_profile::TableProfile;
 use shadowline_report::{ExploredTable, exploration_page};
 
 use crate::args::ExploreArgs;
-use crate::data::{self, Data};
-use crate::{output, progress};
+use crate::data::{self, Data, Purpose};
+use crate::{files, output, progress};
 
 /// A file with its figures.
 #[derive(Debug)]
 struct Explored {
     name: String,
     data: Data,
+    found: String,
     profile: TableProfile,
 }
 
@@ -32,12 +33,19 @@ struct ExploredJson<'a> {
 }
 
 pub(crate) async fn run(args: &ExploreArgs) -> anyhow::Result<()> {
+    if !args.json {
+        let inputs: Vec<_> = args.files.iter().filter_map(|it| data::input_path(it)).collect();
+        files::refuse_input(&args.out, &inputs)?;
+    }
     let mut explored: Vec<Explored> = Vec::new();
     for file in &args.files {
         let reading = progress::spinner(&format!("reading {file}"));
-        let mut data = data::load(file, args.rows.as_ref()).await?;
-        data.table = data.table.without(&args.drop).context("--drop")?;
-        let name = distinct_name(file, &data.name, &explored);
+        let mut raw = data::load(file, args.rows.as_ref(), &args.types.read).await?;
+        raw.table = raw.table.without(&args.drop).context("--drop")?;
+        let name = distinct_name(file, &raw.name, &explored);
+        let decision = raw.decide(&args.types, &[], Purpose::Looking)?;
+        decision.say_left_out();
+        let (data, found) = (decision.data, decision.found);
         let bins = usize::from(args.bins);
         let (data, profile) = tokio::task::spawn_blocking(move || {
             let profile = TableProfile::of(&data.table, bins);
@@ -45,14 +53,14 @@ pub(crate) async fn run(args: &ExploreArgs) -> anyhow::Result<()> {
         })
         .await?;
         reading.finish_and_clear();
-        explored.push(Explored { name, data, profile });
+        explored.push(Explored { name, data, found, profile });
     }
     if args.json {
         return output::json(&json(&explored, usize::from(args.head)));
     }
-    for Explored { name, data, profile } in &explored {
+    for Explored { name, found, profile, .. } in &explored {
         let (rows, columns) = profile.shape;
-        eprintln!("{name}: {}, {} rows, {columns} columns", data.found, output::thousands(rows));
+        eprintln!("{name}: {found}, {} rows, {columns} columns", output::thousands(rows));
     }
     let title = args.title.clone().unwrap_or_else(|| {
         explored.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ")
@@ -62,19 +70,22 @@ pub(crate) async fn run(args: &ExploreArgs) -> anyhow::Result<()> {
     let size = tokio::task::spawn_blocking(move || -> anyhow::Result<usize> {
         let tables: Vec<ExploredTable<'_>> = explored
             .iter()
-            .map(|Explored { name, data, profile }| ExploredTable {
+            .map(|Explored { name, data, found, profile }| ExploredTable {
                 name,
-                source: &data.found,
+                source: found,
                 table: &data.table,
                 profile,
             })
             .collect();
         let page = exploration_page(&title, &tables, bins, head)?;
-        crate::files::write_whole(&out, page.as_bytes())?;
+        files::write_whole(&out, page.as_bytes())?;
         Ok(page.len())
     })
     .await??;
     writing.finish_and_clear();
+    if files::is_stdout(&args.out) {
+        return Ok(());
+    }
     let megabytes = size as f64 / 1e6;
     output::line(format!(
         "written: {} ({megabytes:.1} MB); open it in a browser",
@@ -101,9 +112,9 @@ fn distinct_name(file: &str, name: &str, others: &[Explored]) -> String {
 fn json(explored: &[Explored], n_head: usize) -> Value {
     let data_sets: Vec<ExploredJson<'_>> = explored
         .iter()
-        .map(|Explored { name, data, profile }| ExploredJson {
+        .map(|Explored { name, data, found, profile }| ExploredJson {
             name,
-            source: &data.found,
+            source: found,
             head: head(&data.table, n_head),
             profile,
         })

@@ -19,19 +19,24 @@ pub(crate) enum Truth {
 pub(crate) fn truths(labels: &TableColumn, positive: Option<&str>) -> Vec<Truth> {
     let is_anomaly = |label: &str| match positive {
         Some(positive) => is_same(label, positive.trim()),
-        None => is_same(label, "1") || label.eq_ignore_ascii_case("true"),
+        None => is_same(label, "1"),
     };
     let truth = |label: &String| match label.trim() {
-        label if is_missing(label) || label == "NaN" => Truth::Unknown,
+        label if is_missing(label) => Truth::Unknown,
         label if is_anomaly(label) => Truth::Anomaly,
         _ => Truth::Normal,
     };
     labels.to_texts().iter().map(truth).collect()
 }
 
-/// Whether two labels are the same text, or the same number: `1`, `1.0`.
+/// Whether two labels are the same text, the same number (`1`, `1.0`), or the same truth value (`1`, `True`).
 fn is_same(a: &str, b: &str) -> bool {
-    let numbers = || Some((a.parse::<f64>().ok()?, b.parse::<f64>().ok()?));
+    let number = |text: &str| match text {
+        text if text.eq_ignore_ascii_case("true") => Some(1.0),
+        text if text.eq_ignore_ascii_case("false") => Some(0.0),
+        text => text.parse::<f64>().ok(),
+    };
+    let numbers = || Some((number(a)?, number(b)?));
     a == b || numbers().is_some_and(|(a, b)| a.total_cmp(&b).is_eq())
 }
 
@@ -93,6 +98,7 @@ mod tests {
         let numbers = TableColumn::Numbers(vec![1.0, 0.0, f64::NAN]);
         assert_eq!(truths(&numbers, None), [Anomaly, Normal, Unknown]);
         assert_eq!(truths(&TableColumn::Integers(vec![2, 1]), Some("2")), [Anomaly, Normal]);
+        assert_eq!(truths(&TableColumn::Integers(vec![0, 1]), Some("True")), [Normal, Anomaly]);
         let message = validate_positive(&labels, "y", Some("maybe")).unwrap_err().to_string();
         assert!(message.contains("`maybe`") && message.contains("`yes`"), "{message}");
     }

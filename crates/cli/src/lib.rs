@@ -24,11 +24,13 @@ mod replay;
 mod score;
 mod scoring;
 mod servers;
+mod sheet;
 mod show;
 mod status;
 mod tester;
 mod train;
 mod up;
+mod vectors;
 
 use std::process::ExitCode;
 

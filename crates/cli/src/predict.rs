@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use shadowline_contract::{DataType, NamedTensor, Tensor, TensorData};
-use shadowline_features::{Table, TableColumn};
+use shadowline_features::{Cells, RawTable, Words};
 use shadowline_wire::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
 use shadowline_wire::inference::model_metadata_response::TensorMetadata;
 use shadowline_wire::inference::{ModelInferRequest, ModelMetadataRequest};
@@ -15,7 +15,6 @@ use shadowline_wire::open_inference;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 
 /// Calls that may be open at once. A server that answers more slowly than this allows shows in the latencies,
@@ -43,9 +42,15 @@ pub(crate) struct Called {
     pub(crate) due: Instant,
     /// From when it was due to its answer.
     pub(crate) latency: Duration,
-    /// The inference's id, or why there was no answer.
-    pub(crate) result: Result<String, (Code, String)>,
+    /// The inference's id, or why there was no answer: the code of the status, or [`NOT_SENT`], and a message.
+    pub(crate) result: Result<String, (String, String)>,
 }
+
+/// A row as a request, or why it is none.
+pub(crate) type Row = Result<ModelInferRequest, String>;
+
+/// In the place of a status code, where a row is no request.
+const NOT_SENT: &str = "NotSent";
 
 impl Predictor {
     /// Connects, and asks the model what it reads.
@@ -74,44 +79,45 @@ impl Predictor {
         Ok(Self { client, model: model.to_owned(), version, inputs: metadata.inputs })
     }
 
-    /// Turns rows into requests. Columns that the model does not read are left out.
+    /// Turns rows into requests, each cell as the type that the model's contract says. Columns that the model does not
+    /// read are left out, and a row with a cell that cannot be read so has the reason in the place of a request.
     ///
     /// # Errors
-    /// A column that the model reads and the table lacks, or one of another type.
-    pub(crate) fn requests(&self, table: &Table) -> anyhow::Result<Vec<ModelInferRequest>> {
+    /// A column that the model reads and the table lacks.
+    pub(crate) fn requests(&self, table: &RawTable, words: &Words) -> anyhow::Result<Vec<Row>> {
         let columns = self
             .inputs
             .iter()
             .map(|input| {
-                let column = table.column(&input.name)?;
-                Ok((input, data_type(input)?, column))
+                let cells = table.column(&input.name)?;
+                Ok((input, data_type(input)?, cells))
             })
             .collect::<anyhow::Result<Vec<_>>>()
             .with_context(|| format!("rows for model `{}`", self.model))?;
-        (0..table.n_rows())
-            .map(|row_idx| {
-                let inputs = columns
-                    .iter()
-                    .map(|(input, data_type, column)| {
-                        let data = cell(column, row_idx, *data_type)
-                            .with_context(|| format!("row {row_idx}, column `{}`", input.name))?;
-                        Ok(NamedTensor { name: input.name.clone(), tensor: Tensor::vector(data) })
-                    })
-                    .collect::<anyhow::Result<Vec<_>>>()?;
-                Ok(ModelInferRequest {
-                    model_name: self.model.clone(),
-                    model_version: self.version.clone(),
-                    inputs: open_inference::encode_inputs(&inputs),
-                    ..ModelInferRequest::default()
-                })
+        let row = |row_idx: usize| {
+            let mut inputs = Vec::with_capacity(columns.len());
+            for (input, data_type, cells) in &columns {
+                let data = cell(cells, row_idx, *data_type, words).map_err(|found| {
+                    let (row, name) = (table.first_row() + row_idx, &input.name);
+                    let expected = data_type.name();
+                    format!("row {row}, counted from 0, column `{name}`: expected {expected}, got {found}")
+                })?;
+                inputs.push(NamedTensor { name: input.name.clone(), tensor: Tensor::vector(data) });
+            }
+            Ok(ModelInferRequest {
+                model_name: self.model.clone(),
+                model_version: self.version.clone(),
+                inputs: open_inference::encode_inputs(&inputs),
+                ..ModelInferRequest::default()
             })
-            .collect()
+        };
+        Ok((0..table.n_rows()).map(row).collect())
     }
 
     /// Sends requests when they are due and reports each one as it ends; stops early when told to.
     pub(crate) async fn replay(
         &self,
-        requests: Vec<ModelInferRequest>,
+        requests: Vec<Row>,
         rate: Option<f64>,
         stop: &CancellationToken,
         mut ended: impl FnMut(&Called),
@@ -127,6 +133,17 @@ impl Predictor {
                 let due = match rate {
                     Some(rate) => started + Duration::from_secs_f64(row_idx as f64 / rate),
                     None => started,
+                };
+                let request = match request {
+                    Ok(request) => request,
+                    Err(reason) => {
+                        let result = Err((NOT_SENT.to_owned(), reason));
+                        let called = Called { row_idx, due, latency: Duration::ZERO, result };
+                        if report.send(called).is_err() {
+                            break;
+                        }
+                        continue;
+                    }
                 };
                 let permit = tokio::select! {
                     biased;
@@ -145,7 +162,9 @@ impl Predictor {
                     request.set_timeout(CALL_TIMEOUT);
                     let result = match client.model_infer(request).await {
                         Ok(response) => Ok(response.into_inner().id),
-                        Err(status) => Err((status.code(), status.message().to_owned())),
+                        Err(status) => {
+                            Err((format!("{:?}", status.code()), status.message().to_owned()))
+                        }
                     };
                     drop(permit);
                     let called = Called { row_idx, due, latency: due.elapsed(), result };
@@ -175,6 +194,9 @@ pub(crate) struct Summary {
     pub(crate) sent: usize,
     pub(crate) answered: usize,
     pub(crate) errors: usize,
+    /// Rows with a cell that is not what the model reads; they are among the errors.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) not_sent: usize,
     /// By gRPC status code; with one message as an example.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) errors_by_code: BTreeMap<String, ErrorCount>,
@@ -182,6 +204,11 @@ pub(crate) struct Summary {
     pub(crate) per_second: f64,
     /// Of answered calls, in milliseconds.
     pub(crate) latency_ms: Latencies,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// Errors of one status code.
@@ -205,7 +232,7 @@ impl Summary {
     pub(crate) fn of(calls: &[Called], elapsed: Duration) -> Self {
         let mut errors_by_code: BTreeMap<String, ErrorCount> = BTreeMap::new();
         for (code, message) in calls.iter().filter_map(|it| it.result.as_ref().err()) {
-            let entry = errors_by_code.entry(format!("{code:?}")).or_default();
+            let entry = errors_by_code.entry(code.clone()).or_default();
             entry.count += 1;
             if entry.example.is_empty() {
                 entry.example.clone_from(message);
@@ -215,13 +242,15 @@ impl Summary {
         let mut latencies: Vec<f64> = answered.map(|it| it.latency.as_secs_f64() * 1e3).collect();
         let latency_ms = Latencies::of(&mut latencies);
         let seconds = elapsed.as_secs_f64();
+        let not_sent = errors_by_code.get(NOT_SENT).map_or(0, |it| it.count);
         Self {
-            sent: calls.len(),
+            sent: calls.len() - not_sent,
+            not_sent,
             answered: latencies.len(),
             errors: calls.len() - latencies.len(),
             errors_by_code,
             seconds,
-            per_second: calls.len() as f64 / seconds.max(f64::MIN_POSITIVE),
+            per_second: (calls.len() - not_sent) as f64 / seconds.max(f64::MIN_POSITIVE),
             latency_ms,
         }
     }
@@ -247,24 +276,19 @@ fn data_type(input: &TensorMetadata) -> anyhow::Result<DataType> {
     Ok(data_type)
 }
 
-/// One cell as the type that the model reads.
-fn cell(column: &TableColumn, row_idx: usize, data_type: DataType) -> anyhow::Result<TensorData> {
-    let got = || {
-        let values = column.values();
-        let value = values.text(row_idx).map(|it| format!("`{it}`"));
-        value.or_else(|| values.number(row_idx).map(|it| it.to_string())).unwrap_or_default()
-    };
-    let wrong = || format!("expected {}, got {}", data_type.name(), got());
+/// One cell as the type that the model reads; what it is instead otherwise.
+fn cell(
+    cells: &Cells,
+    row_idx: usize,
+    data_type: DataType,
+    words: &Words,
+) -> Result<TensorData, String> {
+    let missing = || "a missing value".to_owned();
     macro_rules! whole {
-        ($type:ty, $variant:ident) => {
-            match column {
-                TableColumn::Integers(values) => {
-                    let value = <$type>::try_from(values[row_idx]).ok().with_context(wrong)?;
-                    TensorData::$variant(vec![value])
-                }
-                TableColumn::Numbers(_) | TableColumn::Texts(_) => bail!(wrong()),
-            }
-        };
+        ($type:ty, $variant:ident) => {{
+            let whole = cells.whole(row_idx, words)?.ok_or_else(missing)?;
+            TensorData::$variant(vec![<$type>::try_from(whole).map_err(|_| whole.to_string())?])
+        }};
     }
     Ok(match data_type {
         DataType::Int8 => whole!(i8, Int8),
@@ -275,27 +299,12 @@ fn cell(column: &TableColumn, row_idx: usize, data_type: DataType) -> anyhow::Re
         DataType::Uint16 => whole!(u16, Uint16),
         DataType::Uint32 => whole!(u32, Uint32),
         DataType::Uint64 => whole!(u64, Uint64),
-        DataType::Float64 => {
-            TensorData::Float64(vec![column.values().number(row_idx).with_context(wrong)?])
-        }
+        // A missing float is NaN: whether it may be is for the model's contract to say.
+        DataType::Float64 => TensorData::Float64(vec![cells.number(row_idx, words)?]),
         #[expect(clippy::cast_possible_truncation, reason = "the model reads 32-bit floats")]
-        DataType::Float32 => {
-            TensorData::Float32(vec![column.values().number(row_idx).with_context(wrong)? as f32])
-        }
-        DataType::String => TensorData::String(vec![match column {
-            TableColumn::Texts(values) => values[row_idx].clone(),
-            TableColumn::Integers(values) => values[row_idx].to_string(),
-            TableColumn::Numbers(values) => values[row_idx].to_string(),
-        }]),
-        DataType::Bool => {
-            let text = column.values().text(row_idx).map(str::to_ascii_lowercase);
-            let number = column.values().number(row_idx);
-            TensorData::Bool(vec![match (text.as_deref(), number) {
-                (Some("true"), _) | (_, Some(1.0)) => true,
-                (Some("false"), _) | (_, Some(0.0)) => false,
-                _ => bail!(wrong()),
-            }])
-        }
+        DataType::Float32 => TensorData::Float32(vec![cells.number(row_idx, words)? as f32]),
+        DataType::String => TensorData::String(vec![cells.text(row_idx, words)?.into_owned()]),
+        DataType::Bool => TensorData::Bool(vec![cells.truth(row_idx, words)?.ok_or_else(missing)?]),
     })
 }
 
@@ -305,20 +314,25 @@ mod tests {
 
     #[test]
     fn cells_become_what_the_model_reads() {
-        let integers = TableColumn::Integers(vec![300]);
-        let texts = TableColumn::Texts(vec!["true".into()]);
-        let numbers = TableColumn::Numbers(vec![0.5]);
-        let data = |column: &TableColumn, data_type| cell(column, 0, data_type).unwrap();
+        let integers = Cells::Integers(vec![Some(300)]);
+        let text = |it: &str| Cells::Untyped(vec![it.to_owned()]);
+        let numbers = Cells::Numbers(vec![0.5]);
+        let words = Words::default();
+        let data = |cells: &Cells, data_type| cell(cells, 0, data_type, &words).unwrap();
         assert_eq!(data(&integers, DataType::Int32), TensorData::Int32(vec![300]));
         assert_eq!(data(&integers, DataType::Float32), TensorData::Float32(vec![300.0]));
         assert_eq!(data(&integers, DataType::String), TensorData::String(vec!["300".into()]));
         assert_eq!(data(&numbers, DataType::Float64), TensorData::Float64(vec![0.5]));
-        assert_eq!(data(&texts, DataType::Bool), TensorData::Bool(vec![true]));
-        let refused =
-            |column: &TableColumn, data_type| cell(column, 0, data_type).unwrap_err().to_string();
-        assert_eq!(refused(&integers, DataType::Int8), "expected int8, got 300");
-        assert_eq!(refused(&texts, DataType::Float64), "expected float64, got `true`");
-        assert_eq!(refused(&numbers, DataType::Bool), "expected bool, got 0.5");
+        assert_eq!(data(&text("true"), DataType::Bool), TensorData::Bool(vec![true]));
+        assert_eq!(data(&text("007"), DataType::String), TensorData::String(vec!["007".into()]));
+        assert_eq!(data(&text("1.0"), DataType::Int64), TensorData::Int64(vec![1]));
+        let largest = text("18446744073709551615");
+        assert_eq!(data(&largest, DataType::Uint64), TensorData::Uint64(vec![u64::MAX]));
+        let refused = |cells: &Cells, data_type| cell(cells, 0, data_type, &words).unwrap_err();
+        assert_eq!(refused(&integers, DataType::Int8), "300");
+        assert_eq!(refused(&text("one"), DataType::Float64), "`one`");
+        assert_eq!(refused(&numbers, DataType::Bool), "0.5");
+        assert_eq!(refused(&text(""), DataType::Int64), "a missing value");
     }
 
     #[test]
@@ -333,10 +347,12 @@ mod tests {
         let calls = [
             called(0, 10, Ok("a".into())),
             called(1, 30, Ok("b".into())),
-            called(2, 5, Err((Code::InvalidArgument, "field `age`".into()))),
+            called(2, 5, Err(("InvalidArgument".into(), "field `age`".into()))),
+            called(3, 0, Err((NOT_SENT.into(), "row 3".into()))),
         ];
         let summary = Summary::of(&calls, Duration::from_secs(2));
-        assert_eq!((summary.sent, summary.answered, summary.errors), (3, 2, 1));
+        assert_eq!((summary.sent, summary.answered, summary.errors), (3, 2, 2));
+        assert_eq!(summary.not_sent, 1);
         assert!((summary.latency_ms.p50 - 20.0).abs() < 1e-9);
         assert!((summary.per_second - 1.5).abs() < 1e-9);
         assert_eq!(summary.errors_by_code["InvalidArgument"].count, 1);

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::ReplayArgs;
-use crate::data::{self, Data};
+use crate::data::{self, Raw};
 use crate::endpoints::Endpoints;
 use crate::output;
 use crate::predict::{Predictor, Summary};
@@ -18,9 +18,10 @@ pub(crate) async fn run(args: &ReplayArgs, stop: CancellationToken) -> anyhow::R
     }
     let model = args.model.as_deref().context("--model or --prediction is needed")?;
     let endpoints = Endpoints::from_args(&args.servers)?;
-    let Data { table, found, .. } = data::load(&args.data, args.rows.as_ref()).await?;
+    let Raw { table, found, .. } =
+        data::load(&args.data, args.rows.as_ref(), &args.types.read).await?;
     let predictor = Predictor::connect(endpoints.grpc("serving")?, model, args.version).await?;
-    let requests = predictor.requests(&table)?;
+    let requests = predictor.requests(&table, &data::words(&args.types.read))?;
     let n_rows = requests.len();
     eprintln!("data: {found}, {} rows", output::thousands(n_rows));
     let progress = progress::rows(n_rows, args.progress);
@@ -33,8 +34,9 @@ pub(crate) async fn run(args: &ReplayArgs, stop: CancellationToken) -> anyhow::R
     } else {
         print(&summary)?;
     }
-    if summary.sent < n_rows {
-        bail!("stopped after {} of {n_rows} rows", summary.sent);
+    let handled = summary.sent + summary.not_sent;
+    if handled < n_rows {
+        bail!("stopped after {handled} of {n_rows} rows");
     }
     if summary.errors != 0 {
         bail!("{} of {n_rows} rows were not answered", summary.errors);

@@ -3,11 +3,13 @@
 use anyhow::{Context, bail};
 use serde::Serialize;
 use shadowline_detectors::{Detector, DetectorArtefact, DetectorKind, RecordExplanation};
+use shadowline_features::Words;
 
 use crate::args::ScoreArgs;
-use crate::data::{self, Data};
-use crate::folder::read_package;
+use crate::data::{self, Raw};
+use crate::folder::{self, read_package};
 use crate::scoring::{RowScore, RowScores, Rows};
+use crate::sheet::{CellType, Sheet};
 use crate::{files, output, progress};
 
 /// What scoring a file came to.
@@ -32,22 +34,32 @@ pub(crate) async fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     if args.sklearn && artefact.detector().kind() != DetectorKind::IsolationForest {
         bail!("--sklearn is of isolation forests; `{}` is a KNN detector", artefact.name());
     }
+    if args.json && files::is_stdout(&args.out) {
+        bail!("--json and the scores cannot both go to standard output");
+    }
+    let format = crate::sheet::Format::of(&args.out)?;
+    let mut inputs = folder::files(&args.package)?;
+    inputs.extend(data::input_path(&args.data));
+    files::refuse_input(&args.out, &inputs)?;
     let reading = progress::spinner(&format!("reading {}", args.data));
-    let Data { table, found, .. } = data::load_as_it_stands(&args.data, args.rows.as_ref()).await?;
+    let Raw { table, found, .. } = data::load(&args.data, args.rows.as_ref(), &args.read).await?;
     reading.finish_and_clear();
     eprintln!("data: {found}, {} rows", output::thousands(table.n_rows()));
-    let first_row = args.rows.as_ref().map_or(0, |it| it.start);
-    let rows = Rows::of(&artefact, &table).with_context(|| format!("`{}`", args.data))?;
+    // What stood for a missing value at training does so here, too.
+    let trained = folder::missing_words(&args.package)?;
+    let words = Words::with(trained.into_iter().chain(args.read.na.iter().cloned()));
+    let rows = Rows::of(&artefact, &table, &words).with_context(|| format!("`{}`", args.data))?;
     let bar = progress::rows(rows.n_rows(), args.progress);
+    let first_row = table.first_row();
     let lines = Lines { explain: args.explain, sklearn: args.sklearn, first_row };
-    let (scores, artefact, csv) = tokio::task::spawn_blocking(move || {
+    let (scores, artefact, bytes) = tokio::task::spawn_blocking(move || {
         let scores = rows.score(&artefact, &|n| bar.inc(n as u64));
         bar.finish_and_clear();
-        let csv = lines.write(&artefact, &rows, &scores);
-        (scores, artefact, csv)
+        let bytes = lines.write(&artefact, &rows, &scores).and_then(|it| it.to_bytes(format));
+        (scores, artefact, bytes)
     })
     .await?;
-    files::write_whole(&args.out, csv?.as_bytes())?;
+    files::write_whole(&args.out, &bytes?)?;
     let threshold = artefact.detector().threshold();
     let unscored = scores.n_unscored();
     let summary = Summary {
@@ -65,7 +77,7 @@ pub(crate) async fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     if args.json {
         output::json(&summary)?;
     } else {
-        say(&summary)?;
+        say(&summary, files::is_stdout(&args.out))?;
     }
     if 0 < unscored {
         bail!(
@@ -78,10 +90,18 @@ pub(crate) async fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn say(summary: &Summary) -> anyhow::Result<()> {
+/// Says what it came to; on standard error where the scores are on standard output.
+fn say(summary: &Summary, is_stdout: bool) -> anyhow::Result<()> {
+    let line = |text: String| {
+        if is_stdout {
+            eprintln!("{text}");
+            return Ok(());
+        }
+        output::line(text)
+    };
     let Summary { package, rows, scored, breaches, threshold, .. } = summary;
     let share = if *scored == 0 { 0.0 } else { *breaches as f64 / *scored as f64 };
-    output::line(format!(
+    line(format!(
         "`{package}`: {} of {} rows scored; {} above the threshold {threshold} ({})",
         output::thousands(*scored),
         output::thousands(*rows),
@@ -90,13 +110,13 @@ fn say(summary: &Summary) -> anyhow::Result<()> {
     ))?;
     if 0 < summary.unseen_values {
         let n = output::thousands(summary.unseen_values);
-        output::line(format!("{n} values were of categories that training had not seen"))?;
+        line(format!("{n} values were of categories that training had not seen"))?;
     }
     if 0 < summary.missing_values {
         let n = output::thousands(summary.missing_values);
-        output::line(format!("{n} numbers were missing, and kept or filled as training decided"))?;
+        line(format!("{n} numbers were missing, and kept or filled as training decided"))?;
     }
-    output::line(format!("written: {}", summary.out))
+    if is_stdout { Ok(()) } else { line(format!("written: {}", summary.out)) }
 }
 
 /// Which columns there are, and how the rows are numbered.
@@ -113,19 +133,22 @@ impl Lines {
         artefact: &DetectorArtefact,
         rows: &Rows,
         scores: &RowScores,
-    ) -> anyhow::Result<String> {
-        let mut csv = csv::Writer::from_writer(Vec::new());
+    ) -> anyhow::Result<Sheet> {
+        use CellType::{Number, Text, Truth, Whole};
         let features = artefact.preprocessing().features();
-        let mut header: Vec<String> =
-            ["row", "score", "p_value", "breach", "error"].map(str::to_owned).to_vec();
+        let columns = [("row", Whole), ("score", Number), ("p_value", Number), ("breach", Truth)];
+        let mut sheet = Sheet::new(columns);
+        sheet.add_columns([("error", Text)]);
         if self.sklearn {
-            header.extend(["score_samples", "decision_function", "predict"].map(str::to_owned));
+            let columns = [("score_samples", Number), ("decision_function", Number)];
+            sheet.add_columns(columns);
+            sheet.add_columns([("predict", Whole)]);
         }
         if self.explain {
-            header.push("expected".to_owned());
-            header.extend(features.iter().map(|it| format!("contribution_{}", it.field)));
+            sheet.add_columns([("expected", Number)]);
+            let names = features.iter().map(|it| format!("contribution_{}", it.field));
+            sheet.add_columns(names.map(|it| (it, Number)));
         }
-        csv.write_record(&header)?;
         for (row_idx, score) in scores.rows.iter().enumerate() {
             let mut record = self.record(artefact, row_idx, score);
             if self.explain {
@@ -135,12 +158,12 @@ impl Lines {
                     record.push(explanation.expected.to_string());
                     record.extend(explanation.contributions.iter().map(|(_, it)| it.to_string()));
                 } else {
-                    record.resize(header.len(), String::new());
+                    record.resize(sheet.n_columns(), String::new());
                 }
             }
-            csv.write_record(&record)?;
+            sheet.push(record);
         }
-        Ok(String::from_utf8(csv.into_inner()?)?)
+        Ok(sheet)
     }
 
     fn record(self, artefact: &DetectorArtefact, row_idx: usize, score: &RowScore) -> Vec<String> {

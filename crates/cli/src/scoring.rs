@@ -1,8 +1,8 @@
 //! Rows scored with a detector, one by one where not all of them can be.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use shadowline_detectors::{DetectorArtefact, RecordScoreError, ScoreError, parallel};
-use shadowline_features::{Encoding, FeatureError, Table, TableColumn, is_missing};
+use shadowline_features::{Cells, Encoding, FeatureError, RawTable, Table, TableColumn, Words};
 
 /// Rows that are scored together.
 const CHUNK: usize = 512;
@@ -36,20 +36,35 @@ pub(crate) struct RowScores {
 }
 
 impl Rows {
-    /// Takes the detector's columns out of a table, each as the type that it was trained with.
-    pub(crate) fn of(artefact: &DetectorArtefact, table: &Table) -> anyhow::Result<Self> {
+    /// Takes the detector's columns out of a table as its file has it, each as the type that it was trained with: what
+    /// other cells a column has, or what else a file has, changes nothing.
+    pub(crate) fn of(
+        artefact: &DetectorArtefact,
+        table: &RawTable,
+        words: &Words,
+    ) -> anyhow::Result<Self> {
         let mut unreadable = vec![None; table.n_rows()];
         let mut columns = Vec::new();
         for feature in artefact.preprocessing().features() {
-            let column =
-                table.column(&feature.field).context("a column that the detector reads")?;
+            let field = &feature.field;
+            let cells = table.column(field).context("a column that the detector reads")?;
             let column = match feature.encoding {
-                Encoding::Number => as_numbers(&feature.field, column, &mut unreadable),
-                Encoding::Code { .. } | Encoding::OneHot { .. } => as_texts(column),
+                Encoding::Number => as_numbers(field, cells, words, &mut unreadable)?,
+                Encoding::Code { .. } | Encoding::OneHot { .. } => as_texts(field, cells, words)?,
             };
-            columns.push((feature.field.clone(), column));
+            columns.push((field.clone(), column));
         }
         Ok(Self { table: Table::new(columns)?, unreadable })
+    }
+
+    /// Takes the detector's columns out of a table whose columns are decided.
+    pub(crate) fn of_decided(artefact: &DetectorArtefact, table: &Table) -> anyhow::Result<Self> {
+        Self::of(artefact, &table.clone().into(), &Words::default())
+    }
+
+    /// The columns, as they are read.
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
     }
 
     pub(crate) fn n_rows(&self) -> usize {
@@ -125,35 +140,38 @@ impl RowScores {
     }
 }
 
-/// Numbers of a column; text that is none makes its row unreadable.
-fn as_numbers(field: &str, column: &TableColumn, unreadable: &mut [Option<String>]) -> TableColumn {
-    let TableColumn::Texts(texts) = column else { return column.clone() };
-    let number = |(text, unreadable): (&String, &mut Option<String>)| {
-        if is_missing(text) {
-            return f64::NAN;
-        }
-        match text.parse::<f64>() {
-            Ok(number) if number.is_finite() => number,
-            _ => {
-                unreadable.get_or_insert_with(|| {
-                    format!("field `{field}` is `{text}`; a finite number expected")
-                });
-                f64::NAN
-            }
-        }
+/// Numbers of a column; a cell that is none makes its row unreadable.
+fn as_numbers(
+    field: &str,
+    cells: &Cells,
+    words: &Words,
+    unreadable: &mut [Option<String>],
+) -> anyhow::Result<TableColumn> {
+    if let Cells::Unusable(_, found) = cells {
+        bail!("column `{field}` is {found}; numbers expected");
+    }
+    let number = |(row_idx, unreadable): (usize, &mut Option<String>)| {
+        cells.number(row_idx, words).unwrap_or_else(|found| {
+            unreadable.get_or_insert_with(|| {
+                format!("field `{field}` is {found}; a finite number expected")
+            });
+            f64::NAN
+        })
     };
-    TableColumn::Numbers(texts.iter().zip(unreadable).map(number).collect())
+    Ok(TableColumn::Numbers(unreadable.iter_mut().enumerate().map(number).collect()))
 }
 
-/// Text of a column; a missing number is a missing text.
-fn as_texts(column: &TableColumn) -> TableColumn {
-    let mut texts = column.to_texts();
-    if let TableColumn::Numbers(numbers) = column {
-        for (text, _) in texts.iter_mut().zip(numbers).filter(|(_, it)| it.is_nan()) {
-            text.clear();
+/// Text of a column, as it stands.
+fn as_texts(field: &str, cells: &Cells, words: &Words) -> anyhow::Result<TableColumn> {
+    let text = |row_idx| match cells.text(row_idx, words) {
+        Ok(text) => Ok(text.into_owned()),
+        Err(found) => {
+            bail!(
+                "column `{field}` is {found} in row {row_idx}, and the detector was trained on text"
+            )
         }
-    }
-    TableColumn::Texts(texts)
+    };
+    Ok(TableColumn::Texts((0..cells.len()).map(text).collect::<anyhow::Result<_>>()?))
 }
 
 /// Why one row has no score, without the number of the row, which stands beside it.

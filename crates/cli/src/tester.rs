@@ -12,16 +12,16 @@ use serde_json::json;
 use shadowline_api::prediction::{FeatureValue, Prediction, PredictionRequest};
 use shadowline_client::{ClientError, Predicted, Predictions, Service};
 use shadowline_error::chain;
-use shadowline_features::Table;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::ReplayArgs;
-use crate::data::{self, Data};
+use crate::data;
 use crate::output;
 use crate::predict::{ErrorCount, Latencies};
 use crate::progress;
 use crate::servers::client;
+use crate::vectors::Vectors;
 
 /// What became of one row.
 #[derive(Debug)]
@@ -69,24 +69,22 @@ pub(crate) async fn run(
     base: &str,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let Data { table, found, .. } = data::load(&args.data, args.rows.as_ref()).await?;
-    let table = table.without(&args.drop)?;
-    let n_rows = table.n_rows();
-    eprintln!(
-        "data: {found}, {} rows of {}",
-        output::thousands(n_rows),
-        table.names().collect::<Vec<_>>().join(", ")
-    );
+    let mut raw = data::load(&args.data, args.rows.as_ref(), &args.types.read).await?;
+    raw.table = raw.table.without(&args.drop)?;
     let tester = Tester::new(base, args.name.as_deref())?;
     let before = if args.uncounted { None } else { Some(tester.service.metrics().await?) };
+    let information = tester.predictions.information().await?;
+    let found = raw.found.clone();
+    let Vectors { names, rows } = Vectors::of(raw, &args.types, &information)?;
+    let n_rows = rows.len();
+    eprintln!("data: {found}, {} rows of {}", output::thousands(n_rows), names.join(", "));
 
     let progress = progress::rows(n_rows, args.progress);
     let started = Instant::now();
-    let calls = tester.send(&table, args, stop, || progress.inc(1)).await;
+    let calls = tester.send(&rows, args, stop, || progress.inc(1)).await;
     let elapsed = started.elapsed();
     progress.finish_and_clear();
     let summary = Summary::of(&calls, elapsed);
-    let information = tester.predictions.information().await?;
     let counts = match before {
         Some(before) => {
             let model = args.name.as_deref().or(information.model());
@@ -143,13 +141,13 @@ impl Tester {
     /// Sends every row, some at once, and says what became of each that was sent.
     async fn send(
         &self,
-        table: &Table,
+        rows: &[Vec<FeatureValue>],
         args: &ReplayArgs,
         stop: &CancellationToken,
         ended: impl Fn(),
     ) -> Vec<Called> {
         // Before anything is sent: which rows ask for a score does not depend on who is faster.
-        let wants_score = draw(table.n_rows(), args.score_share, args.seed);
+        let wants_score = draw(rows.len(), args.score_share, args.seed);
         let next = AtomicUsize::new(0);
         let started = Instant::now();
         let worker = || async {
@@ -164,7 +162,7 @@ impl Tester {
                         () = stop.cancelled() => break,
                     }
                 }
-                let feature_vector = vector(table, row_idx);
+                let feature_vector = rows[row_idx].clone();
                 let request = PredictionRequest { feature_vector, score: Some(wanted_score) };
                 let asked = Instant::now();
                 let answer = self.predictions.predict(&request).await;
@@ -225,20 +223,6 @@ fn draw(n_rows: usize, share: f64, seed: u64) -> Vec<bool> {
     // The 53 high bits are a number from 0 up to 1.
     let mut chance = || (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
     (0..n_rows).map(|_| chance() < share).collect()
-}
-
-/// A row's cells, in the order of the columns; a missing number is null.
-fn vector(table: &Table, row_idx: usize) -> Vec<FeatureValue> {
-    let columns = table.columns().iter();
-    columns
-        .map(|(_, column)| match column.values().text(row_idx) {
-            Some(text) => FeatureValue::Text(text.to_owned()),
-            None => {
-                let number = column.values().number(row_idx).filter(|it| it.is_finite());
-                number.map_or(FeatureValue::Missing, FeatureValue::Number)
-            }
-        })
-        .collect()
 }
 
 impl Summary {
@@ -352,8 +336,6 @@ fn print(summary: &Summary, counts: &[Count]) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use shadowline_features::TableColumn;
-
     use super::*;
 
     #[test]
@@ -364,18 +346,6 @@ mod tests {
         let share = drawn.iter().filter(|it| **it).count() as f64 / 16_057.0;
         assert!((share - 0.25).abs() < 0.02, "{share}");
         assert!(draw(1000, 1.0, 3).iter().all(|it| *it) && !draw(1000, 0.0, 3).contains(&true));
-    }
-
-    #[test]
-    fn a_row_is_a_vector_in_the_order_of_the_columns() {
-        let table = Table::new(vec![
-            ("b".to_owned(), TableColumn::Numbers(vec![0.5, f64::NAN])),
-            ("a".to_owned(), TableColumn::Texts(vec!["x".into(), "y".into()])),
-            ("c".to_owned(), TableColumn::Integers(vec![7, 8])),
-        ])
-        .unwrap();
-        assert_eq!(json!(vector(&table, 0)), json!([0.5, "x", 7.0]));
-        assert_eq!(json!(vector(&table, 1)), json!([null, "y", 8.0]));
     }
 
     #[test]

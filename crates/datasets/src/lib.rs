@@ -3,7 +3,7 @@
 //! The manifest says which files a data set has, what their bytes are and where the product may fetch them; [`Loader`]
 //! finds them in its cache, in a local folder or at their address, and checks them wherever they were. [`census`] and
 //! [`wine`] turn the two sets of the demonstration into tables, [`csv_file`] any CSV file with a header, [`npz`] the
-//! files of ADBench. What the tables are for, this crate does not know.
+//! files of ADBench; [`Packing`] takes bytes out of what they are compressed with. What the tables are for, this crate does not know.
 //!
 //! Start at [`Loader`].
 
@@ -12,7 +12,9 @@ pub mod csv_file;
 mod loader;
 mod manifest;
 pub mod npz;
+mod packed;
 pub mod wine;
 
 pub use loader::{Found, LoadError, Loader, Place};
 pub use manifest::{DataFile, DataSet, Manifest, ManifestError};
+pub use packed::{Packing, UnpackError, refuse_foreign};

@@ -3,7 +3,8 @@
 //! [`Preprocessing`] is fitted once on a [`Table`] of training data, travels inside the trained artefact and
 //! turns every later record into the same numbers, one record alone or among others. What it reads fields
 //! from is a [`FieldSource`]: a checked [`Batch`](shadowline_contract::Batch), an inference's inputs and
-//! outputs together ([`InputsAndOutputs`]), or the table itself.
+//! outputs together ([`InputsAndOutputs`]), or the table itself. A [`RawTable`] is a table as a file has it, and
+//! [`RawTable::decide`] the one place that decides what its columns are.
 //!
 //! This crate reads no file and knows no algorithm that learns from the features. Start at
 //! [`Preprocessing::fit`].
@@ -12,6 +13,7 @@
 
 mod percentile;
 mod preprocessing;
+mod raw;
 mod source;
 mod table;
 
@@ -20,5 +22,9 @@ pub use preprocessing::{
     CategoryEncoding, Encoding, Feature, FeatureError, FeatureRows, Missing, MissingNumber,
     Preprocessing, PreprocessingError, Scale,
 };
+pub use raw::{
+    Cells, Choices, DecideError, Decided, Kind, LeftOut, RawColumn, RawTable, TableBuilder, Taken,
+    TimeKind, Unread, Words, is_missing, seconds,
+};
 pub use source::{FieldSource, InputsAndOutputs, Values};
-pub use table::{Table, TableBuilder, TableColumn, TableError, is_missing};
+pub use table::{Table, TableColumn, TableError};

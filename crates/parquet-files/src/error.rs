@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use parquet::errors::ParquetError;
 use shadowline_features::TableError;
 
-/// Why a file is not a table.
+/// Why a file is not a table, or a table is no file.
 #[derive(Debug, thiserror::Error)]
 pub enum ParquetFileError {
     /// It cannot be opened.
@@ -12,18 +12,16 @@ pub enum ParquetFileError {
     /// It is not Parquet, or corrupt.
     #[error("read `{name}` as Parquet")]
     Read { name: String, source: ParquetError },
-    /// A column has no plain values.
-    #[error(
-        "column `{column}` of `{name}` is {found}; numbers, truth values, times or text expected"
-    )]
-    Column { name: String, column: String, found: String },
-    /// A value cannot be one of a table.
-    #[error("row {row_idx} of column `{column}` of `{name}` is {found}")]
-    Value { name: String, column: String, row_idx: usize, found: String },
+    /// A column is corrupt, or compressed in a way that is not read here.
+    #[error("read column `{column}` of `{name}`")]
+    Column { name: String, column: String, source: ParquetError },
     /// Its columns do not make a table.
     #[error("read `{name}`")]
     Table { name: String, source: TableError },
     /// It has no rows.
     #[error("`{name}` has no rows")]
     Empty { name: String },
+    /// It cannot be written.
+    #[error("write Parquet")]
+    Write(#[source] ParquetError),
 }

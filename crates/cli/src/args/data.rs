@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::parse::{parse_rate, parse_rows, parse_share};
+use super::read::{ReadArgs, TypeArgs};
 use super::servers::ServerArgs;
 
 #[derive(Debug, Args)]
@@ -19,7 +20,8 @@ Examples:
 The page holds every row and the chart library, so it works offline and from disk: first rows, shape, describe, scatter
 plots, histograms, box plots. Every chart can be zoomed, moved, reset, resized and saved as PNG.")]
 pub struct ExploreArgs {
-    /// CSV files with a header, Parquet files, or `dataset:NAME`; each is one data set of the page
+    /// CSV files with a header, Parquet files, folders of them, - for standard input, or `dataset:NAME`; each is one data
+    /// set of the page
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<String>,
     /// The page to write
@@ -43,6 +45,8 @@ pub struct ExploreArgs {
     /// Prints shape, first rows, describe, histograms and box plots as one JSON document, and writes no page
     #[arg(long, conflicts_with = "out")]
     pub json: bool,
+    #[command(flatten)]
+    pub types: TypeArgs,
 }
 
 #[derive(Debug, Args)]
@@ -51,18 +55,19 @@ Examples:
   shadowline score --package census_knn --data people.csv --out scores.csv
   shadowline score --package cards --data test.csv --out scores.csv --explain --sklearn
 
-The result is CSV with one line for each row: row,score,p_value,breach,error. `row` counts from 0 in the file; `p_value`
+The result has one line for each row: row,score,p_value,breach,error. `row` counts from 0 in the file; `p_value`
 is the share of the training scores at or above the score; `breach` is true above the threshold. A row that cannot be
-scored has only its number and the reason in `error`. The exit status is 0 only if every row has a score.
+scored has only its number and the reason in `error`. The exit status is 0 only if every row has a score. The package
+says what its columns are: numbers are read as numbers, and text is compared as it stands.
 --explain adds expected, and contribution_FEATURE for every feature: together they are the score.")]
 pub struct ScoreArgs {
     /// Directory of the package, as `shadowline train` wrote it
     #[arg(long, value_name = "DIR")]
     pub package: PathBuf,
-    /// CSV file with a header, Parquet file, or `dataset:NAME`
+    /// CSV file with a header, Parquet file, folder of them, - for standard input, or `dataset:NAME`
     #[arg(long, value_name = "FILE")]
     pub data: String,
-    /// CSV file to write
+    /// File to write: Parquet if it ends in .parquet, else CSV, compressed as .gz, .zst or .bz2 say; - is standard output
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// Only these rows, counted from 0; the end is left out
@@ -80,6 +85,8 @@ pub struct ScoreArgs {
     /// Prints what it came to as one JSON document on standard output
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub read: ReadArgs,
 }
 
 #[derive(Debug, Args)]
@@ -90,11 +97,12 @@ Examples:
   shadowline replay --prediction http://127.0.0.1:8010 --data test.csv --score-share 0.25 --seed 1
 
 Rows are sent when they are due, whether or not earlier ones are answered; a latency counts from the time a row was
-due. Columns that the model does not read are left out. The exit status is 0 only if every row was answered.
+due. Each cell is read as the model's contract says; columns that the model does not read are left out. A row with a cell
+that cannot be read so is not sent. The exit status is 0 only if every row was answered.
 
 With --prediction the rows go to a prediction service instead: POST /prediction with each row's cells as the feature
-vector, in the order of the columns, and GET /model_information once at the end. The service's own counters are then
-held against what was sent; the exit status is 0 only if every row was answered and the counts are equal.")]
+vector, by the names of the features where GET /model_information says them, else in the order of the columns. The
+service's own counters are then held against what was sent; the exit status is 0 only if every row was answered and the counts are equal.")]
 pub struct ReplayArgs {
     /// The model to ask
     #[arg(long, value_name = "NAME", required_unless_present = "prediction")]
@@ -135,7 +143,8 @@ pub struct ReplayArgs {
     /// With --prediction: leaves out the comparison with the service's counters, for one that has none
     #[arg(long, requires = "prediction", conflicts_with = "model")]
     pub uncounted: bool,
-    /// CSV file with a header, Parquet file, or `dataset:NAME` such as `dataset:adult-test`
+    /// CSV file with a header, Parquet file, folder of them, - for standard input, or `dataset:NAME` such as
+    /// `dataset:adult-test`
     #[arg(long, value_name = "FILE")]
     pub data: String,
     /// Predict calls per second; without it, as fast as they are answered
@@ -150,6 +159,8 @@ pub struct ReplayArgs {
     /// Prints one JSON document on standard output
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub types: TypeArgs,
     #[command(flatten)]
     pub servers: ServerArgs,
 }

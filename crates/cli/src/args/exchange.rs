@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::read::TypeArgs;
+
 #[derive(Debug, Subcommand)]
 pub enum ImportCommand {
     /// An isolation forest that scikit-learn fitted, as ONNX (written by skl2onnx) or as our JSON
@@ -37,6 +39,8 @@ pub struct ImportForestArgs {
     /// Prints one JSON document on standard output
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub types: TypeArgs,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::parse::{parse_interval, parse_rows};
+use super::read::TypeArgs;
+
+/// Said of each flag of the boundary: a heading of the group would be that of the flags behind it, too.
+const BOUNDARY: &str = "Decision boundary in report.html, of two features";
 
 #[derive(Debug, Subcommand)]
 pub enum TrainCommand {
@@ -20,7 +24,8 @@ pub enum TrainCommand {
 /// What every training needs.
 #[derive(Debug, Clone, Args)]
 pub struct TrainingArgs {
-    /// CSV file with a header, Parquet file, or `dataset:NAME` such as `dataset:adult`
+    /// CSV file with a header, Parquet file, folder of them, - for standard input, or `dataset:NAME` such as
+    /// `dataset:adult`
     #[arg(long, value_name = "FILE")]
     pub data: String,
     /// Directory to write the package into
@@ -41,6 +46,8 @@ pub struct TrainingArgs {
     /// Prints one JSON document on standard output
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub types: TypeArgs,
 }
 
 /// What every detector's training takes beside its own parameters.
@@ -70,16 +77,15 @@ pub struct DetectorArgs {
 
 /// The picture of the decision boundary in `report.html`, for detectors of two numbers.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Decision boundary in report.html, of two features")]
 pub struct BoundaryArgs {
     /// Range of the grid along both features, such as -2..70 [default: the data and a twentieth more on every side]
-    #[arg(long, value_name = "A..B", value_parser = parse_interval, allow_hyphen_values = true)]
+    #[arg(long, help_heading = BOUNDARY, value_name = "A..B", value_parser = parse_interval, allow_hyphen_values = true)]
     pub grid_range: Option<(f64, f64)>,
     /// Points of the grid along each feature
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, help_heading = BOUNDARY, value_name = "N", default_value_t = 100)]
     pub grid: usize,
     /// Shows the boundary of another package's detector beside this one's
-    #[arg(long, value_name = "PACKAGE_DIR")]
+    #[arg(long, help_heading = BOUNDARY, value_name = "PACKAGE_DIR")]
     pub compare: Option<PathBuf>,
 }
 

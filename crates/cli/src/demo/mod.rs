@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 use shadowline_api::checks::CheckAnswer;
 use shadowline_client::{CheckFilter, MetricSpecs};
-use shadowline_features::Table;
+use shadowline_features::{Table, Words};
 use shadowline_service::{clock, shutdown};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
@@ -266,7 +266,7 @@ impl<'a> Teller<'a> {
         rows: &Table,
         stop: &CancellationToken,
     ) -> anyhow::Result<(Phase, Instant)> {
-        let requests = predictor.requests(rows)?;
+        let requests = predictor.requests(&rows.clone().into(), &Words::default())?;
         live.phase(name, requests.len());
         let started = Instant::now();
         let calls = {

@@ -3,9 +3,10 @@
 use anyhow::Context;
 use serde::Serialize;
 use shadowline_detectors::{Detector, DetectorArtefact, FittedDetector};
-use shadowline_features::{Table, TableColumn};
+use shadowline_features::{RawColumn, RawTable, Table, TableColumn};
 
-use crate::data::Data;
+use crate::args::TypeArgs;
+use crate::data::{self, Data, Purpose, Raw};
 use crate::figures::{Truth, area_under_roc, truths};
 use crate::scoring::Rows;
 
@@ -33,7 +34,21 @@ pub(crate) struct Figures {
     /// Of labelled rows of both kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) auc: Option<f64>,
+    /// Why the first row without a score has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) first_reason: Option<String>,
 }
+
+/// Rows that are read as the detector says, whatever they look like.
+#[derive(Debug)]
+pub(crate) struct Test {
+    pub(crate) raw: Raw,
+    /// Of their label, which the detector does not read.
+    pub(crate) types: TypeArgs,
+}
+
+/// Scores, and why the first row without one has none.
+type Scores = (Vec<Option<f64>>, Option<String>);
 
 /// Judges the training rows by the scores that training gave them: KNN leaves the row itself out there.
 pub(crate) fn training(
@@ -42,43 +57,55 @@ pub(crate) fn training(
     label: Option<&str>,
     positive: Option<&str>,
 ) -> anyhow::Result<Evaluated> {
-    let scores: Vec<Option<f64>> = match artefact.detector() {
+    let scores: Scores = match artefact.detector() {
         FittedDetector::Knn(knn) if knn.training_scores().len() == data.table.n_rows() => {
-            knn.training_scores().iter().copied().map(Some).collect()
+            (knn.training_scores().iter().copied().map(Some).collect(), None)
         }
         FittedDetector::Knn(_) | FittedDetector::IsolationForest(_) => {
-            scores(artefact, &data.table, &|_| {})?
+            scores(artefact, &Rows::of_decided(artefact, &data.table)?, &|_| {})
         }
     };
     evaluated("training", artefact, data, scores, label, positive)
 }
 
-/// Scores rows that the detector has not seen.
+/// Scores rows that the detector has not seen: each column is what it was at training, as for `score`.
 pub(crate) fn test(
     artefact: &DetectorArtefact,
-    data: Data,
+    test: Test,
     label: Option<&str>,
     positive: Option<&str>,
     observe: &(dyn Fn(usize) + Sync),
 ) -> anyhow::Result<Evaluated> {
-    let scores = scores(artefact, &data.table, observe).context("--test")?;
+    let Test { raw, types } = test;
+    let rows = Rows::of(artefact, &raw.table, &data::words(&types.read)).context("--test")?;
+    let scores = scores(artefact, &rows, observe);
+    let mut columns = rows.table().columns().to_vec();
+    let name = raw.name.clone();
+    if let Some(label) = label
+        && let Ok(cells) = raw.table.column(label)
+    {
+        let column = RawColumn::new(label, cells.clone());
+        let named = |names: Vec<String>| names.into_iter().filter(|it| it == label).collect();
+        let types = TypeArgs { text: named(types.text), number: named(types.number), ..types };
+        let only = Raw { table: RawTable::new(vec![column])?, ..raw };
+        let decision = only.decide(&types, &[label.to_owned()], Purpose::Looking);
+        columns.extend(decision.context("--test")?.data.table.into_columns());
+    }
+    let data = Data { table: Table::new(columns)?, name };
     evaluated("test", artefact, data, scores, label, positive)
 }
 
-fn scores(
-    artefact: &DetectorArtefact,
-    table: &Table,
-    observe: &(dyn Fn(usize) + Sync),
-) -> anyhow::Result<Vec<Option<f64>>> {
-    let scored = Rows::of(artefact, table)?.score(artefact, observe);
-    Ok(scored.rows.into_iter().map(|it| it.ok().map(|it| it.score)).collect())
+fn scores(artefact: &DetectorArtefact, rows: &Rows, observe: &(dyn Fn(usize) + Sync)) -> Scores {
+    let scored = rows.score(artefact, observe).rows;
+    let first_reason = scored.iter().find_map(|it| it.as_ref().err().cloned());
+    (scored.into_iter().map(|it| it.ok().map(|it| it.score)).collect(), first_reason)
 }
 
 fn evaluated(
     name: &'static str,
     artefact: &DetectorArtefact,
     data: Data,
-    scores: Vec<Option<f64>>,
+    (scores, first_reason): Scores,
     label: Option<&str>,
     positive: Option<&str>,
 ) -> anyhow::Result<Evaluated> {
@@ -89,8 +116,8 @@ fn evaluated(
     let flagged = scores.iter().flatten().filter(|it| threshold < **it).count();
     let unscored = scores.iter().filter(|it| it.is_none()).count();
     let n_scored = (rows - unscored).max(1);
-    let figures =
-        Figures { rows, unscored, flagged, flagged_share: flagged as f64 / n_scored as f64, auc };
+    let flagged_share = flagged as f64 / n_scored as f64;
+    let figures = Figures { rows, unscored, flagged, flagged_share, auc, first_reason };
     Ok(Evaluated { name, source: data.name, table: data.table, scores, figures })
 }
 

@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, bail};
 use indicatif::ProgressBar;
-use shadowline_features::{Table, TableColumn, is_missing};
+use shadowline_features::Table;
 use shadowline_packages::PackageName;
 
-use crate::args::{DetectorArgs, LogisticRegressionArgs, TrainCommand, TrainingArgs};
-use crate::data::{self, Data};
+use crate::args::{DetectorArgs, LogisticRegressionArgs, MissingArg, TrainCommand, TrainingArgs};
+use crate::data::{self, Data, Decision, Purpose};
 use crate::{figures, output, progress};
+use evaluation::Test;
 use page::Compared;
 use params::Chosen;
 
@@ -30,50 +31,55 @@ pub(crate) async fn run(command: &TrainCommand) -> anyhow::Result<()> {
     }
 }
 
-/// Loads the training data, says where it was found, and leaves out what is to be left out.
-async fn load(training: &TrainingArgs, label: Option<&String>) -> anyhow::Result<Data> {
+/// Loads the training data, leaves out what is to be left out, and says what the columns were taken for.
+async fn load(training: &TrainingArgs, label: Option<&String>) -> anyhow::Result<Decision> {
     let reading = progress::spinner(&format!("reading {}", training.data));
-    let mut data = data::load(&training.data, training.rows.as_ref()).await?;
+    let mut raw = data::load(&training.data, training.rows.as_ref(), &training.types.read).await?;
     reading.finish_and_clear();
-    eprintln!("data: {}, {} rows", data.found, output::thousands(data.table.n_rows()));
-    data.table = data.table.without(&training.drop).context("--drop")?;
-    refuse_not_finite(&data.table)?;
+    eprintln!("data: {}, {} rows", raw.found, output::thousands(raw.table.n_rows()));
+    raw.table = raw.table.without(&training.drop).context("--drop")?;
     if let Some(label) = label {
-        data.table.column(label).context("--label")?;
+        raw.table.column(label).context("--label")?;
     }
-    Ok(data)
+    let wanted: Vec<String> = label.into_iter().cloned().collect();
+    let decision = raw.decide(&training.types, &wanted, Purpose::Learning)?;
+    decision.say();
+    Ok(decision)
 }
 
-/// Refuses a column of numbers that is read as text only because of cells such as `inf` or `NaN`: a detector would
-/// take each of its numbers for a category.
-fn refuse_not_finite(table: &Table) -> anyhow::Result<()> {
-    for (name, column) in table.columns() {
-        let TableColumn::Texts(cells) = column else { continue };
-        let numbers = || cells.iter().map(|it| it.parse::<f64>());
-        let odd = numbers().position(|it| it.is_ok_and(|it| !it.is_finite()));
-        let rest = numbers().zip(cells).all(|(it, cell)| it.is_ok() || is_missing(cell));
-        if let Some(row_idx) = odd
-            && rest
-        {
-            bail!(
-                "column `{name}` has `{}` in row {row_idx}, counted from 0; a finite number expected, or an empty cell \
-                 where it is missing",
-                cells[row_idx]
-            );
-        }
+/// Refuses a number that is missing or infinite, by its column, its row and its cell.
+fn refuse_gaps(decision: &Decision, label: Option<&String>, advice: &str) -> anyhow::Result<()> {
+    for taken in decision.taken.iter().filter(|it| Some(&it.name) != label) {
+        let Some((row_idx, cell)) = &taken.first_gap else { continue };
+        let found =
+            if cell.trim().is_empty() { "no value".to_owned() } else { format!("`{cell}`") };
+        let others = taken.n_missing + taken.n_infinite - 1;
+        let others = if others == 0 {
+            String::new()
+        } else {
+            format!(", and {} more rows have no finite number there", output::thousands(others))
+        };
+        bail!(
+            "column `{}` has {found} in row {row_idx}, counted from 0{others}; a finite number expected{advice}",
+            taken.name
+        );
     }
     Ok(())
 }
 
 async fn classify(args: &LogisticRegressionArgs) -> anyhow::Result<()> {
     let name = package_name(args.training.name.as_ref(), &args.training.out)?;
-    let data = load(&args.training, Some(&args.label)).await?;
+    let decision = load(&args.training, Some(&args.label)).await?;
+    refuse_gaps(&decision, Some(&args.label), "")?;
+    let (columns, left) = (decision.columns(), decision.left());
+    let data = decision.data;
     let rows = output::thousands(data.table.n_rows());
     let progress = progress::spinner(&format!("training on {rows} rows"));
     let label = args.label.clone();
     let work = move || classifier(name, &data.table, &label, &data.name);
-    let trained = tokio::task::spawn_blocking(work).await??;
+    let mut trained = tokio::task::spawn_blocking(work).await??;
     progress.finish_and_clear();
+    trained.take(columns, left, &args.training.types.read.na)?;
     finish(&trained, &args.training.out, args.training.json)
 }
 
@@ -83,7 +89,13 @@ async fn detect(
     args: &DetectorArgs,
 ) -> anyhow::Result<()> {
     let name = package_name(training.name.as_ref(), &training.out)?;
-    let data = load(training, args.label.as_ref()).await?;
+    let decision = load(training, args.label.as_ref()).await?;
+    if args.missing == MissingArg::Refuse {
+        let advice = ", or say with --missing what becomes of such rows";
+        refuse_gaps(&decision, args.label.as_ref(), advice)?;
+    }
+    let (columns, left) = (decision.columns(), decision.left());
+    let data = decision.data;
     if let Some(label) = &args.label {
         figures::validate_positive(data.table.column(label)?, label, args.positive.as_deref())?;
     }
@@ -98,16 +110,27 @@ async fn detect(
         None => None,
         Some(file) => {
             let reading = progress::spinner(&format!("reading {file}"));
-            let test = data::load(file, None).await.context("--test")?;
+            let test = data::load(file, None, &training.types.read).await.context("--test")?;
             reading.finish_and_clear();
             eprintln!("test: {}, {} rows", test.found, output::thousands(test.table.n_rows()));
             Some(test)
         }
     };
+    let test = test.map(|raw| Test { raw, types: training.types.clone() });
     let (args, forced) = (args.clone(), training.progress);
     let work = move || detect_blocking(name, chosen, data, test, compared.as_ref(), &args, forced);
-    let trained = tokio::task::spawn_blocking(work).await??;
-    finish(&trained, &training.out, training.json)
+    let mut trained = tokio::task::spawn_blocking(work).await??;
+    trained.take(columns, left, &training.types.read.na)?;
+    finish(&trained, &training.out, training.json)?;
+    // The package is written: it is the rows of --test that are at fault.
+    match &trained.report.test {
+        Some(test) if test.unscored == test.rows => bail!(
+            "--test: none of its {} rows could be scored; the first: {}",
+            output::thousands(test.rows),
+            test.first_reason.as_deref().unwrap_or("no reason")
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Trains, scores, and makes the page: a bar for each stage.
@@ -115,7 +138,7 @@ fn detect_blocking(
     name: PackageName,
     chosen: Chosen,
     data: Data,
-    test: Option<Data>,
+    test: Option<Test>,
     compared: Option<&Compared>,
     args: &DetectorArgs,
     forced: bool,
@@ -137,7 +160,7 @@ fn detect_blocking(
     let (label, positive) = (args.label.as_deref(), args.positive.as_deref());
     let mut sets = vec![evaluation::training(&artefact, data, label, positive)?];
     if let Some(test) = test {
-        let scoring = progress::stage("scoring", test.table.n_rows(), forced);
+        let scoring = progress::stage("scoring", test.raw.table.n_rows(), forced);
         let observe = |n: usize| scoring.inc(n as u64);
         sets.push(evaluation::test(&artefact, test, label, positive, &observe)?);
         scoring.finish_and_clear();

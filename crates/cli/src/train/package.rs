@@ -13,7 +13,8 @@ use shadowline_packages::{ModelDocument, PackageName};
 use tokio::time::Instant;
 
 use super::evaluation::Figures;
-use crate::folder::DOCUMENT;
+use crate::data::{Column, Left};
+use crate::folder::{DOCUMENT, MISSING_WORDS};
 use crate::output;
 
 /// The artefact's file in a package.
@@ -57,9 +58,31 @@ pub(crate) struct Report {
     /// Of classifiers, on the training rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) training_accuracy: Option<f64>,
+    /// What the columns of the file were taken for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) columns: Vec<Column>,
+    /// The columns that were left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) left_out: Vec<Left>,
 }
 
 impl Trained {
+    /// Notes what the columns were taken for, and the words that stood for a missing value.
+    pub(crate) fn take(
+        &mut self,
+        columns: Vec<Column>,
+        left_out: Vec<Left>,
+        missing_words: &[String],
+    ) -> anyhow::Result<()> {
+        self.report.columns = columns;
+        self.report.left_out = left_out;
+        if !missing_words.is_empty() {
+            let words = serde_json::to_string(missing_words)?;
+            self.document.metadata.insert(MISSING_WORDS.to_owned(), words);
+        }
+        Ok(())
+    }
+
     /// Writes the package. The document comes last, so that it never names an artefact that is not there.
     pub(crate) fn write(&self, folder: &Path) -> anyhow::Result<()> {
         std::fs::create_dir_all(folder)
@@ -160,6 +183,8 @@ pub(crate) fn package(
         auc: None,
         test: None,
         training_accuracy: None,
+        columns: Vec::new(),
+        left_out: Vec::new(),
     };
     let outputs =
         vec![Field { profile: Profile::Numerical, ..Field::scalar("score", DataType::Float64) }];
@@ -210,6 +235,8 @@ pub(crate) fn classifier(
         auc: None,
         test: None,
         training_accuracy: Some(share(n_right, rows)),
+        columns: Vec::new(),
+        left_out: Vec::new(),
     };
     let metadata = BTreeMap::from([
         ("trained_on".to_owned(), trained_on.to_owned()),

@@ -4,7 +4,8 @@ use anyhow::Context;
 use shadowline_detectors::{Detector, DetectorArtefact};
 use shadowline_features::{Encoding, Table, TableColumn};
 use shadowline_report::{
-    Boundary, BoundaryPanel, Grid, Marked, ScoreHistogram, Scores, TrainingReport, training_page,
+    Boundary, BoundaryPanel, Grid, GridError, Marked, ScoreHistogram, Scores, TrainingReport,
+    training_page,
 };
 
 use super::evaluation::Evaluated;
@@ -121,14 +122,19 @@ fn boundary(
             args.grid,
         ),
     };
-    let grid = grid.context("--grid, --grid-range")?;
+    let grid = match (grid, args.grid_range) {
+        (Ok(grid), _) => grid,
+        // Values that are so large that nothing lies around them are no reason to train nothing.
+        (Err(GridError::Range { .. }), None) if compared.is_none() => return Ok(None),
+        (Err(error), _) => return Err(error).context("--grid, --grid-range"),
+    };
     let own = sets.iter().map(|it| decisions(artefact, &it.scores)).collect();
     let mut panels = vec![panel(artefact, artefact.name().to_owned(), &grid, features, own)?];
     if let Some(Compared { artefact: other, from }) = compared {
         let theirs = sets
             .iter()
             .map(|it| {
-                let scored = Rows::of(other, &it.table)?.score(other, &|_| {});
+                let scored = Rows::of_decided(other, &it.table)?.score(other, &|_| {});
                 let scores: Vec<Option<f64>> =
                     scored.rows.into_iter().map(|it| it.ok().map(|it| it.score)).collect();
                 Ok(decisions(other, &scores))
@@ -169,7 +175,7 @@ fn panel(
         (across.to_owned(), TableColumn::Numbers(xs)),
         (up.to_owned(), TableColumn::Numbers(ys)),
     ])?;
-    let scored = Rows::of(artefact, &table)?.score(artefact, &|_| {});
+    let scored = Rows::of_decided(artefact, &table)?.score(artefact, &|_| {});
     let scores: Vec<Option<f64>> =
         scored.rows.into_iter().map(|it| it.ok().map(|it| it.score)).collect();
     Ok(BoundaryPanel { title, grid: decisions(artefact, &scores), points })

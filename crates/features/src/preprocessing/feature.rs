@@ -173,10 +173,20 @@ impl Feature {
     }
 }
 
-/// The place of a category; both ways of writing a missing value are `?`.
+/// The place of a category. A text that is none of them may be a way to write a missing value, which is `?`, or a truth
+/// value in the spelling of another program.
 pub(super) fn find(categories: &[String], text: &str) -> Option<usize> {
-    let text = if is_missing(text) { "?" } else { text };
-    categories.binary_search_by(|it| it.as_str().cmp(text)).ok()
+    let place = |text: &str| categories.binary_search_by(|it| it.as_str().cmp(text)).ok();
+    let is_truth = || text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false");
+    place(text).or_else(|| {
+        if is_missing(text) {
+            place("?")
+        } else if is_truth() {
+            categories.iter().position(|it| it.eq_ignore_ascii_case(text))
+        } else {
+            None
+        }
+    })
 }
 
 pub(super) fn fit_encoding(column: &TableColumn, encoding: CategoryEncoding) -> Encoding {
@@ -192,34 +202,43 @@ pub(super) fn fit_encoding(column: &TableColumn, encoding: CategoryEncoding) -> 
     }
 }
 
-/// Centre and scale of finite values; without any, they change nothing.
+/// Centre and scale of finite values; without any, they change nothing. A column that is constant but for rounding has
+/// the scale 1: divided by a spread of a few last bits, any other value would be astronomical.
+///
+/// Source: scikit-learn's `_is_constant_feature` for the standard deviation, and its ten last bits for ranges, where ours
+/// are of the values' own size and not of 1.
 #[expect(clippy::cast_precision_loss, reason = "a count of records is far below 2^53")]
 pub(super) fn fit_scale(scale: Scale, mut values: Vec<f64>) -> (f64, f64) {
     if values.is_empty() {
         return (0.0, 1.0);
     }
     let at = |sorted: &[f64], percent| percentile_of_sorted(sorted, percent).unwrap_or(f64::NAN);
-    let (center, spread) = match scale {
+    let largest = values.iter().fold(0.0, |largest: f64, it| largest.max(it.abs()));
+    let rounding = 10.0 * f64::EPSILON * largest;
+    let (center, spread, rounding) = match scale {
         Scale::None => return (0.0, 1.0),
         Scale::Standard => {
             let n = values.len() as f64;
             let mean = values.iter().sum::<f64>() / n;
             let variance = values.iter().map(|it| (it - mean) * (it - mean)).sum::<f64>() / n;
+            let of_mean = n * mean * f64::EPSILON;
+            let bound = n * f64::EPSILON * variance + of_mean * of_mean;
             // The rounding of the mean leaves a constant column a spread that is not its own.
             let constant = values.iter().all(|it| it.to_bits() == values[0].to_bits());
-            if constant { (values[0], 0.0) } else { (mean, variance.sqrt()) }
+            if constant { (values[0], 0.0, 0.0) } else { (mean, variance.sqrt(), bound.sqrt()) }
         }
         Scale::MinMax => {
             let low = values.iter().copied().fold(f64::INFINITY, f64::min);
             let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            (low, high - low)
+            (low, high - low, rounding)
         }
         Scale::Robust => {
             values.sort_by(f64::total_cmp);
-            (at(&values, 50.0), at(&values, 75.0) - at(&values, 25.0))
+            (at(&values, 50.0), at(&values, 75.0) - at(&values, 25.0), rounding)
         }
     };
-    (center, if spread == 0.0 { 1.0 } else { spread })
+    // A spread that is not finite is for the caller to refuse.
+    (center, if spread.is_finite() && spread <= rounding { 1.0 } else { spread })
 }
 
 /// What missing numbers of a column become, by its training values that there are.

@@ -1,0 +1,160 @@
+//! Bytes that are compressed, and bytes of formats that are no tables here: told by how they begin, whatever their
+//! file is called.
+
+use std::io::{Read, Write};
+
+/// How bytes are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// gzip, as `.gz` is.
+    Gzip,
+    /// Zstandard, as `.zst` is.
+    Zstd,
+    /// bzip2, as `.bz2` is.
+    Bzip2,
+}
+
+/// Why bytes cannot be taken out of their packing.
+#[derive(Debug, thiserror::Error)]
+pub enum UnpackError {
+    /// They are corrupt, or end too early.
+    #[error("decompress {}", .packing.name())]
+    Corrupt { packing: Packing, source: std::io::Error },
+    /// They are of a format that is not read here.
+    #[error("it is {0}; CSV or Parquet expected, as it is or compressed as .gz, .zst or .bz2")]
+    Foreign(&'static str),
+}
+
+impl Packing {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Gzip, Self::Zstd, Self::Bzip2];
+
+    /// Its name, for a message.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "Zstandard",
+            Self::Bzip2 => "bzip2",
+        }
+    }
+
+    /// The ending of files that are compressed so.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Gzip => "gz",
+            Self::Zstd => "zst",
+            Self::Bzip2 => "bz2",
+        }
+    }
+
+    /// By how bytes begin.
+    pub fn of(start: &[u8]) -> Option<Self> {
+        match start {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some(Self::Bzip2),
+            _ => None,
+        }
+    }
+
+    /// Takes bytes out of it, of all parts that stand one behind the other.
+    ///
+    /// # Errors
+    /// [`UnpackError::Corrupt`].
+    pub fn unpack(self, bytes: &[u8]) -> Result<Vec<u8>, UnpackError> {
+        let mut all = Vec::new();
+        let read = match self {
+            Self::Gzip => flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut all),
+            Self::Zstd => {
+                zstd::stream::read::Decoder::new(bytes).and_then(|mut it| it.read_to_end(&mut all))
+            }
+            Self::Bzip2 => bzip2::read::MultiBzDecoder::new(bytes).read_to_end(&mut all),
+        };
+        read.map_err(|source| UnpackError::Corrupt { packing: self, source })?;
+        Ok(all)
+    }
+
+    /// Compresses bytes.
+    ///
+    /// # Errors
+    /// What the library says, which writes into memory.
+    pub fn pack(self, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+        match self {
+            Self::Gzip => {
+                let level = flate2::Compression::default();
+                let mut packed = flate2::write::GzEncoder::new(Vec::new(), level);
+                packed.write_all(bytes)?;
+                packed.finish()
+            }
+            Self::Zstd => zstd::stream::encode_all(bytes, 0),
+            Self::Bzip2 => {
+                let mut packed =
+                    bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::default());
+                packed.write_all(bytes)?;
+                packed.finish()
+            }
+        }
+    }
+}
+
+/// Refuses bytes that begin as a format does which is not read here.
+///
+/// # Errors
+/// [`UnpackError::Foreign`] with its name.
+pub fn refuse_foreign(start: &[u8]) -> Result<(), UnpackError> {
+    const FORMATS: [(&[u8], &str); 13] = [
+        (b"PK\x03\x04", "a zip archive, such as a workbook of Excel"),
+        (b"\xfd7zXZ\0", "compressed with xz"),
+        (b"\x04\x22\x4d\x18", "compressed with lz4"),
+        (b"\xff\x06\0\0sNaPpY", "compressed with snappy"),
+        (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+        (b"\xd0\xcf\x11\xe0", "a workbook of an old Excel"),
+        (b"ARROW1", "an Arrow file (Feather)"),
+        (b"FEA1", "a Feather file of version 1"),
+        (b"PARE", "an encrypted Parquet file"),
+        (b"ORC", "an ORC file"),
+        (b"Obj\x01", "an Avro file"),
+        (b"SQLite format 3", "a database of SQLite"),
+        (b"\x89HDF", "an HDF5 file"),
+    ];
+    for (magic, name) in FORMATS {
+        if start.starts_with(magic) {
+            return Err(UnpackError::Foreign(name));
+        }
+    }
+    let mut text = start.iter().copied().filter(|it| !it.is_ascii_whitespace());
+    match (text.next(), text.next()) {
+        (Some(b'{'), Some(b'"' | b'}')) | (Some(b'['), Some(b'{' | b'[')) => {
+            Err(UnpackError::Foreign("JSON"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_comes_out_again() {
+        for packing in Packing::ALL {
+            let mut packed = packing.pack(b"a,b\n1,2\n").unwrap();
+            assert_eq!(Packing::of(&packed), Some(packing));
+            packed.extend(packing.pack(b"3,4\n").unwrap());
+            assert_eq!(packing.unpack(&packed).unwrap(), b"a,b\n1,2\n3,4\n", "{packing:?}");
+            let error = packing.unpack(&packed[..packed.len() - 5]).unwrap_err();
+            assert_eq!(error.to_string(), format!("decompress {}", packing.name()));
+        }
+        assert_eq!(Packing::of(b"BZhello"), None);
+    }
+
+    #[test]
+    fn other_formats_are_named() {
+        let refused = |start: &[u8]| refuse_foreign(start).map_err(|it| it.to_string());
+        assert!(refused(b"PK\x03\x04...").unwrap_err().contains("Excel"));
+        assert!(refused(b"{\"a\": 1}\n").unwrap_err().contains("JSON"));
+        assert!(refused(b"[{\"a\": 1}]").unwrap_err().contains("JSON"));
+        assert_eq!(refused(b"a,b\n1,2"), Ok(()));
+        assert_eq!(refused(b"Order,b\n1,2"), Ok(()));
+    }
+}

@@ -1,0 +1,197 @@
+//! Cells read as what they should be, one by one: no cell changes what another one is.
+
+use std::borrow::Cow;
+
+use jiff::Span;
+use jiff::civil::Date;
+
+use super::cells::{Cells, TimeKind};
+use super::times;
+use super::words::Words;
+
+impl Cells {
+    /// A cell as a number, NaN where it is missing; it may be infinite. Truth values are 0 and 1, times seconds.
+    ///
+    /// # Errors
+    /// What the cell is instead.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "integers beyond 2^53 are rounded to the nearest float"
+    )]
+    pub fn number(&self, row_idx: usize, words: &Words) -> Result<f64, String> {
+        let number = match self {
+            Self::Untyped(cells) | Self::Texts(cells) => {
+                let cell = cells[row_idx].trim();
+                if words.is_missing_number(cell) {
+                    return Ok(f64::NAN);
+                }
+                if let Ok(number) = cell.parse::<f64>() {
+                    number
+                } else if let Some(truth) = truth(cell) {
+                    f64::from(u8::from(truth))
+                } else if let Some((_, seconds)) = times::parse(cell) {
+                    return Ok(seconds);
+                } else {
+                    return Err(format!("`{}`", cells[row_idx]));
+                }
+            }
+            Self::Truths(cells) => cells[row_idx].map_or(f64::NAN, |it| f64::from(u8::from(it))),
+            Self::Integers(cells) => cells[row_idx].map_or(f64::NAN, |it| it as f64),
+            Self::Unsigned(cells) => cells[row_idx].map_or(f64::NAN, |it| it as f64),
+            Self::Numbers(cells) => cells[row_idx],
+            Self::Times(_, cells) => return Ok(cells[row_idx]),
+            Self::Empty(_) => f64::NAN,
+            Self::Unusable(_, found) => return Err(found.clone()),
+        };
+        Ok(if words.is_added_number(number) { f64::NAN } else { number })
+    }
+
+    /// A cell as a whole number, none where it is missing; 1.0 is one.
+    ///
+    /// # Errors
+    /// What the cell is instead.
+    pub fn whole(&self, row_idx: usize, words: &Words) -> Result<Option<i128>, String> {
+        let whole = match self {
+            Self::Untyped(cells) | Self::Texts(cells) => {
+                let cell = cells[row_idx].trim();
+                match cell.parse::<i128>() {
+                    _ if words.is_missing_number(cell) => return Ok(None),
+                    Ok(whole) => Some(whole),
+                    // Written as a decimal.
+                    Err(_) => return self.whole_float(row_idx, words),
+                }
+            }
+            Self::Integers(cells) => cells[row_idx].map(i128::from),
+            Self::Unsigned(cells) => cells[row_idx].map(i128::from),
+            Self::Truths(_)
+            | Self::Numbers(_)
+            | Self::Times(..)
+            | Self::Empty(_)
+            | Self::Unusable(..) => return self.whole_float(row_idx, words),
+        };
+        #[expect(clippy::cast_precision_loss, reason = "words are compared as floats")]
+        let is_added = |it: &i128| words.is_added_number(*it as f64);
+        Ok(whole.filter(|it| !is_added(it)))
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "a whole float below 2^64 is an i128")]
+    fn whole_float(&self, row_idx: usize, words: &Words) -> Result<Option<i128>, String> {
+        const BEYOND: f64 = 18_446_744_073_709_551_616.0;
+        let number = self.number(row_idx, words)?;
+        if number.is_nan() {
+            return Ok(None);
+        }
+        if number.abs() <= BEYOND && number.fract().abs() <= 0.0 {
+            Ok(Some(number as i128))
+        } else {
+            Err(number.to_string())
+        }
+    }
+
+    /// A cell as a truth value, none where it is missing.
+    ///
+    /// # Errors
+    /// What the cell is instead.
+    pub fn truth(&self, row_idx: usize, words: &Words) -> Result<Option<bool>, String> {
+        match self.whole(row_idx, words)? {
+            None => Ok(None),
+            Some(0) => Ok(Some(false)),
+            Some(1) => Ok(Some(true)),
+            Some(other) => Err(other.to_string()),
+        }
+    }
+
+    /// A cell as text, as it stands; empty where it is missing. Whole numbers are written without a decimal point, and
+    /// a day as `2026-01-31`.
+    ///
+    /// # Errors
+    /// What the cell is instead, if there is no one way to write it.
+    pub fn text(&self, row_idx: usize, words: &Words) -> Result<Cow<'_, str>, String> {
+        fn written<T: ToString>(value: Option<T>) -> Cow<'static, str> {
+            Cow::Owned(value.map(|it| it.to_string()).unwrap_or_default())
+        }
+        let text = match self {
+            Self::Untyped(cells) | Self::Texts(cells) => Cow::Borrowed(cells[row_idx].as_str()),
+            Self::Truths(cells) => written(cells[row_idx]),
+            Self::Integers(cells) => written(cells[row_idx]),
+            Self::Unsigned(cells) => written(cells[row_idx]),
+            Self::Numbers(cells) => written(Some(cells[row_idx]).filter(|it| !it.is_nan())),
+            Self::Times(TimeKind::Date, cells) => written(day(cells[row_idx])),
+            Self::Times(_, cells) if cells[row_idx].is_nan() => Cow::Borrowed(""),
+            Self::Times(kind, _) => return Err(format!("a {}", kind.name())),
+            Self::Empty(_) => Cow::Borrowed(""),
+            Self::Unusable(_, found) => return Err(found.clone()),
+        };
+        Ok(if words.is_added(&text) { Cow::Borrowed("") } else { text })
+    }
+}
+
+/// Reads a truth value as programs write it: `True`, `true` or `TRUE`.
+pub(super) fn truth(cell: &str) -> Option<bool> {
+    match cell.len() {
+        4 if cell.eq_ignore_ascii_case("true") => Some(true),
+        5 if cell.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a date's seconds are far below 2^53")]
+fn day(seconds: f64) -> Option<Date> {
+    if seconds.is_nan() {
+        return None;
+    }
+    let days = (seconds / 86_400.0) as i64;
+    Date::constant(1970, 1, 1).checked_add(Span::new().try_days(days).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn untyped(cell: &str) -> Cells {
+        Cells::Untyped(vec![cell.to_owned()])
+    }
+
+    #[test]
+    fn a_cell_is_read_as_the_number_it_should_be() {
+        let number = |cell: &str| untyped(cell).number(0, &Words::default());
+        assert_eq!(number(" 1.5 "), Ok(1.5));
+        assert_eq!(number("007"), Ok(7.0));
+        assert_eq!(number("True"), Ok(1.0));
+        assert_eq!(number("1970-01-02"), Ok(86_400.0));
+        assert_eq!(number("inf"), Ok(f64::INFINITY));
+        assert!(number("NA").unwrap().is_nan() && number("").unwrap().is_nan());
+        assert_eq!(number("1,5"), Err("`1,5`".to_owned()));
+        assert!(untyped("-999.0").number(0, &Words::with(["-999".into()])).unwrap().is_nan());
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_as_a_decimal() {
+        let whole = |cells: Cells| cells.whole(0, &Words::default());
+        assert_eq!(whole(untyped("1.0")), Ok(Some(1)));
+        assert_eq!(whole(Cells::Numbers(vec![-3.0])), Ok(Some(-3)));
+        assert_eq!(whole(untyped("18446744073709551615")), Ok(Some(i128::from(u64::MAX))));
+        assert_eq!(whole(untyped("9007199254740993")), Ok(Some(9_007_199_254_740_993)));
+        assert_eq!(whole(untyped("")), Ok(None));
+        assert_eq!(whole(Cells::Numbers(vec![f64::NAN])), Ok(None));
+        assert_eq!(whole(untyped("1.5")), Err("1.5".to_owned()));
+        assert_eq!(whole(untyped("inf")), Err("inf".to_owned()));
+        assert_eq!(untyped("False").truth(0, &Words::default()), Ok(Some(false)));
+        assert_eq!(untyped("2").truth(0, &Words::default()), Err("2".to_owned()));
+    }
+
+    #[test]
+    fn text_stays_as_it_stands() {
+        let words = Words::default();
+        assert_eq!(untyped(" 007 ").text(0, &words).unwrap(), " 007 ");
+        assert_eq!(Cells::Integers(vec![Some(7)]).text(0, &words).unwrap(), "7");
+        assert_eq!(Cells::Numbers(vec![f64::NAN]).text(0, &words).unwrap(), "");
+        assert_eq!(
+            Cells::Times(TimeKind::Date, vec![-86_400.0]).text(0, &words).unwrap(),
+            "1969-12-31"
+        );
+        let timestamp = Cells::Times(TimeKind::Timestamp, vec![0.5]);
+        assert_eq!(timestamp.text(0, &words), Err("a timestamp".to_owned()));
+        assert_eq!(untyped("gone").text(0, &Words::with(["gone".into()])).unwrap(), "");
+    }
+}
