@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use serde::Serialize;
 use serde_json::json;
-use shadowline_api::packages::{InstallOutcome, PackageUpload};
+use shadowline_api::packages::{InstallOutcome, PackageUpload, PackageVersions};
 use shadowline_api::specs::{Change, MetricSpecDocument};
 use shadowline_packages::ArtefactName;
 
@@ -24,6 +24,9 @@ pub(crate) struct Applied {
     pub(crate) outcome: Change,
     /// The service that has it now.
     pub(crate) service: &'static str,
+    /// Whether a model was rolled back to another version than this, which answers where none is named.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_rolled_back: bool,
 }
 
 pub(crate) async fn run(args: &ApplyArgs) -> anyhow::Result<()> {
@@ -33,8 +36,13 @@ pub(crate) async fn run(args: &ApplyArgs) -> anyhow::Result<()> {
     for document in documents {
         let one = apply(&servers, document).await?;
         if !args.json {
-            let Applied { kind, name, version, outcome, service } = &one;
+            let Applied { kind, name, version, outcome, service, is_rolled_back } = &one;
             output::line(format!("{outcome:9}  {kind} {name}, version {version} ({service})"))?;
+            if *is_rolled_back {
+                output::line(format!(
+                    "           {name} is rolled back and does not answer by it; `shadowline rollback {name} --to {version}` ends that"
+                ))?;
+            }
         }
         applied.push(one);
     }
@@ -63,7 +71,12 @@ pub(crate) async fn apply(servers: &Servers, document: Document) -> anyhow::Resu
                 // Another version of a model that is there already.
                 (InstallOutcome::Installed, _) => Change::Updated,
             };
-            Ok(Applied { kind: "Model", name, version, outcome, service: host.name() })
+            // Of an older version that was there already nothing was expected.
+            let is_rolled_back = outcome == Change::Unchanged && {
+                let versions = servers.packages(host)?.find(&name).await?;
+                versions.is_some_and(|it| is_newest_and_not_default(&it, version))
+            };
+            Ok(Applied { kind: "Model", name, version, outcome, service: host.name(), is_rolled_back })
         }
         Document::MetricSpec(spec) => {
             let name = spec.name().to_string();
@@ -71,9 +84,15 @@ pub(crate) async fn apply(servers: &Servers, document: Document) -> anyhow::Resu
             let document = MetricSpecDocument::from(*spec);
             let put = servers.metric_specs()?.put(&document).await.with_context(what)?;
             let (version, outcome) = (put.version.into(), put.change.unwrap_or(Change::Updated));
-            Ok(Applied { kind: "MetricSpec", name, version, outcome, service: METRIC_SPECS })
+            let (kind, service) = ("MetricSpec", METRIC_SPECS);
+            Ok(Applied { kind, name, version, outcome, service, is_rolled_back: false })
         }
     }
+}
+
+fn is_newest_and_not_default(versions: &PackageVersions, version: u64) -> bool {
+    let newest = versions.versions.iter().map(|it| it.version).max();
+    newest == Some(version) && versions.default_version.is_some_and(|it| it != version)
 }
 
 pub(crate) async fn delete(args: &DeleteArgs) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use shadowline_detectors::DetectorArtefact;
-use shadowline_packages::ModelDocument;
+use shadowline_packages::{ModelDocument, read_artefacts};
 
 /// The document's file in a package.
 pub(crate) const DOCUMENT: &str = "serving.yaml";
@@ -15,7 +15,9 @@ pub(crate) fn read_package(folder: &Path) -> anyhow::Result<DetectorArtefact> {
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("package `{}`: read `{}`", folder.display(), path.display()))?;
     let document = ModelDocument::parse(&text).with_context(|| path.display().to_string())?;
+    let artefacts = read_artefacts(&document, folder)
+        .with_context(|| format!("package `{}`", folder.display()))?;
     let path = folder.join(&document.artefact);
-    let bytes = std::fs::read(&path).with_context(|| format!("read `{}`", path.display()))?;
-    DetectorArtefact::from_bytes(&bytes).with_context(|| format!("load `{}`", path.display()))
+    DetectorArtefact::from_bytes(artefacts.model())
+        .with_context(|| format!("load `{}`", path.display()))
 }

@@ -38,8 +38,12 @@ pub(crate) async fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     eprintln!("data: {found}, {} rows", output::thousands(table.n_rows()));
     let first_row = args.rows.as_ref().map_or(0, |it| it.start);
     let rows = Rows::of(&artefact, &table).with_context(|| format!("`{}`", args.data))?;
+    let ids = match &args.id {
+        None => None,
+        Some(name) => Some((name.clone(), table.column(name).context("--id")?.to_texts())),
+    };
     let bar = progress::rows(rows.n_rows(), args.progress);
-    let lines = Lines { explain: args.explain, sklearn: args.sklearn, first_row };
+    let lines = Lines { explain: args.explain, sklearn: args.sklearn, first_row, ids };
     let (scores, artefact, csv) = tokio::task::spawn_blocking(move || {
         let scores = rows.score(&artefact, &|n| bar.inc(n as u64));
         bar.finish_and_clear();
@@ -100,16 +104,18 @@ fn say(summary: &Summary) -> anyhow::Result<()> {
 }
 
 /// Which columns there are, and how the rows are numbered.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Lines {
     explain: bool,
     sklearn: bool,
     first_row: usize,
+    /// The column of --id: its name and cells.
+    ids: Option<(String, Vec<String>)>,
 }
 
 impl Lines {
     fn write(
-        self,
+        &self,
         artefact: &DetectorArtefact,
         rows: &Rows,
         scores: &RowScores,
@@ -125,6 +131,9 @@ impl Lines {
             header.push("expected".to_owned());
             header.extend(features.iter().map(|it| format!("contribution_{}", it.field)));
         }
+        if let Some((name, _)) = &self.ids {
+            header.insert(1, name.clone());
+        }
         csv.write_record(&header)?;
         for (row_idx, score) in scores.rows.iter().enumerate() {
             let mut record = self.record(artefact, row_idx, score);
@@ -135,15 +144,18 @@ impl Lines {
                     record.push(explanation.expected.to_string());
                     record.extend(explanation.contributions.iter().map(|(_, it)| it.to_string()));
                 } else {
-                    record.resize(header.len(), String::new());
+                    record.resize(header.len() - usize::from(self.ids.is_some()), String::new());
                 }
+            }
+            if let Some((_, ids)) = &self.ids {
+                record.insert(1, ids[row_idx].clone());
             }
             csv.write_record(&record)?;
         }
         Ok(String::from_utf8(csv.into_inner()?)?)
     }
 
-    fn record(self, artefact: &DetectorArtefact, row_idx: usize, score: &RowScore) -> Vec<String> {
+    fn record(&self, artefact: &DetectorArtefact, row_idx: usize, score: &RowScore) -> Vec<String> {
         let row = (self.first_row + row_idx).to_string();
         let n_sklearn = if self.sklearn { 3 } else { 0 };
         match score {

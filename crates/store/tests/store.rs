@@ -362,7 +362,7 @@ fn event(spec: &StoredSpec, incident: u64, to: AlertState, recorded_at: Timestam
 fn now_firing(spec: &StoredSpec, incident: u64) -> NewState {
     let mut evaluation = Evaluation::new(&spec.spec);
     for second in 0..20 {
-        let reading = Reading { at: at(second), value: Some(0.9), subject: "x" };
+        let reading = Reading { at: at(second), value: Some(0.9), threshold: None, subject: "x" };
         evaluation.observe(&spec.spec, reading);
     }
     assert_eq!(evaluation.state(), AlertState::Firing);

@@ -17,7 +17,7 @@ use shadowline_testkit_stack::on_both_stores;
 fn timer(spec: &StoredSpec, revision: Revision) -> Batch {
     let mut evaluation = Evaluation::new(&spec.spec);
     for second in 0..20 {
-        let reading = Reading { at: at(second), value: Some(0.9), subject: "x" };
+        let reading = Reading { at: at(second), value: Some(0.9), threshold: None, subject: "x" };
         evaluation.observe(&spec.spec, reading);
     }
     assert_eq!(evaluation.state(), AlertState::Firing);

@@ -207,9 +207,14 @@ impl<'a> Teller<'a> {
             Err(_) => bail!("the training ended by a panic"),
         };
         for report in &prepared.reports {
-            let came_to = match (report.threshold, report.training_accuracy) {
+            let came_to = match (report.threshold, &report.classifier) {
                 (Some(threshold), _) => format!("threshold {threshold:.4}"),
-                (None, Some(accuracy)) => format!("right on {}", output::percent(accuracy)),
+                (None, Some(it)) => format!(
+                    "right on {} (always `{}`: {})",
+                    output::percent(it.training_accuracy),
+                    it.most_frequent,
+                    output::percent(it.base_rate)
+                ),
                 (None, None) => String::new(),
             };
             self.say.line(format!(

@@ -162,6 +162,7 @@ fn score_at(sequence: u64, value: f64, received_at: Timestamp) -> Score {
         model: ModelRef { name: "census".into(), version: "1".into() },
         metric: MonitorRef { name: "iforest".into(), version: "1".into() }.into(),
         is_newest: true,
+        threshold: None,
         result: Ok(ScoreValue {
             value,
             record_idx: 0,
