@@ -44,9 +44,9 @@ pub struct AlertAnswer {
     pub threshold: Threshold,
     pub alerts_when: String,
     pub healthy_while: String,
-    /// The whole rule in words, with the window where there is one.
+    /// What alerts, in words: of a window, what its value has to be.
     #[serde(default)]
-    pub sentence: Option<String>,
+    pub rule: Option<String>,
     pub severity: String,
     pub labels: BTreeMap<String, String>,
 }

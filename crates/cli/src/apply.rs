@@ -76,7 +76,14 @@ pub(crate) async fn apply(servers: &Servers, document: Document) -> anyhow::Resu
                 let versions = servers.packages(host)?.find(&name).await?;
                 versions.is_some_and(|it| is_newest_and_not_default(&it, version))
             };
-            Ok(Applied { kind: "Model", name, version, outcome, service: host.name(), is_rolled_back })
+            Ok(Applied {
+                kind: "Model",
+                name,
+                version,
+                outcome,
+                service: host.name(),
+                is_rolled_back,
+            })
         }
         Document::MetricSpec(spec) => {
             let name = spec.name().to_string();

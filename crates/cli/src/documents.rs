@@ -210,7 +210,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let empty = read_all(&[folder.path().to_owned()]).unwrap_err().to_string();
         assert!(empty.contains("holds no .yaml or .yml file"), "{empty}");
-        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         write("model.slm", "bytes");
         write("a.yaml", SPEC);
         write("serving.yml", MODEL);

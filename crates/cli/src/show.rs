@@ -102,14 +102,24 @@ pub(crate) async fn alerts(args: &AlertsArgs) -> anyhow::Result<()> {
             it.incident.to_string(),
             or_dash(it.fired_at),
             last_value(it),
-            line(it),
             or_dash(it.judged.as_ref().and_then(|it| it.at)),
-            it.sentence.clone().unwrap_or_else(|| it.alerts_when.clone()),
+            line(it),
+            or_dash(it.judged.as_ref().and_then(|it| it.line_since)),
+            it.rule.clone().unwrap_or_else(|| it.alerts_when.clone()),
         ]
     };
     let rows: Vec<_> = alerts.iter().map(row).collect();
     let header = [
-        "SPEC", "STATE", "SEVERITY", "INCIDENTS", "FIRING SINCE", "LAST VALUE", "LINE", "AT", "RULE",
+        "SPEC",
+        "STATE",
+        "SEVERITY",
+        "INCIDENTS",
+        "FIRING SINCE",
+        "LAST VALUE",
+        "AT",
+        "LINE",
+        "LINE SINCE",
+        "RULE",
     ];
     output::table(&header, &rows)
 }
@@ -158,14 +168,11 @@ fn last_value(alert: &AlertAnswer) -> String {
     }
 }
 
-/// What that value is compared with, and since when that is so.
+/// What that value is compared with.
 fn line(alert: &AlertAnswer) -> String {
-    let Some(JudgedAnswer { operator, line, line_since, .. }) = &alert.judged else {
-        return "-".to_owned();
-    };
+    let Some(JudgedAnswer { operator, line, .. }) = &alert.judged else { return "-".to_owned() };
     let symbol = operator.parse::<Operator>().map_or(operator.as_str(), Operator::symbol);
-    let since = line_since.map(|it| format!(" since {it}")).unwrap_or_default();
-    or_dash(line.map(|it| format!("{symbol} {}{since}", number(it))))
+    or_dash(line.map(|it| format!("{symbol} {}", number(it))))
 }
 
 /// Everything that is known of one thing: as JSON, or as YAML for people.

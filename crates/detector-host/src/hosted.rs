@@ -33,9 +33,8 @@ impl Scorers for HostedDetectors {
         let (hosted, corrupt) = (self.detectors.snapshot(), self.detectors.unusable());
         let detectors = Arc::clone(&self.detectors);
         move |wanted| {
-            let choose = |versions: &[NonZeroU64]| {
-                detectors.choose(&wanted.name, versions.iter().copied())
-            };
+            let choose =
+                |versions: &[NonZeroU64]| detectors.choose(&wanted.name, versions.iter().copied());
             target(wanted, &hosted, &corrupt, choose)
         }
     }

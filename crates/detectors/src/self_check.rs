@@ -65,7 +65,9 @@ pub struct SelfCheck {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Finding {
     /// It tells nothing apart.
-    #[error("all {n_records} training rows have the score {score}: this detector tells nothing apart")]
+    #[error(
+        "all {n_records} training rows have the score {score}: this detector tells nothing apart"
+    )]
     AllAlike {
         /// The training records.
         n_records: usize,

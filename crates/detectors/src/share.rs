@@ -32,7 +32,8 @@ impl Share {
         let share = n_hits as f64 / size;
         let spread = Z * Z / size;
         let middle = (share + spread / 2.0) / (1.0 + spread);
-        let half = Z / (1.0 + spread) * (share * (1.0 - share) / size + spread / (4.0 * size)).sqrt();
+        let half =
+            Z / (1.0 + spread) * (share * (1.0 - share) / size + spread / (4.0 * size)).sqrt();
         let (low, high) = ((middle - half).max(0.0), (middle + half).min(1.0));
         // Rounding must not put the share itself outside.
         Self { n_hits, n, share, low: low.min(share), high: high.max(share) }
@@ -65,7 +66,10 @@ mod tests {
             (10, 10, 0.722467, 1.0),
         ] {
             let share = Share::of(n_hits, n);
-            assert!((share.low - low).abs() < 1e-6 && (share.high - high).abs() < 1e-6, "{share:?}");
+            assert!(
+                (share.low - low).abs() < 1e-6 && (share.high - high).abs() < 1e-6,
+                "{share:?}"
+            );
         }
     }
 

@@ -211,7 +211,11 @@ impl Condition {
     pub fn judge(&self, value: Option<f64>) -> Outcome {
         match (value, self.line()) {
             (Some(value), Some(line)) if value.is_finite() => {
-                if self.operator.holds(value, line) { Outcome::Breach } else { Outcome::Healthy }
+                if self.operator.holds(value, line) {
+                    Outcome::Breach
+                } else {
+                    Outcome::Healthy
+                }
             }
             (Some(_) | None, _) => Outcome::Unscored,
         }

@@ -215,8 +215,7 @@ impl Evaluation {
     /// threshold are of another detector version, so they are not made one mean with the next.
     fn take_line(&mut self, spec: &MetricSpec, at: Timestamp, reading: Reading<'_>) {
         let (None, Some(threshold)) = (spec.condition().line(), reading.threshold) else { return };
-        let is_known =
-            self.line.is_some_and(|it| it.threshold.to_bits() == threshold.to_bits());
+        let is_known = self.line.is_some_and(|it| it.threshold.to_bits() == threshold.to_bits());
         if is_known || !threshold.is_finite() {
             return;
         }

@@ -89,10 +89,16 @@ impl Over {
         let span = self.span_text();
         match self.aggregate {
             Aggregate::BreachShare { exceeds } => {
-                format!("alerts when more than {} of {span} are {symbol} {threshold}", percent(exceeds))
+                format!(
+                    "alerts when more than {} of {span} are {symbol} {threshold}",
+                    percent(exceeds)
+                )
             }
             Aggregate::Mean | Aggregate::Max | Aggregate::Min => {
-                format!("alerts when the {} of {span} is {symbol} {threshold}", self.aggregate.name())
+                format!(
+                    "alerts when the {} of {span} is {symbol} {threshold}",
+                    self.aggregate.name()
+                )
             }
         }
     }

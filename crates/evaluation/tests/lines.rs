@@ -55,10 +55,12 @@ fn each_detector_version_brings_its_own_line() {
     );
     let mut evaluation = Evaluation::new(&spec);
     // The first came without one, as those of older programs do.
-    let story = [(9.0, None), (0.6, Some(0.5)), (0.6, Some(0.7)), (3.0, Some(2.0)), (1.9, Some(2.0))];
+    let story =
+        [(9.0, None), (0.6, Some(0.5)), (0.6, Some(0.7)), (3.0, Some(2.0)), (1.9, Some(2.0))];
     let told = tell(&spec, &mut evaluation, &story);
     assert_eq!(told, [Unscored, Breach, Healthy, Breach, Healthy]);
-    let judged = Judged { value: Some(1.9), line: Some(2.0), line_since: Some(at(3)), at: Some(at(4)) };
+    let judged =
+        Judged { value: Some(1.9), line: Some(2.0), line_since: Some(at(3)), at: Some(at(4)) };
     assert_eq!(evaluation.judged(&spec), judged);
     assert_eq!(evaluation.condition(&spec).alerts_when(), "alerts when > 2");
 }
@@ -68,7 +70,11 @@ fn a_share_is_of_breaches_of_the_lines_that_held_then() {
     let spec = of_package(", over: {last: 4, exceeds: 0.5}");
     let mut evaluation = Evaluation::new(&spec);
     // Under the last line alone, all four would breach.
-    tell(&spec, &mut evaluation, &[(3.0, Some(5.0)), (3.0, Some(5.0)), (3.0, Some(2.0)), (1.0, Some(0.5))]);
+    tell(
+        &spec,
+        &mut evaluation,
+        &[(3.0, Some(5.0)), (3.0, Some(5.0)), (3.0, Some(2.0)), (1.0, Some(0.5))],
+    );
     let window = evaluation.window(&spec).unwrap();
     assert_eq!((window.n_scored, window.n_breach, window.value), (4, 2, Some(0.5)));
     assert_eq!(evaluation.state(), AlertState::Inactive);

@@ -27,8 +27,10 @@ fn tell(spec: &MetricSpec, story: &[(f64, Option<f64>)]) -> Vec<(AlertState, Ale
     let mut evaluation = Evaluation::new(spec);
     let mut told = Vec::new();
     for (second, value) in story {
-        let (_, steps) =
-            evaluation.observe(spec, Reading { at: at(*second), value: *value, threshold: None, subject: "id" });
+        let (_, steps) = evaluation.observe(
+            spec,
+            Reading { at: at(*second), value: *value, threshold: None, subject: "id" },
+        );
         told.extend(
             steps
                 .iter()
@@ -110,7 +112,8 @@ fn unscored_checks_say_nothing_about_the_condition() {
     assert_eq!(tell(&rule, &story), []);
     let mut evaluation = Evaluation::new(&rule);
     for (second, value) in story {
-        evaluation.observe(&rule, Reading { at: at(second), value, threshold: None, subject: "id" });
+        evaluation
+            .observe(&rule, Reading { at: at(second), value, threshold: None, subject: "id" });
     }
     let window = evaluation.window(&rule).unwrap();
     assert_eq!((window.n_scored, window.n_breach, window.n_unscored), (4, 2, 3));
@@ -175,7 +178,15 @@ fn an_alert_names_its_last_breaching_requests() {
         let id = format!("request-{second}");
         fired.extend(
             evaluation
-                .observe(&rule, Reading { at: at(f64::from(second)), value: BAD, threshold: None, subject: &id })
+                .observe(
+                    &rule,
+                    Reading {
+                        at: at(f64::from(second)),
+                        value: BAD,
+                        threshold: None,
+                        subject: &id,
+                    },
+                )
                 .1,
         );
     }
@@ -236,7 +247,11 @@ fn run(
     let mut all = Vec::new();
     for (idx, (at, value)) in story.iter().enumerate() {
         let id = format!("request-{idx}");
-        all.extend(evaluation.observe(rule, Reading { at: *at, value: *value, threshold: None, subject: &id }).1);
+        all.extend(
+            evaluation
+                .observe(rule, Reading { at: *at, value: *value, threshold: None, subject: &id })
+                .1,
+        );
         if store_each_time {
             let stored = serde_json::to_string(&evaluation).unwrap();
             evaluation = serde_json::from_str(&stored).unwrap();

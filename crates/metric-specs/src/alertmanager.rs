@@ -222,12 +222,7 @@ impl Peer {
             ("spec".to_owned(), spec.name().to_string()),
         ]);
         let metric = spec.metric();
-        let summary = format!(
-            "{} of {}: {}",
-            metric.name(),
-            spec.model().name,
-            spec.alerts_when()
-        );
+        let summary = format!("{} of {}: {}", metric.name(), spec.model().name, spec.alerts_when());
         let mut annotations = BTreeMap::from([
             ("summary".to_owned(), summary),
             ("description".to_owned(), spec.sentence()),

@@ -42,8 +42,9 @@ impl History {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(source) => return Err(failed("read", &path)(source)),
         };
-        serde_json::from_slice(&text)
-            .map_err(|error| failed("read", &path)(io::Error::new(io::ErrorKind::InvalidData, error)))
+        serde_json::from_slice(&text).map_err(|error| {
+            failed("read", &path)(io::Error::new(io::ErrorKind::InvalidData, error))
+        })
     }
 
     /// Writes the history, whole or not at all; afterwards it survives a crash.
@@ -75,7 +76,12 @@ impl History {
     }
 
     /// Whether a version was given to other content than this.
-    pub(crate) fn is_of_other(&self, name: &PackageName, version: NonZeroU64, digest: &str) -> bool {
+    pub(crate) fn is_of_other(
+        &self,
+        name: &PackageName,
+        version: NonZeroU64,
+        digest: &str,
+    ) -> bool {
         let given = self.packages.get(name).and_then(|it| it.given.get(&version));
         given.is_some_and(|it| it.as_deref().is_some_and(|it| it != digest))
     }

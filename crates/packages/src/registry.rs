@@ -97,7 +97,8 @@ impl<T: Send + Sync + 'static> Registry<T> {
     pub fn get(&self, name: &str, version: Option<NonZeroU64>) -> Option<Arc<Hosted<T>>> {
         let snapshot = self.snapshot();
         let of_name = snapshot.iter().filter(|(key, _)| key.name.as_str() == name);
-        let wanted = version.or_else(|| self.choose(name, of_name.clone().map(|(key, _)| key.version)));
+        let wanted =
+            version.or_else(|| self.choose(name, of_name.clone().map(|(key, _)| key.version)));
         let (_, found) = of_name.clone().find(|(key, _)| Some(key.version) == wanted)?;
         Some(Arc::clone(found))
     }
@@ -307,7 +308,10 @@ impl<T: Send + Sync + 'static> Registry<T> {
         let unusable = self.unusable.read();
         let unusable =
             unusable.iter().filter(|it| it.name == name.as_str()).map(|it| it.version).max();
-        hosted.max(unusable).max(history.highest(name)).map_or(NonZeroU64::MIN, |it| it.saturating_add(1))
+        hosted
+            .max(unusable)
+            .max(history.highest(name))
+            .map_or(NonZeroU64::MIN, |it| it.saturating_add(1))
     }
 
     /// Stores what is to be remembered, then holds it.

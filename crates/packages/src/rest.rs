@@ -303,9 +303,7 @@ fn to_api(error: RegistryError) -> ApiError {
     match &error {
         RegistryError::Conflict { .. }
         | RegistryError::Given { .. }
-        | RegistryError::Unusable { .. } => {
-            ApiError::conflict(error.to_string())
-        }
+        | RegistryError::Unusable { .. } => ApiError::conflict(error.to_string()),
         RegistryError::NotFound { .. } => ApiError::not_found(error.to_string()),
         RegistryError::Refused { .. } => {
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unusable_model", chain(&error))

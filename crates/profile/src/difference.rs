@@ -64,7 +64,11 @@ fn of_column(name: &str, a: &Table, b: &Table) -> Difference {
         note: Some(note),
     };
     let (Ok(of_a), Ok(of_b)) = (a.column(name), b.column(name)) else {
-        return unlike(if a.column(name).is_ok() { "only in the first" } else { "only in the second" });
+        return unlike(if a.column(name).is_ok() {
+            "only in the first"
+        } else {
+            "only in the second"
+        });
     };
     match (of_a.to_numbers(), of_b.to_numbers()) {
         (Some(a), Some(b)) => of_numbers(name, &a, &b),

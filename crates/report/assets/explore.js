@@ -129,8 +129,22 @@ function showDescribe() {
   content("describe").replaceChildren(...parts);
 }
 
+/** The range of a column's axis, and what to say, if some shown values are too far out to be on it at first. */
+function clipped(name) {
+  const [low, high] = page.ends[name] ?? [-Infinity, Infinity];
+  const describes = shownTables().map((it) => columnOf(it, name)?.describe).filter((it) => it);
+  const [least, greatest] = [Math.min(...describes.map((it) => it.min)), Math.max(...describes.map((it) => it.max))];
+  if (!describes.length || (low <= least && greatest <= high)) return { more: {}, said: [] };
+  const room = (high - low) / 20 || 0.5;
+  const short = (value) => Number(value.toPrecision(6));
+  return { more: { range: [low - room, high + room] }, said: [`${name} runs from ${short(least)} to ${short(greatest)}; Autoscale shows all`] };
+}
+const smaller = (lines) => [...new Set(lines)].map((it) => `<br><span style="font-size:11px">${it}</span>`).join("");
+
 function scatter() {
   const [across, up] = [section("across").value, section("up").value];
+  const [ofAcross, ofUp] = [clipped(across), clipped(up)];
+  const said = [...ofAcross.said, ...ofUp.said];
   const traces = shownTables().filter((it) => columnOf(it, across)?.values && columnOf(it, up)?.values).map((data) => ({
     type: pointsType, mode: "markers", name: `${data.name} (${thousands(data.profile.shape[0])} rows)`,
     x: columnOf(data, across).values, y: columnOf(data, up).values, showlegend: true,
@@ -138,8 +152,8 @@ function scatter() {
     hovertemplate: `${across} ${hoverNumber("x")}<br>${up} ${hoverNumber("y")}<br>row %{pointNumber}<extra>${data.name}</extra>`,
   }));
   return { traces, layout: {
-    xaxis: axis(across), yaxis: axis(up), uirevision: `${across}/${up}`,
-    title: { text: `${up} by ${across}` }, margin: { l: 60, r: 20, t: 76, b: 50 },
+    xaxis: axis(across, ofAcross.more), yaxis: axis(up, ofUp.more), uirevision: `${across}/${up}`,
+    title: { text: `${up} by ${across}${smaller(said)}` }, margin: { l: 60, r: 20, t: 76 + 16 * new Set(said).size, b: 50 },
   } };
 }
 
@@ -174,7 +188,7 @@ function numberHistogram(name) {
     };
   });
   // A title has lines, so that what is left out is seen with the chart and in its picture.
-  const text = [name, ...beyond.map((it) => `<span style="font-size:11px">${it}</span>`)].join("<br>");
+  const text = `${name}${smaller(beyond)}`;
   return { traces, layout: {
     title: { text }, barmode: "overlay", bargap: 0, xaxis: axis(name), yaxis: axis(height.title, height.more),
     uirevision: `${nBins}/${isLog}/${height.areShares}`, margin: { l: 60, r: 20, t: 76 + 16 * beyond.length, b: 50 },
@@ -220,7 +234,8 @@ function boxes() {
     const suffix = at ? String(at + 1) : "";
     const domain = [at * width + (at ? gap : 0), (at + 1) * width];
     layout[`xaxis${suffix}`] = axis(name, { domain, anchor: `y${suffix}`, type: "category", showgrid: false });
-    layout[`yaxis${suffix}`] = axis("", { anchor: `x${suffix}`, zeroline: false });
+    const { more, said } = clipped(name);
+    layout[`yaxis${suffix}`] = axis(said.length ? `${name}, wild values left out` : "", { anchor: `x${suffix}`, zeroline: false, ...more });
     for (const data of shownTables()) {
       const column = columnOf(data, name);
       if (!column?.box) continue;

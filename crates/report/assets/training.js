@@ -183,7 +183,13 @@ function startLines(made) {
   place.style.position = "relative";
   place.append(handle);
   let dragged = false;
-  handle.addEventListener("pointerdown", (event) => { dragged = true; handle.setPointerCapture(event.pointerId); event.preventDefault(); handle.focus(); });
+  handle.addEventListener("pointerdown", (event) => {
+    dragged = true;
+    // A made-up pointer, such as a test's, cannot be captured, and need not be.
+    try { handle.setPointerCapture(event.pointerId); } catch { /* It is followed while it is over the line. */ }
+    event.preventDefault();
+    handle.focus();
+  });
   handle.addEventListener("pointermove", (event) => {
     if (!dragged) return;
     const axis = drawn();

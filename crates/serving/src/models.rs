@@ -125,7 +125,8 @@ impl Models {
                 versions.sort_unstable();
                 self.packages.choose(name, versions.into_iter())
             };
-            let version = default(&mut of_name().filter(is_loaded)).or_else(|| default(&mut of_name()));
+            let version =
+                default(&mut of_name().filter(is_loaded)).or_else(|| default(&mut of_name()));
             of_name().find(|it| Some(it.version) == version)
         } else {
             of_name().find(|it| it.version_text == version)

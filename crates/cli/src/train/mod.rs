@@ -91,7 +91,11 @@ async fn detect(
     let name = package_name(training.name.as_ref(), &training.out)?;
     let data = load(training, args.label.as_ref()).await?;
     if let Some(label) = &args.label {
-        crate::figures::validate_positive(data.table.column(label)?, label, args.positive.as_deref())?;
+        crate::figures::validate_positive(
+            data.table.column(label)?,
+            label,
+            args.positive.as_deref(),
+        )?;
     }
     let compared = match &args.boundary.compare {
         None => None,
@@ -146,7 +150,8 @@ fn detect_blocking(
     fitting.finish_and_clear();
     let checking = progress::spinner("checking the detector");
     let records = artefact.preprocessing().transform(&features)?.values;
-    let check = artefact.self_check(&chosen.params, records.view()).context("check the detector")?;
+    let check =
+        artefact.self_check(&chosen.params, records.view()).context("check the detector")?;
     checking.finish_and_clear();
     let labels = match &args.label {
         Some(label) => data.table.column(label)?.to_texts(),
@@ -171,7 +176,14 @@ fn detect_blocking(
     trained.report.auc = sets[0].figures.auc;
     trained.report.test = sets.get(1).map(|it| it.figures.clone());
     let making: ProgressBar = progress::spinner("making the report");
-    trained.page = Some(page::page(&artefact, chosen.listed, &sets, &args.boundary, compared, Some((&check, warned.as_slice())))?);
+    trained.page = Some(page::page(
+        &artefact,
+        chosen.listed,
+        &sets,
+        &args.boundary,
+        compared,
+        Some((&check, warned.as_slice())),
+    )?);
     making.finish_and_clear();
     let fatal = check.findings.into_iter().find(Finding::is_fatal);
     Ok((trained, fatal))

@@ -261,7 +261,8 @@ pub(crate) fn classifier(
     let features = table.without(&[label])?;
     let labels = table.column(label)?.to_texts();
     let figures = ClassifierFigures::of(&model, table, &labels)?;
-    let warnings = [warnings::of_columns(&features), warnings::of_label(&features, &labels)].concat();
+    let warnings =
+        [warnings::of_columns(&features), warnings::of_label(&features, &labels)].concat();
     let rows = table.n_rows();
     let report = Report {
         name: name.to_string(),

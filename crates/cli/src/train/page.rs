@@ -122,7 +122,8 @@ fn checks(check: &SelfCheck) -> Vec<(String, String)> {
         },
     ));
     if let Some((field, share)) = &check.decisive {
-        let text = format!("`{field}` has {:.0} % of what the highest scores are made of", share * 100.0);
+        let text =
+            format!("`{field}` has {:.0} % of what the highest scores are made of", share * 100.0);
         checks.push(("most decisive column".to_owned(), text));
     }
     checks

@@ -121,17 +121,23 @@ mod tests {
     }
 
     /// How often the window begins to breach, and after how many requests it did so first.
-    fn run(rule: &Rule, share: f64, n_requests: usize, chance: &mut Chance) -> (usize, Option<usize>) {
+    fn run(
+        rule: &Rule,
+        share: f64,
+        n_requests: usize,
+        chance: &mut Chance,
+    ) -> (usize, Option<usize>) {
         let (mut window, mut n_breach) = (VecDeque::new(), 0_u32);
         let (mut n_alarms, mut first, mut is_firing) = (0, None, false);
         for request in 1..=n_requests {
             let breach = chance.next() < share;
             window.push_back(breach);
             n_breach += u32::from(breach);
-            if rule.window as usize < window.len() && window.pop_front() == Some(true) {
+            let size = rule.window as usize;
+            if size < window.len() && window.pop_front() == Some(true) {
                 n_breach -= 1;
             }
-            let is_full = window.len() == rule.window as usize;
+            let is_full = window.len() == size;
             let holds = is_full && rule.exceeds() < f64::from(n_breach) / f64::from(rule.window);
             if holds && !is_firing {
                 n_alarms += 1;

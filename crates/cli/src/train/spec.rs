@@ -68,7 +68,13 @@ pub(crate) fn expected_text(expected: &Share) -> String {
 /// A share with the digits that matter, also of rare ones.
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
-    let digits = if percent < 0.1 { 4 } else if percent < 1.0 { 3 } else { 2 };
+    let digits = if percent < 0.1 {
+        4
+    } else if percent < 1.0 {
+        3
+    } else {
+        2
+    };
     format!("{percent:.digits$} %")
 }
 

@@ -15,8 +15,24 @@ const IDENTIFIES: f64 = 0.95;
 const SPREADS: f64 = 1_000.0;
 /// What labels are called.
 const LABELS: [&str; 18] = [
-    "label", "labels", "target", "class", "y", "outcome", "anomaly", "is_anomaly", "outlier", "is_outlier", "fraud",
-    "is_fraud", "ground_truth", "truth", "isfraud", "isanomaly", "isoutlier", "y_true",
+    "label",
+    "labels",
+    "target",
+    "class",
+    "y",
+    "outcome",
+    "anomaly",
+    "is_anomaly",
+    "outlier",
+    "is_outlier",
+    "fraud",
+    "is_fraud",
+    "ground_truth",
+    "truth",
+    "isfraud",
+    "isanomaly",
+    "isoutlier",
+    "y_true",
 ];
 
 /// Columns that nothing should be learnt from.

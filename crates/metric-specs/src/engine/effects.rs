@@ -1,10 +1,11 @@
 //! From a score on the wire to what specs judge, and from what they judged to the rows of the store.
 
 use jiff::Timestamp;
-use shadowline_evaluation::{Condition, Observation, ObservedMetric, Outcome, SpecState, Step};
 use shadowline_error::chain;
+use shadowline_evaluation::{Condition, Observation, ObservedMetric, Outcome, SpecState, Step};
 use shadowline_store::{
-    AlertEvent, CheckExplanation, CheckMetric, CheckSubject, Checkpoint, NewCheck, NewState, Revision, StoredSpec,
+    AlertEvent, CheckExplanation, CheckMetric, CheckSubject, Checkpoint, NewCheck, NewState,
+    Revision, StoredSpec,
 };
 use shadowline_wire::{Score, Subject};
 use tracing::warn;

@@ -26,10 +26,7 @@ impl CheckExplanation {
     ///
     /// # Errors
     /// If it cannot be written as JSON.
-    pub fn new(
-        expected: Option<f64>,
-        contributions: &[(String, f64)],
-    ) -> Result<Self, StoreError> {
+    pub fn new(expected: Option<f64>, contributions: &[(String, f64)]) -> Result<Self, StoreError> {
         let mut most: Vec<(String, f64)> = contributions.to_vec();
         most.retain(|(_, it)| it.is_finite());
         most.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));

@@ -81,7 +81,10 @@ fn rows(checks: &[NewCheck]) -> Rows<'_> {
             ("value", reals(|it| it.value)),
             ("outcome", texts(checks, |it| Some(it.outcome.name()))),
             ("reason", texts(checks, |it| it.reason.as_deref())),
-            ("explanation", texts(checks, |it| it.explanation.as_ref().map(CheckExplanation::as_json))),
+            (
+                "explanation",
+                texts(checks, |it| it.explanation.as_ref().map(CheckExplanation::as_json)),
+            ),
             ("operator", texts(checks, |it| Some(it.condition.operator().name()))),
             // The column takes no NULL. Infinity is no threshold of a spec, so it says that there was none.
             ("threshold", reals(|it| Some(it.condition.line().unwrap_or(f64::INFINITY)))),

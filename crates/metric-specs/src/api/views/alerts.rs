@@ -25,7 +25,7 @@ pub(in crate::api) fn alert(status: SpecStatus) -> AlertAnswer {
         operator: condition.operator().name().to_owned(),
         threshold: condition.threshold(),
         judged: Some(judged(spec, evaluation, status.spec.updated_at)),
-        sentence: Some(spec.sentence()),
+        rule: Some(spec.alerts_when()),
         alerts_when: condition.alerts_when(),
         healthy_while: condition.healthy_while(),
         severity: spec.severity().name().to_owned(),
