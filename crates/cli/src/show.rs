@@ -171,7 +171,10 @@ fn last_value(alert: &AlertAnswer) -> String {
 /// What that value is compared with.
 fn line(alert: &AlertAnswer) -> String {
     let Some(JudgedAnswer { operator, line, .. }) = &alert.judged else { return "-".to_owned() };
-    let symbol = operator.parse::<Operator>().map_or(operator.as_str(), Operator::symbol);
+    let symbol: &str = match operator.parse::<Operator>() {
+        Ok(known) => known.symbol(),
+        Err(_) => operator,
+    };
     or_dash(line.map(|it| format!("{symbol} {}", number(it))))
 }
 

@@ -50,7 +50,8 @@ pub struct Score {
     pub model: ModelRef,
     /// What was measured.
     pub metric: MetricRef,
-    /// Whether it was the detector's newest version: its score answers the metric specs that name none.
+    /// Whether it was the detector's default version, the newest unless it was rolled back: its score answers the metric
+    /// specs that name none.
     pub is_newest: bool,
     /// The detector's own threshold, for the metric specs that take theirs from its package.
     pub threshold: Option<f64>,

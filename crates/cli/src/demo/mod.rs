@@ -233,7 +233,7 @@ impl<'a> Teller<'a> {
         let mut applied = Vec::new();
         for document in documents::read_all(files)? {
             let one = apply::apply(&self.servers, document).await?;
-            let Applied { kind, name, version, outcome, service } = &one;
+            let Applied { kind, name, version, outcome, service, is_rolled_back: _ } = &one;
             self.say.line(format!("{outcome:12} {kind} {name}, version {version} ({service})"))?;
             applied.push(one);
         }
