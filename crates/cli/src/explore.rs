@@ -125,6 +125,18 @@ fn differing(explored: &[Explored]) -> Vec<Value> {
     compared.collect()
 }
 
+/// A number with the digits that a person compares by; text as it is.
+fn short(text: &str) -> String {
+    match text.parse::<f64>() {
+        Ok(number) if text == "0" || (1e-3..1e9).contains(&number.abs()) => {
+            let digits = format!("{number:.4}");
+            digits.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+        Ok(number) if number.is_finite() => format!("{number:.4e}"),
+        Ok(_) | Err(_) => text.to_owned(),
+    }
+}
+
 /// Says which columns differ most between the first data set and the others.
 fn say_differences(explored: &[Explored]) -> anyhow::Result<()> {
     let [first, others @ ..] = explored else { return Ok(()) };
@@ -134,7 +146,7 @@ fn say_differences(explored: &[Explored]) -> anyhow::Result<()> {
         let or_dash = |it: Option<f64>| it.map_or_else(|| "-".to_owned(), |it| format!("{it:.4}"));
         let row = |it: &Difference| {
             let (a, b) = &it.middle;
-            let either = |it: &Option<String>| it.clone().unwrap_or_else(|| "-".to_owned());
+            let either = |it: &Option<String>| it.as_deref().map_or_else(|| "-".to_owned(), short);
             let statistic = match it.statistic {
                 Statistic::KolmogorovSmirnov => "Kolmogorov-Smirnov",
                 Statistic::TotalVariation => "total variation",

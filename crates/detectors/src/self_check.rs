@@ -30,7 +30,7 @@ const DECIDES: f64 = 0.95;
 /// Below this correlation of the ranks, another seed puts other records first.
 const STABLE: f64 = 0.8;
 /// With this share of records at one score, the ranks of most mean nothing.
-const MOSTLY_ALIKE: f64 = 0.5;
+const MOSTLY_ALIKE: f64 = 0.8;
 
 /// What a detector found out about itself.
 #[derive(Debug, Clone, PartialEq)]
