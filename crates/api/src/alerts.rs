@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use shadowline_evaluation::{AlertState, Threshold};
 use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 
 use crate::specs::{SpecName, Versioned};
 
@@ -40,7 +42,7 @@ pub struct AlertAnswer {
     pub model: Versioned,
     pub operator: String,
     /// A number, or `from_package`.
-    #[schema(value_type = Object)]
+    #[schema(schema_with = threshold)]
     pub threshold: Threshold,
     pub alerts_when: String,
     pub healthy_while: String,
@@ -49,6 +51,14 @@ pub struct AlertAnswer {
     pub rule: Option<String>,
     pub severity: String,
     pub labels: BTreeMap<String, String>,
+}
+
+fn threshold() -> RefOr<Schema> {
+    let schema = json!({
+        "description": "A number, or `from_package`: the threshold of the detector version that scored.",
+        "oneOf": [{"type": "number"}, {"type": "string", "enum": ["from_package"]}],
+    });
+    serde_json::from_value(schema).expect("the schema is a constant")
 }
 
 /// The value that is judged, and what it is compared with.
