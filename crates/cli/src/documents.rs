@@ -108,7 +108,11 @@ fn model(yaml: &str, folder: &Path) -> anyhow::Result<Document> {
 }
 
 fn yaml_from<T: serde::de::DeserializeOwned>(yaml: &str) -> anyhow::Result<T> {
-    let options = serde_saphyr::options! { with_snippet: false };
+    // A threshold of `.nan` is refused by its field, as others are.
+    let options = serde_saphyr::options! {
+        with_snippet: false,
+        non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
+    };
     serde_saphyr::from_str_with_options(yaml, options).map_err(|error| anyhow!("{error}"))
 }
 

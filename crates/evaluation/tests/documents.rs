@@ -20,7 +20,12 @@ enabled: true
 "#;
 
 fn read(text: &str) -> Result<MetricSpec, String> {
-    let raw: RawMetricSpec = serde_saphyr::from_str(text).map_err(|it| it.to_string())?;
+    // As `shadowline apply` reads it.
+    let options = serde_saphyr::options! {
+        non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
+    };
+    let raw: RawMetricSpec =
+        serde_saphyr::from_str_with_options(text, options).map_err(|it| it.to_string())?;
     MetricSpec::try_from(raw).map_err(|it| it.to_string())
 }
 
