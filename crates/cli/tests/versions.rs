@@ -132,7 +132,9 @@ async fn a_detector_that_tells_nothing_apart_is_refused_with_the_reason_on_its_p
 async fn what_looks_wrong_in_a_table_is_warned_of() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("people.csv");
-    let row = |it: usize| format!("c-{it},{},{}.5,{}\n", it * 7919 % 100_003, it % 10, it % 2);
+    let row = |it: usize| {
+        format!("c-{},{},{}.5,{}\n", it * 7919 % 100_003, it % 10 * 100_000, it % 10, it % 2)
+    };
     let rows: String = (0..300).map(row).collect();
     std::fs::write(&data, format!("customer,income,rate,is_fraud\n{rows}")).unwrap();
     let (data, out) = (data.display().to_string(), folder.path().join("knn").display().to_string());

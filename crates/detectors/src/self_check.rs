@@ -173,7 +173,7 @@ impl DetectorArtefact {
             findings: Vec::new(),
         };
         if 1 < n_distinct {
-            check.decisive = self.decisive(records)?;
+            check.decisive = self.decisive(sample.view())?;
             if FEWEST_RECORDS <= sample.nrows() {
                 check.stability = stability(params, &sample)?;
                 check.held_out = held_out(params, self.threshold_rule(), &sample)?;

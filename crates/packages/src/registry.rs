@@ -114,8 +114,12 @@ impl<T: Send + Sync + 'static> Registry<T> {
         name: &str,
         versions: impl DoubleEndedIterator<Item = NonZeroU64> + Clone,
     ) -> Option<NonZeroU64> {
-        let rolled_back_to = self.rolled_back.read().get(name).copied();
-        history::default_version(versions, rolled_back_to)
+        history::default_version(versions, self.rolled_back_to(name))
+    }
+
+    /// The version that a package was rolled back to, up to which the newest is the default.
+    pub fn rolled_back_to(&self, name: &str) -> Option<NonZeroU64> {
+        self.rolled_back.read().get(name).copied()
     }
 
     /// Says which version is to answer where none is named. A version that is not the newest is a rollback, which

@@ -120,14 +120,14 @@ impl Models {
             unloaded.is_empty() || !unloaded.contains(&(it.name.clone(), it.version))
         };
         let found = if version.is_empty() {
-            let default = |models: &mut dyn Iterator<Item = &Arc<Model>>| {
-                let mut versions: Vec<NonZeroU64> = models.map(|it| it.version).collect();
-                versions.sort_unstable();
-                self.packages.choose(name, versions.into_iter())
+            let rolled_back_to = self.packages.rolled_back_to(name);
+            let default = |even_unloaded: bool| {
+                let of = || of_name().filter(|it| even_unloaded || is_loaded(it));
+                let before = |to| of().filter(|it| it.version <= to).max_by_key(|it| it.version);
+                let before = rolled_back_to.and_then(before);
+                before.or_else(|| of().max_by_key(|it| it.version))
             };
-            let version =
-                default(&mut of_name().filter(is_loaded)).or_else(|| default(&mut of_name()));
-            of_name().find(|it| Some(it.version) == version)
+            default(false).or_else(|| default(true))
         } else {
             of_name().find(|it| it.version_text == version)
         };

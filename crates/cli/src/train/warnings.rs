@@ -44,6 +44,11 @@ pub(crate) fn of_columns(features: &Table) -> Vec<String> {
     for (name, column) in features.columns() {
         // Measurements are distinct by nature; whole numbers and texts are not.
         let may_identify = !matches!(column.data_type(), DataType::Float32 | DataType::Float64);
+        let name_of_label = name.trim().to_lowercase().replace([' ', '-'], "_");
+        let may_be_label = LABELS.contains(&name_of_label.as_str());
+        if !may_identify && !may_be_label {
+            continue;
+        }
         let cells = column.to_texts();
         let present = cells.iter().filter(|it| !is_missing(it));
         let distinct: BTreeSet<&str> = present.clone().map(String::as_str).collect();
@@ -56,8 +61,7 @@ pub(crate) fn of_columns(features: &Table) -> Vec<String> {
                 crate::output::thousands(n_present),
             ));
         }
-        let few = (2..=20).contains(&distinct.len());
-        if few && LABELS.contains(&name.trim().to_lowercase().replace([' ', '-'], "_").as_str()) {
+        if may_be_label && (2..=20).contains(&distinct.len()) {
             warnings.push(format!(
                 "column `{name}` looks like a label, and is learnt as a feature; leave it out with --label {name} or --drop {name}"
             ));

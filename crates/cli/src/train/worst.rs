@@ -25,10 +25,8 @@ pub(crate) fn of(artefact: &DetectorArtefact, set: &Evaluated) -> anyhow::Result
         reasons.retain(|(_, it)| 0.0 < *it);
         reasons.sort_by(|(_, a), (_, b)| b.total_cmp(a));
         reasons.truncate(N_REASONS);
-        let cell = |field: &str| {
-            let column = set.table.column(field).ok()?;
-            column.to_texts().into_iter().nth(row_idx)
-        };
+        let row = set.table.rows(row_idx..row_idx + 1);
+        let cell = |field: &str| row.column(field).ok()?.to_texts().pop();
         let reasons = reasons.into_iter().map(|(field, contribution)| Reason {
             value: cell(&field).unwrap_or_default(),
             field,
