@@ -8,6 +8,7 @@ use axum::body::Bytes;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
 use axum::http::StatusCode;
+use serde_json::Value;
 use shadowline_api::Role;
 use shadowline_api::error::ErrorAnswer;
 use shadowline_api::packages::{
@@ -213,11 +214,7 @@ async fn set_default<T: Send + Sync + 'static>(
     body: Bytes,
 ) -> Result<Json<PackageVersions>, ApiError> {
     let name = parse_name(name)?;
-    let DefaultVersion { version } = serde_json::from_slice(&body).map_err(|error| {
-        ApiError::invalid(format!("read the body: {error}; expected {{\"version\": 1}}"))
-    })?;
-    let version = NonZeroU64::new(version)
-        .ok_or_else(|| ApiError::invalid("`version` is 0; expected a whole number from 1"))?;
+    let version = read_default_version(&body)?;
     let work = tokio::task::spawn_blocking(move || {
         registry.set_default(&name, version).map_err(to_api)?;
         versions(&registry, &name)
@@ -277,6 +274,19 @@ async fn read_document(part: Field<'_>) -> Result<ModelDocument, ApiError> {
     ModelDocument::parse(text).map_err(|error| ApiError::invalid(error.to_string()))
 }
 
+/// Reads `{"version": 1}`.
+fn read_default_version(body: &[u8]) -> Result<NonZeroU64, ApiError> {
+    let expected = "expected {\"version\": N}, a whole number from 1";
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| ApiError::invalid(format!("the body is no JSON ({error}); {expected}")))?;
+    let members = value.as_object().ok_or_else(|| ApiError::invalid(expected))?;
+    if let Some(unknown) = members.keys().find(|it| *it != "version") {
+        return Err(ApiError::invalid(format!("`{unknown}` is no member; {expected}")));
+    }
+    let version = members.get("version").and_then(Value::as_u64).and_then(NonZeroU64::new);
+    version.ok_or_else(|| ApiError::invalid(format!("`version`: {expected}")))
+}
+
 fn parse_name(name: String) -> Result<PackageName, ApiError> {
     PackageName::try_from(name).map_err(|error| ApiError::invalid(error.to_string()))
 }
@@ -321,7 +331,7 @@ mod tests {
     use axum::Router;
     use axum::body::Body;
     use axum::http::Request;
-    use serde_json::{Value, json};
+    use serde_json::json;
     use shadowline_service::{health::Health, http, metrics::Metrics};
     use tower::ServiceExt;
 
@@ -424,9 +434,15 @@ mod tests {
         let is_default: Vec<_> =
             body["models"].as_array().unwrap().iter().map(|it| &it["is_default"]).collect();
         assert_eq!(is_default, [&json!(true), &json!(false)]);
-        for (body, expected) in
-            [(r#"{"version": 3}"#, 404), (r#"{"version": 0}"#, 400), ("{}", 400), ("1", 400)]
-        {
+        for (body, expected) in [
+            (r#"{"version": 3}"#, 404),
+            (r#"{"version": 0}"#, 400),
+            (r#"{"version": "1"}"#, 400),
+            (r#"{"version": 1, "to": 2}"#, 400),
+            ("{}", 400),
+            ("1", 400),
+            ("", 400),
+        ] {
             let (status, answer) = put(body).await;
             assert_eq!(status, expected, "{answer}");
         }
