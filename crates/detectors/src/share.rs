@@ -56,7 +56,7 @@ impl TrainingScores {
 mod tests {
     use super::*;
 
-    /// `statsmodels.stats.proportion.proportion_confint(count, nobs, method="wilson")` of statsmodels 0.14.
+    /// `statsmodels.stats.proportion.proportion_confint(count, nobs, method="wilson")` of statsmodels 0.15.0.
     #[test]
     fn the_interval_is_that_of_statsmodels() {
         for (n_hits, n, low, high) in [

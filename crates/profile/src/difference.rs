@@ -187,7 +187,7 @@ mod tests {
             let got = kolmogorov_smirnov(a, b).unwrap();
             assert!((got - expected).abs() < 1e-12, "{got}");
         };
-        // scipy 1.16, ks_2samp(a, b).statistic.
+        // scipy 1.17.1, ks_2samp(a, b).statistic.
         check(&[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0], 0.0);
         check(&[1.0, 2.0, 3.0], &[4.0, 5.0], 1.0);
         check(&[1.0, 1.0, 2.0, 3.0], &[1.0, 3.0, 3.0, 3.0, 4.0], 0.55);
