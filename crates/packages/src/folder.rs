@@ -153,7 +153,13 @@ mod tests {
             let refused = read(artefact).unwrap_err();
             assert!(matches!(refused, FolderError::Outside { .. }), "{artefact}: {refused}");
         }
-        for artefact in ["sub/a.sld", "./sub/a.sld"] {
+        let mut inside = vec!["sub/a.sld", "./sub/a.sld"];
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("sub/a.sld", package.join("inside")).unwrap();
+            inside.push("inside");
+        }
+        for artefact in inside {
             assert_eq!(read(artefact).unwrap(), Artefacts::of_model("bytes"));
         }
     }
