@@ -35,6 +35,7 @@ fn timer(spec: &StoredSpec, revision: Revision) -> Batch {
             fired_at: Some(at(19)),
             reason: TransitionReason::ConditionHolds,
             value: Some(0.9),
+            line: Some(0.5),
             window: None,
             examples: Vec::new(),
         },
