@@ -1,10 +1,13 @@
 //! `shadowline apply` and `shadowline delete`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::{Context, bail};
 use serde::Serialize;
 use serde_json::json;
 use shadowline_api::packages::{InstallOutcome, PackageUpload, PackageVersions};
 use shadowline_api::specs::{Change, MetricSpecDocument};
+use shadowline_evaluation::{MetricSelector, MetricSpec, ModelSelector, VersionSelector};
 use shadowline_packages::ArtefactName;
 
 use crate::args::{ApplyArgs, DeleteArgs, Kind};
@@ -33,6 +36,7 @@ pub(crate) async fn run(args: &ApplyArgs) -> anyhow::Result<()> {
     let servers = Servers::from_args(&args.servers)?;
     let documents = documents::read_all(&args.files)?;
     let mut applied = Vec::with_capacity(documents.len());
+    let specs: Vec<MetricSpec> = documents.iter().filter_map(Document::spec).cloned().collect();
     for document in documents {
         let one = apply(&servers, document).await?;
         if !args.json {
@@ -49,7 +53,56 @@ pub(crate) async fn run(args: &ApplyArgs) -> anyhow::Result<()> {
     if args.json {
         output::json(&json!({"applied": applied}))?;
     }
+    for warning in watching_nothing(&servers, &specs).await {
+        eprintln!("warning: {warning}");
+    }
     Ok(())
+}
+
+/// Says which of the specs name a detector, or a version, that no service has now: nothing is judged by them, and every
+/// service is well.
+async fn watching_nothing(servers: &Servers, specs: &[MetricSpec]) -> Vec<String> {
+    let mut installed: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+    if specs.is_empty() {
+        return Vec::new();
+    }
+    for (_, packages) in servers.all_packages().unwrap_or_default() {
+        // Of a service that does not answer nothing can be said.
+        let Ok(list) = packages.list().await else { return Vec::new() };
+        let damaged = list.damaged.into_iter().map(|it| (it.name, it.version));
+        for (name, version) in
+            list.models.into_iter().map(|it| (it.name, it.version)).chain(damaged)
+        {
+            installed.entry(name).or_default().insert(version);
+        }
+    }
+    let missing = |name: &str, version: &VersionSelector| match (installed.get(name), version) {
+        (Some(versions), VersionSelector::Exactly(version)) if !versions.contains(version) => {
+            let there: Vec<String> = versions.iter().map(ToString::to_string).collect();
+            Some(format!("`{name}` has no version {version}; it has {}", there.join(", ")))
+        }
+        (Some(_), _) => None,
+        (None, _) => Some(format!("no service has a detector `{name}`")),
+    };
+    let mut warnings = Vec::new();
+    for spec in specs.iter().filter(|it| it.enabled()) {
+        let mut warn = |what: String| {
+            warnings.push(format!("metric spec `{}` watches nothing now: {what}", spec.name()));
+        };
+        if let MetricSelector::Monitor { name, version } = spec.metric()
+            && let Some(what) = missing(name, version)
+        {
+            warn(what);
+        }
+        // A model need not be a package.
+        let ModelSelector { name, version } = spec.model();
+        if installed.contains_key(name)
+            && let Some(what) = missing(name, version)
+        {
+            warn(what);
+        }
+    }
+    warnings
 }
 
 /// Sends one document to the service that it is for.

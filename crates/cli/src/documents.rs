@@ -17,6 +17,16 @@ pub(crate) enum Document {
     MetricSpec(Box<MetricSpec>),
 }
 
+impl Document {
+    /// The metric spec, if it is one.
+    pub(crate) fn spec(&self) -> Option<&MetricSpec> {
+        match self {
+            Self::MetricSpec(spec) => Some(spec),
+            Self::Model { .. } => None,
+        }
+    }
+}
+
 /// Reads every document of files; `-` is standard input.
 pub(crate) fn read_all(files: &[PathBuf]) -> anyhow::Result<Vec<Document>> {
     let mut documents = Vec::new();

@@ -103,6 +103,14 @@ async fn each_version_brings_its_own_line_and_a_rollback_brings_it_back() {
     let applied = ask(&up, &apply).await.ok().json();
     assert_eq!(applied["applied"][0]["version"], 4);
 
+    // A spec that is pinned to a version that went watches nothing, and that is said.
+    let pinned = folder.path().join("pinned.yaml");
+    let document = spec.replace("monitor: wine_knn}", "monitor: wine_knn, version: 2}");
+    std::fs::write(&pinned, document.replace("wine_knn_outliers", "pinned")).unwrap();
+    let said = ask(&up, &["apply", "-f", &pinned.display().to_string()]).await.ok();
+    assert!(said.stderr.contains("`pinned` watches nothing now"), "{said:?}");
+    assert!(said.stderr.contains("`wine_knn` has no version 2; it has 4"), "{said:?}");
+
     // What was above its line says why.
     let breaches = ask(&up, &["checks", "--outcome", "breach", "--json"]).await.ok().json();
     let breach = &breaches["checks"][0];
