@@ -74,6 +74,16 @@ pub enum Finding {
         /// Their score.
         score: f64,
     },
+    /// Of KNN: every record has as many like it as are looked for, or all are as far apart.
+    #[error(
+        "all {n_records} training rows have the score {score}, so there is no share to set the threshold by: whatever is further off is above it"
+    )]
+    AllAsFar {
+        /// The training records.
+        n_records: usize,
+        /// Their score.
+        score: f64,
+    },
     /// Most records have one score.
     #[error(
         "{:.0} % of the training rows have one and the same score, so most rows cannot be ranked; there are {n_distinct} different scores",
@@ -132,7 +142,8 @@ impl Finding {
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::AllAlike { .. } | Self::WrongNeighbours { .. } => true,
-            Self::MostlyAlike { .. }
+            Self::AllAsFar { .. }
+            | Self::MostlyAlike { .. }
             | Self::OneFieldDecides { .. }
             | Self::Unstable { .. }
             | Self::OverBudget { .. } => false,
@@ -228,7 +239,12 @@ impl DetectorArtefact {
         let SelfCheck { n_records, n_distinct, share_of_most_frequent, .. } = *check;
         let mut findings = Vec::new();
         if n_distinct == 1 && 1 < n_records {
-            findings.push(Finding::AllAlike { n_records, score: check.range.0 });
+            let score = check.range.0;
+            // A distance still tells what is new; a forest says the same of everything.
+            findings.push(match self.detector().kind() {
+                DetectorKind::IsolationForest => Finding::AllAlike { n_records, score },
+                DetectorKind::Knn => Finding::AllAsFar { n_records, score },
+            });
         } else if MOSTLY_ALIKE < share_of_most_frequent {
             findings.push(Finding::MostlyAlike { share: share_of_most_frequent, n_distinct });
         }
