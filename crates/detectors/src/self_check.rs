@@ -311,7 +311,7 @@ fn held_out(
         n_above += scores.iter().filter(|it| threshold < **it).count();
         n_held_out += scores.len();
     }
-    Ok(Some(Share::of(n_above, n_held_out)))
+    Ok(Some(Share::of_folds(n_above, n_held_out)))
 }
 
 impl DetectorParams {

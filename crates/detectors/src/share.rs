@@ -28,8 +28,20 @@ impl Share {
     /// <https://doi.org/10.1214/ss/1009213286>.
     #[expect(clippy::cast_precision_loss, reason = "a count of records is far below 2^53")]
     pub fn of(n_hits: usize, n: usize) -> Self {
-        let size = n.max(1) as f64;
-        let share = n_hits as f64 / size;
+        Self::of_size(n_hits, n, n.max(1) as f64)
+    }
+
+    /// Takes a count of records that were held out, each above a threshold that was set by the others. The count is off
+    /// by chance, and so is each threshold, by as much again: the interval is that of half as many records.
+    #[expect(clippy::cast_precision_loss, reason = "a count of records is far below 2^53")]
+    pub(crate) fn of_folds(n_hits: usize, n: usize) -> Self {
+        Self::of_size(n_hits, n, n.max(1) as f64 / 2.0)
+    }
+
+    /// The share, and the interval of a count of `size` records.
+    #[expect(clippy::cast_precision_loss, reason = "a count of records is far below 2^53")]
+    fn of_size(n_hits: usize, n: usize, size: f64) -> Self {
+        let share = n_hits as f64 / n.max(1) as f64;
         let spread = Z * Z / size;
         let middle = (share + spread / 2.0) / (1.0 + spread);
         let half =
