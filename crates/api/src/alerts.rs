@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use shadowline_evaluation::AlertState;
+use serde_json::json;
+use shadowline_evaluation::{AlertState, Threshold};
 use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 
 use crate::specs::{SpecName, Versioned};
 
@@ -28,25 +30,61 @@ pub struct AlertAnswer {
     /// Since when the alert has fired.
     #[schema(value_type = Option<String>, format = "date-time")]
     pub fired_at: Option<Timestamp>,
-    /// The last score that was judged.
+    /// The last score that came, whether it is judged alone or in a window.
     pub last_value: Option<f64>,
+    /// The value by which the alert stands as it does: the last score, or that of the window.
+    #[serde(default)]
+    pub judged: Option<JudgedAnswer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<WindowAnswer>,
     /// Requests that breached, newest last.
     pub examples: Vec<String>,
     pub model: Versioned,
     pub operator: String,
-    pub threshold: f64,
+    /// A number, or `from_package`.
+    #[schema(schema_with = threshold)]
+    pub threshold: Threshold,
     pub alerts_when: String,
     pub healthy_while: String,
+    /// What alerts, in words: of a window, what its value has to be.
+    #[serde(default)]
+    pub rule: Option<String>,
     pub severity: String,
     pub labels: BTreeMap<String, String>,
+}
+
+fn threshold() -> RefOr<Schema> {
+    let schema = json!({
+        "description": "A number, or `from_package`: the threshold of the detector version that scored.",
+        "oneOf": [{"type": "number"}, {"type": "string", "enum": ["from_package"]}],
+    });
+    serde_json::from_value(schema).expect("the schema is a constant")
+}
+
+/// The value that is judged, and what it is compared with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JudgedAnswer {
+    /// What is compared: `score`, or of a window `breach_share`, `mean`, `max` or `min`.
+    pub by: String,
+    pub value: Option<f64>,
+    /// The time of the newest check.
+    #[schema(value_type = Option<String>, format = "date-time")]
+    pub at: Option<Timestamp>,
+    /// The operator's name.
+    pub operator: String,
+    /// The threshold, or the share that a window may not exceed. Null while a threshold `from_package` has not come yet.
+    pub line: Option<f64>,
+    /// Since when that is the line: by the clock of this service where the spec says it, by the time of the traffic
+    /// where it came with the scores of a detector version.
+    #[schema(value_type = Option<String>, format = "date-time")]
+    pub line_since: Option<Timestamp>,
 }
 
 /// What a window holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WindowAnswer {
     pub n_scored: u64,
+    /// 0 where an aggregate of values is judged: no request is a breach of a mean by itself.
     pub n_breach: u64,
     pub n_unscored: u64,
     /// The share of breaches, or the aggregate.
@@ -84,6 +122,9 @@ pub struct AlertEventAnswer {
     pub fired_at: Option<Timestamp>,
     /// The value that was judged: the last score, or that of the window.
     pub value: Option<f64>,
+    /// What it was compared with.
+    #[serde(default)]
+    pub line: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<WindowAnswer>,
     pub examples: Vec<String>,

@@ -37,15 +37,37 @@ pub struct CheckAnswer {
     /// Why there is no score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What the score came from. There for scores that their monitor explains, which are those above the detector's own
+    /// threshold unless its settings say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<ExplanationAnswer>,
     /// The relation that alerted then.
     pub operator: String,
-    pub threshold: f64,
+    /// Null where a score came without the threshold that it is judged by.
+    pub threshold: Option<f64>,
     /// When the request arrived at serving, or the window ended.
     #[schema(value_type = String, format = "date-time")]
     pub event_at: Timestamp,
     /// Of the topic of scores.
     pub partition: u32,
     pub origin: OriginAnswer,
+}
+
+/// What a score came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ExplanationAnswer {
+    /// What the contributions start from.
+    pub expected: Option<f64>,
+    /// Those that moved the score most, the most first.
+    pub contributions: Vec<ContributionAnswer>,
+}
+
+/// How much a feature moved a score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ContributionAnswer {
+    pub feature: String,
+    /// Above 0 makes the request more anomalous.
+    pub value: f64,
 }
 
 /// What was measured.

@@ -21,7 +21,7 @@ pub struct ErrorDetail {
     pub code: String,
     /// What was wrong, where, and what was expected.
     pub message: String,
-    /// The request's id, which the service's log names too.
+    /// The request's id, which the service's log names too; of a refused prediction, the id of its record.
     // Read as empty where it is missing: a refusal without an id is one still.
     #[serde(default)]
     #[schema(required = true)]

@@ -17,6 +17,10 @@ pub struct Package {
     pub name: String,
     /// From 1.
     pub version: u64,
+    /// Whether this version answers where none is named: the newest, unless the package was rolled back.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub is_default: bool,
     /// What runs it.
     #[schema(example = "isolation-forest")]
     pub runtime: String,
@@ -75,8 +79,20 @@ pub struct Packages {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PackageVersions {
     pub name: String,
+    /// The version that answers where none is named.
+    #[serde(default)]
+    pub default_version: Option<u64>,
     pub versions: Vec<Package>,
     pub damaged: Vec<UnusablePackage>,
+}
+
+/// Which version is to answer where none is named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DefaultVersion {
+    /// From 1.
+    #[schema(minimum = 1)]
+    pub version: u64,
 }
 
 /// An upload.
@@ -121,7 +137,7 @@ mod tests {
 
     fn package(data_type: &str) -> serde_json::Value {
         json!({
-            "name": "knn", "version": 2, "runtime": "knn", "metadata": {"rows": "3"}, "digest": "sha256:0",
+            "name": "knn", "version": 2, "is_default": true, "runtime": "knn", "metadata": {"rows": "3"}, "digest": "sha256:0",
             "artefact_bytes": 7, "contract": {
                 "inputs": {"pixels": {"type": data_type, "shape": [28, 28]}},
                 "outputs": {"score": {"type": "float64"}},

@@ -1,10 +1,13 @@
 //! `shadowline apply` and `shadowline delete`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::{Context, bail};
 use serde::Serialize;
 use serde_json::json;
-use shadowline_api::packages::{InstallOutcome, PackageUpload};
+use shadowline_api::packages::{InstallOutcome, PackageUpload, PackageVersions};
 use shadowline_api::specs::{Change, MetricSpecDocument};
+use shadowline_evaluation::{MetricSelector, MetricSpec, ModelSelector, VersionSelector};
 use shadowline_packages::ArtefactName;
 
 use crate::args::{ApplyArgs, DeleteArgs, Kind};
@@ -24,24 +27,82 @@ pub(crate) struct Applied {
     pub(crate) outcome: Change,
     /// The service that has it now.
     pub(crate) service: &'static str,
+    /// Whether a model was rolled back to another version than this, which answers where none is named.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_rolled_back: bool,
 }
 
 pub(crate) async fn run(args: &ApplyArgs) -> anyhow::Result<()> {
     let servers = Servers::from_args(&args.servers)?;
     let documents = documents::read_all(&args.files)?;
     let mut applied = Vec::with_capacity(documents.len());
+    let specs: Vec<MetricSpec> = documents.iter().filter_map(Document::spec).cloned().collect();
     for document in documents {
         let one = apply(&servers, document).await?;
         if !args.json {
-            let Applied { kind, name, version, outcome, service } = &one;
+            let Applied { kind, name, version, outcome, service, is_rolled_back } = &one;
             output::line(format!("{outcome:9}  {kind} {name}, version {version} ({service})"))?;
+            if *is_rolled_back {
+                output::line(format!(
+                    "           {name} is rolled back and does not answer by it; `shadowline rollback {name} --to {version}` ends that"
+                ))?;
+            }
         }
         applied.push(one);
     }
     if args.json {
         output::json(&json!({"applied": applied}))?;
     }
+    for warning in watching_nothing(&servers, &specs).await {
+        eprintln!("warning: {warning}");
+    }
     Ok(())
+}
+
+/// Says which of the specs name a detector, or a version, that no service has now: nothing is judged by them, and every
+/// service is well.
+async fn watching_nothing(servers: &Servers, specs: &[MetricSpec]) -> Vec<String> {
+    let mut installed: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+    if specs.is_empty() {
+        return Vec::new();
+    }
+    for (_, packages) in servers.all_packages().unwrap_or_default() {
+        // Of a service that does not answer nothing can be said.
+        let Ok(list) = packages.list().await else { return Vec::new() };
+        let damaged = list.damaged.into_iter().map(|it| (it.name, it.version));
+        for (name, version) in
+            list.models.into_iter().map(|it| (it.name, it.version)).chain(damaged)
+        {
+            installed.entry(name).or_default().insert(version);
+        }
+    }
+    let missing = |name: &str, version: &VersionSelector| match (installed.get(name), version) {
+        (Some(versions), VersionSelector::Exactly(version)) if !versions.contains(version) => {
+            let there: Vec<String> = versions.iter().map(ToString::to_string).collect();
+            Some(format!("`{name}` has no version {version}; it has {}", there.join(", ")))
+        }
+        (Some(_), _) => None,
+        (None, _) => Some(format!("no service has a detector `{name}`")),
+    };
+    let mut warnings = Vec::new();
+    for spec in specs.iter().filter(|it| it.enabled()) {
+        let mut warn = |what: String| {
+            warnings.push(format!("metric spec `{}` watches nothing now: {what}", spec.name()));
+        };
+        if let MetricSelector::Monitor { name, version } = spec.metric()
+            && let Some(what) = missing(name, version)
+        {
+            warn(what);
+        }
+        // A model need not be a package.
+        let ModelSelector { name, version } = spec.model();
+        if installed.contains_key(name)
+            && let Some(what) = missing(name, version)
+        {
+            warn(what);
+        }
+    }
+    warnings
 }
 
 /// Sends one document to the service that it is for.
@@ -63,7 +124,19 @@ pub(crate) async fn apply(servers: &Servers, document: Document) -> anyhow::Resu
                 // Another version of a model that is there already.
                 (InstallOutcome::Installed, _) => Change::Updated,
             };
-            Ok(Applied { kind: "Model", name, version, outcome, service: host.name() })
+            // Of an older version that was there already nothing was expected.
+            let is_rolled_back = outcome == Change::Unchanged && {
+                let versions = servers.packages(host)?.find(&name).await?;
+                versions.is_some_and(|it| is_newest_and_not_default(&it, version))
+            };
+            Ok(Applied {
+                kind: "Model",
+                name,
+                version,
+                outcome,
+                service: host.name(),
+                is_rolled_back,
+            })
         }
         Document::MetricSpec(spec) => {
             let name = spec.name().to_string();
@@ -71,9 +144,15 @@ pub(crate) async fn apply(servers: &Servers, document: Document) -> anyhow::Resu
             let document = MetricSpecDocument::from(*spec);
             let put = servers.metric_specs()?.put(&document).await.with_context(what)?;
             let (version, outcome) = (put.version.into(), put.change.unwrap_or(Change::Updated));
-            Ok(Applied { kind: "MetricSpec", name, version, outcome, service: METRIC_SPECS })
+            let (kind, service) = ("MetricSpec", METRIC_SPECS);
+            Ok(Applied { kind, name, version, outcome, service, is_rolled_back: false })
         }
     }
+}
+
+fn is_newest_and_not_default(versions: &PackageVersions, version: u64) -> bool {
+    let newest = versions.versions.iter().map(|it| it.version).max();
+    newest == Some(version) && versions.default_version.is_some_and(|it| it != version)
 }
 
 pub(crate) async fn delete(args: &DeleteArgs) -> anyhow::Result<()> {

@@ -17,10 +17,20 @@ pub(crate) enum Document {
     MetricSpec(Box<MetricSpec>),
 }
 
+impl Document {
+    /// The metric spec, if it is one.
+    pub(crate) fn spec(&self) -> Option<&MetricSpec> {
+        match self {
+            Self::MetricSpec(spec) => Some(spec),
+            Self::Model { .. } => None,
+        }
+    }
+}
+
 /// Reads every document of files; `-` is standard input.
 pub(crate) fn read_all(files: &[PathBuf]) -> anyhow::Result<Vec<Document>> {
     let mut documents = Vec::new();
-    for path in files {
+    for path in &in_directories(files)? {
         let from_stdin = path == Path::new("-");
         let (text, name, folder) = if from_stdin {
             let mut text = String::new();
@@ -41,7 +51,35 @@ pub(crate) fn read_all(files: &[PathBuf]) -> anyhow::Result<Vec<Document>> {
         }
         documents.extend(found);
     }
+    // A spec may be of a detector that comes with it.
+    documents.sort_by_key(|it| matches!(it, Document::MetricSpec(_)));
     Ok(documents)
+}
+
+/// The files that are named, and in the place of a directory the YAML files in it, by name.
+fn in_directories(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let read = || -> std::io::Result<Vec<PathBuf>> {
+            std::fs::read_dir(path)?.map(|it| it.map(|it| it.path())).collect()
+        };
+        let is_yaml = |it: &PathBuf| {
+            let ending = it.extension().and_then(|it| it.to_str());
+            it.is_file() && matches!(ending, Some("yaml" | "yml"))
+        };
+        let found = read().with_context(|| format!("read directory `{}`", path.display()))?;
+        let mut found: Vec<PathBuf> = found.into_iter().filter(is_yaml).collect();
+        if found.is_empty() {
+            bail!("directory `{}` holds no .yaml or .yml file", path.display());
+        }
+        found.sort();
+        files.append(&mut found);
+    }
+    Ok(files)
 }
 
 /// Reads the documents of one text; artefacts are looked for below `folder`.
@@ -80,7 +118,11 @@ fn model(yaml: &str, folder: &Path) -> anyhow::Result<Document> {
 }
 
 fn yaml_from<T: serde::de::DeserializeOwned>(yaml: &str) -> anyhow::Result<T> {
-    let options = serde_saphyr::options! { with_snippet: false };
+    // A threshold of `.nan` is refused by its field, as others are.
+    let options = serde_saphyr::options! {
+        with_snippet: false,
+        non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
+    };
     serde_saphyr::from_str_with_options(yaml, options).map_err(|error| anyhow!("{error}"))
 }
 
@@ -175,6 +217,22 @@ mod tests {
         let files: Vec<PathBuf> =
             files.filter(|it| it.extension().is_some_and(|it| it == "yaml")).collect();
         assert_eq!(read_all(&files).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_directory_is_its_documents_and_models_go_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = read_all(&[folder.path().to_owned()]).unwrap_err().to_string();
+        assert!(empty.contains("holds no .yaml or .yml file"), "{empty}");
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("model.slm", "bytes");
+        write("a.yaml", SPEC);
+        write("serving.yml", MODEL);
+        write("notes.txt", "no document");
+        std::fs::create_dir(folder.path().join("old.yaml")).unwrap();
+        let documents = read_all(&[folder.path().to_owned()]).unwrap();
+        assert!(matches!(documents[..], [Document::Model { .. }, Document::MetricSpec(_)]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where the services are.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
@@ -10,6 +11,10 @@ use shadowline_services::{Descriptor, SERVICES, Table};
 
 use crate::args::{Host, ServerArgs, grpc_url_flag, url_flag};
 
+/// The variable that names the file, where no flag does.
+const VARIABLE: &str = "SHADOWLINE_ENDPOINTS";
+/// The data directory of `shadowline up`, unless it is told another.
+const DATA_DIR: &str = ".shadowline";
 /// The name of the file in the data directory that says where the services are.
 pub(crate) const FILE: &str = "endpoints.json";
 
@@ -53,10 +58,17 @@ impl Endpoints {
         Self::of_table(SERVICES, args)
     }
 
-    /// The addresses that flags name, of the services of a table.
+    /// The addresses that flags name, of the services of a table. Where neither a file nor a host is named, the file is
+    /// the one that the environment names, or else that of the nearest data directory.
     pub fn of_table(table: Table, args: &ServerArgs) -> anyhow::Result<Self> {
-        let mut endpoints = match &args.endpoints {
-            Some(path) => Self::read(table, path)?,
+        let from = std::env::current_dir().unwrap_or_default();
+        let found = match (&args.endpoints, &args.server) {
+            (None, None) => found(std::env::var_os(VARIABLE), &from),
+            (file, _) => file.clone().map(|path| (path, None)),
+        };
+        let mut endpoints = match &found {
+            Some((path, Some(from))) => Self::read(table, path).context(*from)?,
+            Some((path, None)) => Self::read(table, path)?,
             None => Self::of_host(table, args.server.as_deref().unwrap_or("127.0.0.1")),
         };
         for service in table {
@@ -192,6 +204,16 @@ impl Endpoints {
     }
 }
 
+/// The file that nobody named, and where it was found: what the environment names, else that in the data directory of the
+/// working directory or of the nearest one above it that has one.
+fn found(variable: Option<OsString>, from: &Path) -> Option<(PathBuf, Option<&'static str>)> {
+    if let Some(path) = variable.filter(|it| !it.is_empty()) {
+        return Some((path.into(), Some(VARIABLE)));
+    }
+    let places = from.ancestors().map(|it| it.join(DATA_DIR).join(FILE));
+    places.into_iter().find(|it| it.is_file()).map(|path| (path, None))
+}
+
 /// The address that a flag gave, without the slash behind it.
 fn given(args: &ServerArgs, flag: &str) -> anyhow::Result<Option<String>> {
     let Some(url) = args.urls.get(flag) else { return Ok(None) };
@@ -280,6 +302,23 @@ mod tests {
         assert!(refused("monitor_knn", "monitor_kn").contains("unknown field `monitor_kn`"));
         let without = r#""grpc": "http://127.0.0.1:8001","#;
         assert!(refused(without, "").contains("`serving`: expected `grpc` and `http`"));
+    }
+
+    #[test]
+    fn a_file_that_nobody_named_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("a/b");
+        std::fs::create_dir_all(&below).unwrap();
+        assert_eq!(found(None, &below), None);
+        let file = folder.path().join(DATA_DIR).join(FILE);
+        std::fs::create_dir(folder.path().join(DATA_DIR)).unwrap();
+        // A directory in which nothing runs.
+        assert_eq!(found(None, &below), None);
+        std::fs::write(&file, WRITTEN).unwrap();
+        assert_eq!(found(None, &below), Some((file.clone(), None)));
+        assert_eq!(found(Some(OsString::new()), &below), Some((file, None)));
+        let named = Some((PathBuf::from("x.json"), Some(VARIABLE)));
+        assert_eq!(found(Some("x.json".into()), &below), named);
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(crate) async fn import(command: &ImportCommand) -> anyhow::Result<()> {
         let mut trained = package(name, &artefact, &data.table, &data.name, 0.0)?;
         let sets = [evaluation::training(&artefact, data, None, None)?];
         let boundary = BoundaryArgs { grid_range: None, grid: 100, compare: None };
-        trained.page = Some(page::page(&artefact, listed, &sets, &boundary, None)?);
+        trained.page = Some(page::page(&artefact, listed, &sets, &boundary, None, None)?);
         anyhow::Ok(trained)
     })
     .await??;

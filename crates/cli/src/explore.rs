@@ -6,12 +6,15 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use shadowline_features::{Table, TableColumn};
-use shadowline_profile::TableProfile;
+use shadowline_profile::{Difference, Statistic, TableProfile, differences};
 use shadowline_report::{ExploredTable, exploration_page};
 
 use crate::args::ExploreArgs;
 use crate::data::{self, Data, Purpose};
 use crate::{files, output, progress};
+
+/// The columns whose differences are printed; the page has all.
+const N_SAID: usize = 8;
 
 /// A file with its figures.
 #[derive(Debug)]
@@ -62,6 +65,7 @@ pub(crate) async fn run(args: &ExploreArgs) -> anyhow::Result<()> {
         let (rows, columns) = profile.shape;
         eprintln!("{name}: {found}, {} rows, {columns} columns", output::thousands(rows));
     }
+    say_differences(&explored)?;
     let title = args.title.clone().unwrap_or_else(|| {
         explored.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ")
     });
@@ -119,7 +123,61 @@ fn json(explored: &[Explored], n_head: usize) -> Value {
             profile,
         })
         .collect();
-    serde_json::json!({ "data_sets": data_sets })
+    serde_json::json!({ "data_sets": data_sets, "differences": differing(explored) })
+}
+
+/// How the first data set differs from each of the others.
+fn differing(explored: &[Explored]) -> Vec<Value> {
+    let [first, others @ ..] = explored else { return Vec::new() };
+    let compared = others.iter().map(|other| {
+        let columns = differences(&first.data.table, &other.data.table);
+        serde_json::json!({"data_sets": [first.name, other.name], "columns": columns})
+    });
+    compared.collect()
+}
+
+/// A number with the digits that a person compares by; text as it is.
+fn short(text: &str) -> String {
+    match text.parse::<f64>() {
+        Ok(number) if text == "0" || (1e-3..1e9).contains(&number.abs()) => {
+            let digits = format!("{number:.4}");
+            digits.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+        Ok(number) if number.is_finite() => format!("{number:.4e}"),
+        Ok(_) | Err(_) => text.to_owned(),
+    }
+}
+
+/// Says which columns differ most between the first data set and the others.
+fn say_differences(explored: &[Explored]) -> anyhow::Result<()> {
+    let [first, others @ ..] = explored else { return Ok(()) };
+    for other in others {
+        let all = differences(&first.data.table, &other.data.table);
+        output::line(format!("what differs most, {} against {}:", first.name, other.name))?;
+        let or_dash = |it: Option<f64>| it.map_or_else(|| "-".to_owned(), |it| format!("{it:.4}"));
+        let row = |it: &Difference| {
+            let (a, b) = &it.middle;
+            let either = |it: &Option<String>| it.as_deref().map_or_else(|| "-".to_owned(), short);
+            let statistic = match it.statistic {
+                Statistic::KolmogorovSmirnov => "Kolmogorov-Smirnov",
+                Statistic::TotalVariation => "total variation",
+            };
+            vec![
+                it.column.clone(),
+                it.note.unwrap_or(statistic).to_owned(),
+                or_dash(it.distance),
+                or_dash(it.by_chance),
+                format!("{} / {}", either(a), either(b)),
+                format!("{} / {}", output::percent(it.missing.0), output::percent(it.missing.1)),
+            ]
+        };
+        let rows: Vec<_> = all.iter().take(N_SAID).map(row).collect();
+        output::table(
+            &["COLUMN", "STATISTIC", "DISTANCE", "BY CHANCE", "MEDIAN OR MODE", "MISSING"],
+            &rows,
+        )?;
+    }
+    Ok(())
 }
 
 /// The first rows; a missing number is null.

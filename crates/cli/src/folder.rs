@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use shadowline_detectors::DetectorArtefact;
-use shadowline_packages::ModelDocument;
+use shadowline_packages::{ModelDocument, read_artefacts};
 
 /// The document's file in a package.
 pub(crate) const DOCUMENT: &str = "serving.yaml";
@@ -15,9 +15,11 @@ pub(crate) const MISSING_WORDS: &str = "missing_words";
 /// The detector of a package on disk.
 pub(crate) fn read_package(folder: &Path) -> anyhow::Result<DetectorArtefact> {
     let document = document(folder)?;
+    let artefacts = read_artefacts(&document, folder)
+        .with_context(|| format!("package `{}`", folder.display()))?;
     let path = folder.join(&document.artefact);
-    let bytes = std::fs::read(&path).with_context(|| format!("read `{}`", path.display()))?;
-    DetectorArtefact::from_bytes(&bytes).with_context(|| format!("load `{}`", path.display()))
+    DetectorArtefact::from_bytes(artefacts.model())
+        .with_context(|| format!("load `{}`", path.display()))
 }
 
 /// The words beside the usual ones that stood for a missing value when a package was trained.

@@ -21,6 +21,7 @@ mod output;
 mod predict;
 mod progress;
 mod replay;
+mod rollback;
 mod score;
 mod scoring;
 mod servers;
@@ -91,6 +92,7 @@ async fn run(command: &Command) -> anyhow::Result<()> {
         Command::Export(args) => exchange::export(args),
         Command::Apply(args) => apply::run(args).await,
         Command::Delete(args) => apply::delete(args).await,
+        Command::Rollback(args) => rollback::run(args).await,
         Command::Models(args) => show::models(args).await,
         Command::Specs(args) => show::specs(args).await,
         Command::Alerts(args) => show::alerts(args).await,

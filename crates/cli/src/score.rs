@@ -1,5 +1,7 @@
 //! `shadowline score`: rows in, a score for each out.
 
+use std::borrow::Cow;
+
 use anyhow::{Context, bail};
 use serde::Serialize;
 use shadowline_detectors::{Detector, DetectorArtefact, DetectorKind, RecordExplanation};
@@ -49,9 +51,20 @@ pub(crate) async fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     let trained = folder::missing_words(&args.package)?;
     let words = Words::with(trained.into_iter().chain(args.read.na.iter().cloned()));
     let rows = Rows::of(&artefact, &table, &words).with_context(|| format!("`{}`", args.data))?;
+    let ids = match &args.id {
+        None => None,
+        Some(name) => {
+            let cells = table.column(name).context("--id")?;
+            // As it stands: no cell of a name is missing, whatever its word.
+            let text = |row_idx| cells.text(row_idx, &Words::default()).map(Cow::into_owned);
+            let ids: Result<Vec<String>, String> = (0..table.n_rows()).map(text).collect();
+            let ids = ids.map_err(|it| anyhow::anyhow!("--id `{name}`: {it}"))?;
+            Some((name.clone(), ids))
+        }
+    };
     let bar = progress::rows(rows.n_rows(), args.progress);
     let first_row = table.first_row();
-    let lines = Lines { explain: args.explain, sklearn: args.sklearn, first_row };
+    let lines = Lines { explain: args.explain, sklearn: args.sklearn, first_row, ids };
     let (scores, artefact, bytes) = tokio::task::spawn_blocking(move || {
         let scores = rows.score(&artefact, &|n| bar.inc(n as u64));
         bar.finish_and_clear();
@@ -120,25 +133,28 @@ fn say(summary: &Summary, is_stdout: bool) -> anyhow::Result<()> {
 }
 
 /// Which columns there are, and how the rows are numbered.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Lines {
     explain: bool,
     sklearn: bool,
     first_row: usize,
+    /// The column of --id: its name and cells.
+    ids: Option<(String, Vec<String>)>,
 }
 
 impl Lines {
     fn write(
-        self,
+        &self,
         artefact: &DetectorArtefact,
         rows: &Rows,
         scores: &RowScores,
     ) -> anyhow::Result<Sheet> {
         use CellType::{Number, Text, Truth, Whole};
         let features = artefact.preprocessing().features();
-        let columns = [("row", Whole), ("score", Number), ("p_value", Number), ("breach", Truth)];
-        let mut sheet = Sheet::new(columns);
-        sheet.add_columns([("error", Text)]);
+        let mut sheet = Sheet::new([("row", Whole)]);
+        sheet.add_columns(self.ids.iter().map(|(name, _)| (name.as_str(), Text)));
+        let columns = [("score", Number), ("p_value", Number), ("breach", Truth), ("error", Text)];
+        sheet.add_columns(columns);
         if self.sklearn {
             let columns = [("score_samples", Number), ("decision_function", Number)];
             sheet.add_columns(columns);
@@ -158,15 +174,19 @@ impl Lines {
                     record.push(explanation.expected.to_string());
                     record.extend(explanation.contributions.iter().map(|(_, it)| it.to_string()));
                 } else {
-                    record.resize(sheet.n_columns(), String::new());
+                    let n_columns = sheet.n_columns() - usize::from(self.ids.is_some());
+                    record.resize(n_columns, String::new());
                 }
+            }
+            if let Some((_, ids)) = &self.ids {
+                record.insert(1, ids[row_idx].clone());
             }
             sheet.push(record);
         }
         Ok(sheet)
     }
 
-    fn record(self, artefact: &DetectorArtefact, row_idx: usize, score: &RowScore) -> Vec<String> {
+    fn record(&self, artefact: &DetectorArtefact, row_idx: usize, score: &RowScore) -> Vec<String> {
         let row = (self.first_row + row_idx).to_string();
         let n_sklearn = if self.sklearn { 3 } else { 0 };
         match score {

@@ -8,12 +8,12 @@ use crate::servers::Servers;
 use anyhow::bail;
 use serde::Serialize;
 use serde_json::json;
-use shadowline_api::alerts::AlertAnswer;
+use shadowline_api::alerts::{AlertAnswer, JudgedAnswer};
 use shadowline_api::checks::CheckAnswer;
 use shadowline_api::packages::{Package, UnusablePackage};
 use shadowline_api::specs::{MetricChoice, SpecAnswer};
 use shadowline_client::CheckFilter;
-use shadowline_evaluation::Outcome;
+use shadowline_evaluation::{Operator, Outcome};
 
 /// What a service hosts, and which.
 #[derive(Debug, Serialize)]
@@ -45,13 +45,14 @@ pub(crate) async fn models(args: &ModelsArgs) -> anyhow::Result<()> {
         vec![
             package.name.clone(),
             package.version.to_string(),
+            if package.is_default { "yes" } else { "-" }.to_owned(),
             package.runtime.clone(),
             (*service).to_owned(),
             size(package.artefact_bytes),
         ]
     };
     let rows: Vec<_> = models.iter().map(row).collect();
-    output::table(&["NAME", "VERSION", "RUNTIME", "SERVICE", "SIZE"], &rows)?;
+    output::table(&["NAME", "VERSION", "DEFAULT", "RUNTIME", "SERVICE", "SIZE"], &rows)?;
     for Hosted { what: UnusablePackage { name, version, reason }, service } in &unusable {
         eprintln!("{name} version {version} on {service} cannot be used: {reason}");
     }
@@ -100,12 +101,26 @@ pub(crate) async fn alerts(args: &AlertsArgs) -> anyhow::Result<()> {
             it.severity.clone(),
             it.incident.to_string(),
             or_dash(it.fired_at),
-            or_dash(it.last_value.map(number)),
-            it.alerts_when.clone(),
+            last_value(it),
+            or_dash(it.judged.as_ref().and_then(|it| it.at)),
+            line(it),
+            or_dash(it.judged.as_ref().and_then(|it| it.line_since)),
+            it.rule.clone().unwrap_or_else(|| it.alerts_when.clone()),
         ]
     };
     let rows: Vec<_> = alerts.iter().map(row).collect();
-    let header = ["SPEC", "STATE", "SEVERITY", "INCIDENTS", "FIRING SINCE", "LAST VALUE", "RULE"];
+    let header = [
+        "SPEC",
+        "STATE",
+        "SEVERITY",
+        "INCIDENTS",
+        "FIRING SINCE",
+        "LAST VALUE",
+        "AT",
+        "LINE",
+        "LINE SINCE",
+        "RULE",
+    ];
     output::table(&header, &rows)
 }
 
@@ -135,12 +150,32 @@ pub(crate) async fn checks(args: &ChecksArgs) -> anyhow::Result<()> {
             it.spec.name.clone(),
             it.outcome.name().to_owned(),
             or_dash(it.value.map(number)),
-            number(it.threshold),
+            or_dash(it.threshold.map(number)),
             subject(it),
         ]
     };
     let rows: Vec<_> = checks.iter().map(row).collect();
     output::table(&["TIME", "SPEC", "OUTCOME", "VALUE", "THRESHOLD", "INFERENCE"], &rows)
+}
+
+/// The value that says whether a condition holds, with what it is of; of an older service, the last score.
+fn last_value(alert: &AlertAnswer) -> String {
+    match &alert.judged {
+        Some(JudgedAnswer { by, value, .. }) => {
+            or_dash(value.map(|it| format!("{by} {}", number(it))))
+        }
+        None => or_dash(alert.last_value.map(number)),
+    }
+}
+
+/// What that value is compared with.
+fn line(alert: &AlertAnswer) -> String {
+    let Some(JudgedAnswer { operator, line, .. }) = &alert.judged else { return "-".to_owned() };
+    let symbol: &str = match operator.parse::<Operator>() {
+        Ok(known) => known.symbol(),
+        Err(_) => operator,
+    };
+    or_dash(line.map(|it| format!("{symbol} {}", number(it))))
 }
 
 /// Everything that is known of one thing: as JSON, or as YAML for people.

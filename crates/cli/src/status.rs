@@ -58,16 +58,25 @@ impl Said {
 const ASKED_EVERY: Duration = Duration::from_millis(250);
 
 pub(crate) async fn run(args: &StatusArgs) -> anyhow::Result<()> {
-    let endpoints = Endpoints::from_args(&args.servers)?;
-    if let Some(unnamed) = endpoints.unnamed(SERVICES.iter().map(|it| it.name)) {
-        eprintln!("{unnamed}");
-    }
     let client = client()?;
     let deadline = Instant::now() + Duration::from_secs(args.wait.unwrap_or(0));
-    let mut services = ask(&client, &endpoints).await;
-    while !not_ready(&services).is_empty() && Instant::now() + ASKED_EVERY < deadline {
+    // The file is looked for each time: a system that is just starting has none yet, or that of its last run.
+    let (endpoints, services) = loop {
+        let is_over = deadline <= Instant::now() + ASKED_EVERY;
+        match Endpoints::from_args(&args.servers) {
+            Ok(endpoints) => {
+                let services = ask(&client, &endpoints).await;
+                if is_over || not_ready(&services).is_empty() {
+                    break (endpoints, services);
+                }
+            }
+            Err(error) if is_over => return Err(error),
+            Err(_) => {}
+        }
         sleep(ASKED_EVERY).await;
-        services = ask(&client, &endpoints).await;
+    };
+    if let Some(unnamed) = endpoints.unnamed(SERVICES.iter().map(|it| it.name)) {
+        eprintln!("{unnamed}");
     }
     if args.json {
         output::json(&json!({"services": services}))?;

@@ -162,6 +162,40 @@ async fn a_forest_of_the_spending_data_flags_as_many_as_scikit_learns() {
     );
 }
 
+/// What a person does with the line: takes it, and moves it a hundred pixels to the left.
+const DRAG: &str = "<script>
+const line = document.querySelector('.drag-line');
+const at = line.getBoundingClientRect();
+const event = (kind, x) => line.dispatchEvent(new PointerEvent(kind, {clientX: x, clientY: at.y + 5, pointerId: 1}));
+const figures = () => document.querySelector('#at-line tbody').innerText;
+document.documentElement.dataset.before = figures();
+event('pointerdown', at.x);
+event('pointermove', at.x - 100);
+event('pointerup', at.x - 100);
+document.documentElement.dataset.after = figures();
+</script>";
+
+#[tokio::test]
+async fn the_line_of_a_report_can_be_dragged_and_the_figures_follow() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("wine");
+    let out_text = out.display().to_string();
+    let train = ["train", "isolation-forest", "--data", "dataset:wine", "--drop", "quality"];
+    say(&[&train[..], &["--alert-budget", "0.01", "--out", &out_text]].concat()).await.ok();
+    let page = out.join("dragged.html");
+    let html = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(html.contains("What the detector found out about itself"));
+    std::fs::write(&page, html.replace("</body>", &format!("{DRAG}</body>"))).unwrap();
+    let Some(html) = in_browser(&page).await else { return };
+    let tag = document_tag(&html);
+    let of = |name: &str| {
+        let start = tag.find(&format!("data-{name}=\"")).unwrap() + name.len() + 7;
+        tag[start..].split('"').next().unwrap().to_owned()
+    };
+    assert_ne!(of("before"), of("after"), "{tag}");
+    assert!(of("before").contains("training") && of("after").contains("training"), "{tag}");
+}
+
 /// A package of the wines, and a file with rows that it cannot score.
 async fn small_package(folder: &Path) -> (String, String) {
     let rows: String =

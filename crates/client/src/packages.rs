@@ -4,7 +4,9 @@ use std::num::NonZeroU64;
 
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, StatusCode};
-use shadowline_api::packages::{self, InstalledPackage, PackageUpload, PackageVersions};
+use shadowline_api::packages::{
+    self, DefaultVersion, InstalledPackage, PackageUpload, PackageVersions,
+};
 
 use crate::address::Base;
 use crate::error::ClientError;
@@ -52,6 +54,20 @@ impl Packages {
             form = form.part("profile", Part::bytes(profile));
         }
         self.0.call(Method::POST, &["v1", "models"], &[]).form(form).read().await
+    }
+
+    /// Makes a version the one that answers where none is named; an older one is a rollback.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn set_default(
+        &self,
+        name: &str,
+        version: NonZeroU64,
+    ) -> Result<PackageVersions, ClientError> {
+        let path = ["v1", "models", name, "default_version"];
+        let body = DefaultVersion { version: version.get() };
+        self.0.call(Method::PUT, &path, &[]).body(&body).read().await
     }
 
     /// Removes one version of a package, or all.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use shadowline_detectors::DetectorArtefact;
+use shadowline_detectors::{Detector, DetectorArtefact};
 use shadowline_monitor::{Scorers, Target};
 use shadowline_packages::{Hosted, PackageKey, UnusablePackage};
 use shadowline_wire::{Inference, MonitorRef, ScoreValue, Unscored};
@@ -31,7 +31,12 @@ impl Scorers for HostedDetectors {
 
     fn resolver(&self) -> impl Fn(&MonitorRef) -> Result<Target<HostedDetector>, String> {
         let (hosted, corrupt) = (self.detectors.snapshot(), self.detectors.unusable());
-        move |wanted| target(wanted, &hosted, &corrupt)
+        let detectors = Arc::clone(&self.detectors);
+        move |wanted| {
+            let choose =
+                |versions: &[NonZeroU64]| detectors.choose(&wanted.name, versions.iter().copied());
+            target(wanted, &hosted, &corrupt, choose)
+        }
     }
 
     fn score(
@@ -48,6 +53,7 @@ fn target(
     wanted: &MonitorRef,
     hosted: &BTreeMap<PackageKey, HostedDetector>,
     corrupt: &[UnusablePackage],
+    choose: impl Fn(&[NonZeroU64]) -> Option<NonZeroU64>,
 ) -> Result<Target<HostedDetector>, String> {
     let versions: BTreeMap<NonZeroU64, &HostedDetector> = hosted
         .iter()
@@ -60,10 +66,13 @@ fn target(
         return Err(format!("detector `{}` is not hosted here", wanted.name));
     }
     // From here on nobody else can serve the spec, so what is missing must be said in scores.
-    let newest = versions.keys().next_back().or(corrupt.keys().next_back()).copied();
-    let version = if wanted.version.is_empty() { newest } else { wanted.version.parse().ok() };
-    let is_newest = version == newest;
-    let scorer = match version.and_then(|it| versions.get(&it)) {
+    let usable: Vec<NonZeroU64> = versions.keys().copied().collect();
+    let default = choose(&usable).or(corrupt.keys().next_back().copied());
+    let version = if wanted.version.is_empty() { default } else { wanted.version.parse().ok() };
+    let is_newest = version == default;
+    let hosted = version.and_then(|it| versions.get(&it));
+    let threshold = hosted.map(|it| it.loaded.detector().threshold());
+    let scorer = match hosted {
         Some(hosted) => Ok(Arc::clone(hosted)),
         None => Err(match version.and_then(|it| corrupt.get(&it)) {
             Some(corrupt) => unscored(
@@ -83,5 +92,6 @@ fn target(
         }),
     };
     let version = version.map_or_else(|| wanted.version.clone(), |it| it.to_string());
-    Ok(Target { monitor: MonitorRef { name: wanted.name.clone(), version }, is_newest, scorer })
+    let monitor = MonitorRef { name: wanted.name.clone(), version };
+    Ok(Target { monitor, is_newest, threshold, scorer })
 }

@@ -1,6 +1,7 @@
 //! Training: a table in, a detector with all that scoring takes out.
 
 use linfa::{DatasetBase, ParamGuard};
+use ndarray::ArrayView2;
 use shadowline_features::{
     CategoryEncoding, Missing, Preprocessing, PreprocessingError, Scale, Table,
 };
@@ -69,6 +70,27 @@ pub enum TrainError {
     Score(#[from] ScoreError),
 }
 
+/// Fits a detector on records, and scores them as its reference data.
+pub(crate) fn fit(
+    params: &DetectorParams,
+    records: ArrayView2<'_, f64>,
+    observe: Observe<'_>,
+) -> Result<(FittedDetector, Vec<f64>), TrainError> {
+    let reference = DatasetBase::from(records);
+    Ok(match params {
+        DetectorParams::IsolationForest(params) => {
+            let forest = params.check_ref()?.fit_observed(&reference, observe)?;
+            let scores = forest.score_reference(records, observe);
+            (FittedDetector::IsolationForest(forest), scores)
+        }
+        DetectorParams::Knn(params) => {
+            let knn = params.check_ref()?.fit_observed(&reference, observe)?;
+            let scores = knn.training_scores().to_vec();
+            (FittedDetector::Knn(knn), scores)
+        }
+    })
+}
+
 impl DetectorArtefact {
     /// Trains a detector on every column of a table.
     ///
@@ -86,19 +108,7 @@ impl DetectorArtefact {
         let preprocessing =
             Preprocessing::fit_with_missing(table, CategoryEncoding::Code, scale, missing)?;
         let records = preprocessing.transform(table).map_err(PreprocessingError::from)?.values;
-        let reference = DatasetBase::from(records);
-        let (mut detector, scores) = match params {
-            DetectorParams::IsolationForest(params) => {
-                let forest = params.check_ref()?.fit_observed(&reference, observe)?;
-                let scores = forest.score_reference(reference.records().view(), observe);
-                (FittedDetector::IsolationForest(forest), scores)
-            }
-            DetectorParams::Knn(params) => {
-                let knn = params.check_ref()?.fit_observed(&reference, observe)?;
-                let scores = knn.training_scores().to_vec();
-                (FittedDetector::Knn(knn), scores)
-            }
-        };
+        let (mut detector, scores) = fit(params, records.view(), observe)?;
         let training_scores = TrainingScores::new(scores).ok_or(FitError::NoRecords)?;
         if let ThresholdRule::AlertBudget(share) = threshold {
             detector.set_threshold(training_scores.threshold_of_budget(share)?);

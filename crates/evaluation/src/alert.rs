@@ -110,6 +110,9 @@ pub struct Transition {
     /// The value last judged: of the last scored request, or of the window.
     #[serde(with = "bits::option")]
     pub value: Option<f64>,
+    /// What that value was compared with: the threshold, or the share that a window may not exceed.
+    #[serde(with = "bits::option", default)]
+    pub line: Option<f64>,
     /// What the window held, where the spec has one.
     pub window: Option<WindowSummary>,
     /// What breached: ids of inferences or windows, newest last.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SpecError;
+use crate::threshold::Threshold;
 
 /// The relation of a value to the threshold that *alerts*.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -152,7 +153,7 @@ impl fmt::Display for Outcome {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Condition {
     operator: Operator,
-    threshold: f64,
+    threshold: Threshold,
 }
 
 impl Condition {
@@ -161,10 +162,32 @@ impl Condition {
     /// # Errors
     /// A threshold that is not a finite number: nothing could be compared with it.
     pub fn new(operator: Operator, threshold: f64) -> Result<Self, SpecError> {
-        if threshold.is_finite() {
-            Ok(Self { operator, threshold })
-        } else {
-            Err(SpecError::new("alert_when.threshold", format!("`{threshold}`"), "a finite number"))
+        Self::with_threshold(operator, Threshold::Fixed(threshold))
+    }
+
+    /// Makes a condition of a number, or of the threshold that a detector's package brings.
+    ///
+    /// # Errors
+    /// A threshold that is not a finite number.
+    pub fn with_threshold(operator: Operator, threshold: Threshold) -> Result<Self, SpecError> {
+        match threshold {
+            Threshold::Fixed(number) if !number.is_finite() => Err(SpecError::new(
+                "alert_when.threshold",
+                format!("`{number}`"),
+                "a finite number or `from_package`",
+            )),
+            Threshold::Fixed(_) | Threshold::FromPackage => Ok(Self { operator, threshold }),
+        }
+    }
+
+    /// Returns the condition with the number that a package brings, where it waits for one and that one is finite.
+    #[must_use]
+    pub fn with_line(self, of_package: Option<f64>) -> Self {
+        match (self.threshold, of_package.filter(|it| it.is_finite())) {
+            (Threshold::FromPackage, Some(line)) => {
+                Self { threshold: Threshold::Fixed(line), ..self }
+            }
+            (Threshold::FromPackage, None) | (Threshold::Fixed(_), _) => self,
         }
     }
 
@@ -173,22 +196,28 @@ impl Condition {
         self.operator
     }
 
-    /// Returns the threshold, always finite.
-    pub const fn threshold(&self) -> f64 {
+    /// Returns the threshold.
+    pub const fn threshold(&self) -> Threshold {
         self.threshold
     }
 
-    /// Judges a value. A missing or non-finite one is never compared: it is neither healthy nor a breach.
+    /// Returns the number that values are compared with, always finite; none while no package has brought one.
+    pub const fn line(&self) -> Option<f64> {
+        self.threshold.number()
+    }
+
+    /// Judges a value. A missing or non-finite one is never compared, and none is without a line: it is neither healthy
+    /// nor a breach.
     pub fn judge(&self, value: Option<f64>) -> Outcome {
-        match value {
-            Some(value) if value.is_finite() => {
-                if self.operator.holds(value, self.threshold) {
+        match (value, self.line()) {
+            (Some(value), Some(line)) if value.is_finite() => {
+                if self.operator.holds(value, line) {
                     Outcome::Breach
                 } else {
                     Outcome::Healthy
                 }
             }
-            Some(_) | None => Outcome::Unscored,
+            (Some(_) | None, _) => Outcome::Unscored,
         }
     }
 

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use shadowline_windows::bits;
 
 use crate::alert::{AlertState, Transition, TransitionReason};
-use crate::condition::Outcome;
+use crate::condition::{Condition, Outcome};
+use crate::over::Aggregate;
 use crate::spec::MetricSpec;
 use crate::window::{Verdict, Window, WindowSummary};
 
@@ -22,6 +23,8 @@ pub struct Reading<'a> {
     pub at: Timestamp,
     /// The value, where there is one.
     pub value: Option<f64>,
+    /// The threshold of whatever measured it.
+    pub threshold: Option<f64>,
     /// The id of the judged inference or window.
     pub subject: &'a str,
 }
@@ -38,6 +41,31 @@ pub struct Evaluation {
     #[serde(with = "bits::option")]
     last_value: Option<f64>,
     examples: VecDeque<String>,
+    /// The last threshold that came with a value, of a spec that has none of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    line: Option<Line>,
+}
+
+/// A threshold that came with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Line {
+    #[serde(with = "bits")]
+    threshold: f64,
+    /// By the time of the traffic.
+    since: Timestamp,
+}
+
+/// The value that says whether the condition holds, and what it is compared with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Judged {
+    /// The last score, or what was made of the window's scores.
+    pub value: Option<f64>,
+    /// What it is compared with: the threshold, or the share that a window may not exceed.
+    pub line: Option<f64>,
+    /// Since when that is the line, where it came with the scores.
+    pub line_since: Option<Timestamp>,
+    /// The time of the newest check.
+    pub at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,6 +110,7 @@ impl Evaluation {
             window: spec.over().map(Window::new),
             last_value: None,
             examples: VecDeque::new(),
+            line: None,
         }
     }
 
@@ -118,7 +147,25 @@ impl Evaluation {
     /// Returns what the window holds, where the spec has one.
     pub fn window(&self, spec: &MetricSpec) -> Option<WindowSummary> {
         let over = spec.over()?;
-        Some(self.window.as_ref()?.summary(over, spec.condition()))
+        Some(self.window.as_ref()?.summary(over, &self.condition(spec)))
+    }
+
+    /// Returns the condition with its threshold, as far as that is known.
+    pub fn condition(&self, spec: &MetricSpec) -> Condition {
+        spec.condition().with_line(self.line.map(|it| it.threshold))
+    }
+
+    /// Returns the value that says whether the condition holds.
+    pub fn judged(&self, spec: &MetricSpec) -> Judged {
+        let condition = self.condition(spec);
+        let (value, line) = match spec.over() {
+            None => (self.last_value, condition.line()),
+            Some(over) => (self.window(spec).and_then(|it| it.value), over.line(&condition)),
+        };
+        let is_share =
+            spec.over().is_some_and(|it| matches!(it.aggregate(), Aggregate::BreachShare { .. }));
+        let line_since = self.line.filter(|_| !is_share).map(|it| it.since);
+        Judged { value, line, line_since, at: self.clock }
     }
 
     /// Judges one check and moves the alert: at most one step by a timer that was due before, then one by the check.
@@ -132,7 +179,9 @@ impl Evaluation {
         transitions.extend(self.tick(spec, at));
         self.clock = Some(at);
 
-        let outcome = spec.condition().judge(reading.value);
+        self.take_line(spec, at, reading);
+        let condition = self.condition(spec);
+        let outcome = condition.judge(reading.value);
         if outcome != Outcome::Unscored {
             self.last_value = reading.value;
         }
@@ -142,10 +191,42 @@ impl Evaluation {
             }
             self.examples.push_back(reading.subject.to_owned());
         }
-        if let Some(holds) = self.condition(spec, reading.at, reading.value, outcome) {
+        let holds = self.holds(spec, reading.at, reading.value, outcome);
+        if let Some(holds) = holds {
             transitions.extend(self.step(spec, at, holds));
         }
-        (outcome, transitions)
+        (self.outcome(spec, outcome, holds), transitions)
+    }
+
+    /// The outcome of a check: that of its own value, or where an aggregate of values is judged, whether the aggregate
+    /// breaches with it. No request is a breach of a mean by itself.
+    fn outcome(&self, spec: &MetricSpec, alone: Outcome, holds: Option<bool>) -> Outcome {
+        match spec.over().map(|it| it.aggregate()) {
+            None | Some(Aggregate::BreachShare { .. }) => alone,
+            Some(Aggregate::Mean | Aggregate::Max | Aggregate::Min) => match (alone, holds) {
+                (Outcome::Unscored, _) => Outcome::Unscored,
+                (Outcome::Breach | Outcome::Healthy, Some(true)) => Outcome::Breach,
+                (Outcome::Breach | Outcome::Healthy, Some(false) | None) => Outcome::Healthy,
+            },
+        }
+    }
+
+    /// Takes over the threshold that comes with a value, of a spec that has none of its own. Values under another
+    /// threshold are of another detector version, so they are not made one mean with the next.
+    fn take_line(&mut self, spec: &MetricSpec, at: Timestamp, reading: Reading<'_>) {
+        let (None, Some(threshold)) = (spec.condition().line(), reading.threshold) else { return };
+        let is_known = self.line.is_some_and(|it| it.threshold.to_bits() == threshold.to_bits());
+        if is_known || !threshold.is_finite() {
+            return;
+        }
+        let is_first = self.line.replace(Line { threshold, since: at }).is_none();
+        let Some(over) = spec.over().filter(|_| !is_first) else { return };
+        match over.aggregate() {
+            Aggregate::BreachShare { .. } => {}
+            Aggregate::Mean | Aggregate::Max | Aggregate::Min => {
+                self.window = Some(Window::new(over));
+            }
+        }
     }
 
     /// Moves the alert by the passing of time alone. Silence never makes a condition healthy.
@@ -202,7 +283,7 @@ impl Evaluation {
     }
 
     /// Says whether the condition holds after this check, or nothing when the check says nothing about it.
-    fn condition(
+    fn holds(
         &mut self,
         spec: &MetricSpec,
         at: Timestamp,
@@ -216,12 +297,14 @@ impl Evaluation {
                 Outcome::Unscored => None,
             };
         };
+        let condition = self.condition(spec);
+        let of_package = spec.condition().line().is_none();
         let window = self.window.get_or_insert_with(|| Window::new(over));
-        window.add(over, at, value, outcome);
+        window.add(over, at, value, outcome, of_package);
         if outcome == Outcome::Unscored {
             return None;
         }
-        match window.summary(over, spec.condition()).verdict(over, spec.condition()) {
+        match window.summary(over, &condition).verdict(over, &condition) {
             Verdict::Holds => Some(true),
             Verdict::HoldsNot => Some(false),
             Verdict::TooFew { looks_healthy } => match self.phase {
@@ -274,6 +357,7 @@ impl Evaluation {
         let before = std::mem::replace(&mut self.phase, next);
         self.clock = Some(self.clock.map_or(at, |it| it.max(at)));
         let window = self.window(spec);
+        let line = self.judged(spec).line;
         let transition = Transition {
             from: before.state(),
             to: self.phase.state(),
@@ -282,6 +366,7 @@ impl Evaluation {
             fired_at: self.phase.fired_at().or(before.fired_at()),
             reason,
             value: window.as_ref().map_or(self.last_value, |it| it.value),
+            line,
             window,
             examples: self.examples.iter().cloned().collect(),
         };

@@ -11,6 +11,8 @@ pub struct Observation<'a> {
     pub at: Timestamp,
     /// The value, where there is one.
     pub value: Option<f64>,
+    /// The threshold of whatever measured it, for specs that take theirs from there.
+    pub threshold: Option<f64>,
     /// The id of what was measured: an inference or a window. Alerts name it as an example.
     pub subject: &'a str,
     /// The name of the model whose traffic it is.
@@ -30,6 +32,6 @@ pub struct ObservedMetric<'a> {
     pub name: &'a str,
     /// The version of whatever measured it.
     pub version: &'a str,
-    /// Whether that is the newest version.
+    /// Whether that is the default version: the newest, unless it was rolled back.
     pub is_newest: bool,
 }

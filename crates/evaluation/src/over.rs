@@ -11,7 +11,7 @@ use crate::validate;
 pub const MAX_LAST: u64 = 1_000;
 
 /// How a window is formed and judged.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Over {
     span: Span,
     aggregate: Aggregate,
@@ -69,11 +69,42 @@ impl Over {
         self.min_samples
     }
 
-    pub(crate) fn sentence(&self, condition: &Condition) -> String {
-        let span = match self.span {
+    /// Returns what the window's value is compared with; none while no package has brought the threshold.
+    pub fn line(&self, condition: &Condition) -> Option<f64> {
+        match self.aggregate {
+            Aggregate::BreachShare { exceeds } => Some(exceeds),
+            Aggregate::Mean | Aggregate::Max | Aggregate::Min => condition.line(),
+        }
+    }
+
+    fn span_text(&self) -> String {
+        match self.span {
             Span::Time(window) => format!("the last {}", humantime::format_duration(window)),
             Span::Last(last) => format!("the last {last} checks"),
-        };
+        }
+    }
+
+    pub(crate) fn alerts_when(&self, condition: &Condition) -> String {
+        let (symbol, threshold) = (condition.operator().symbol(), condition.threshold());
+        let span = self.span_text();
+        match self.aggregate {
+            Aggregate::BreachShare { exceeds } => {
+                format!(
+                    "alerts when more than {} of {span} are {symbol} {threshold}",
+                    percent(exceeds)
+                )
+            }
+            Aggregate::Mean | Aggregate::Max | Aggregate::Min => {
+                format!(
+                    "alerts when the {} of {span} is {symbol} {threshold}",
+                    self.aggregate.name()
+                )
+            }
+        }
+    }
+
+    pub(crate) fn sentence(&self, condition: &Condition) -> String {
+        let span = self.span_text();
         let rule = match self.aggregate {
             Aggregate::BreachShare { exceeds } => {
                 format!("more than {} of {span} must breach", percent(exceeds))

@@ -7,6 +7,8 @@ use serde::de::{Deserializer, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
+use crate::threshold::Threshold;
+
 /// A metric spec as written. [`crate::MetricSpec`] is the checked form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -83,8 +85,8 @@ pub struct RawMetric {
 pub struct RawAlertWhen {
     /// An operator's name or symbol.
     pub operator: String,
-    /// What the value is compared with.
-    pub threshold: f64,
+    /// What the value is compared with: a number, or `from_package`.
+    pub threshold: Threshold,
 }
 
 /// `over:` of a metric spec.

@@ -9,10 +9,12 @@ use crate::condition::Condition;
 use crate::error::SpecError;
 use crate::id::SpecName;
 use crate::metric::MetricSelector;
+use crate::metric_kind::MetricKind;
 use crate::model::ModelSelector;
 use crate::observation::Observation;
 use crate::over::Over;
 use crate::raw::{RawAlertWhen, RawMetricSpec};
+use crate::threshold::Threshold;
 use crate::validate;
 
 /// A metric spec: which value of which traffic is judged, and when that alerts.
@@ -90,6 +92,19 @@ impl MetricSpec {
         }
     }
 
+    /// Says of the value that is judged when it alerts: of a score, or of what is made of a window's scores.
+    pub fn alerts_when(&self) -> String {
+        match &self.over {
+            None => self.condition.alerts_when(),
+            Some(over) => over.alerts_when(&self.condition),
+        }
+    }
+
+    /// Returns what the value that is judged is called: `score`, or the aggregate's name.
+    pub fn judged_by(&self) -> &'static str {
+        self.over.map_or("score", |it| it.aggregate().name())
+    }
+
     /// Returns the same spec under another threshold or switched on or off.
     ///
     /// # Errors
@@ -121,11 +136,18 @@ impl TryFrom<RawMetricSpec> for MetricSpec {
         for (name, value) in &raw.labels {
             validate::label(name, value)?;
         }
+        let metric = MetricSelector::try_from(raw.metric)?;
+        let RawAlertWhen { operator, threshold } = raw.alert_when;
+        if threshold == Threshold::FromPackage && metric.kind() != MetricKind::Monitor {
+            let got = format!("`from_package` of a {} metric", metric.kind());
+            let expected = "a number: only the package of a detector has a threshold";
+            return Err(SpecError::new("alert_when.threshold", got, expected));
+        }
         Ok(Self {
             name: SpecName::new(raw.name)?,
             model: ModelSelector::try_from(raw.model)?,
-            metric: MetricSelector::try_from(raw.metric)?,
-            condition: Condition::new(raw.alert_when.operator.parse()?, raw.alert_when.threshold)?,
+            metric,
+            condition: Condition::with_threshold(operator.parse()?, threshold)?,
             over: raw.over.map(Over::try_from).transpose()?,
             hold_for: validate::duration("for", raw.hold_for.as_ref())?,
             resolve_after: validate::duration("resolve_after", raw.resolve_after.as_ref())?,

@@ -21,7 +21,7 @@ const N_PANES: u32 = 60;
 pub struct WindowSummary {
     /// Checks with a value.
     pub n_scored: u64,
-    /// Those of them that breached.
+    /// Those of them that breached; none where an aggregate of their values is judged, of which none breaches by itself.
     pub n_breach: u64,
     /// Checks without a value; they are in no share.
     pub n_unscored: u64,
@@ -55,6 +55,9 @@ pub(crate) struct Sample {
     value: f64,
     /// How many checks without a value came between the sample before and this one.
     n_unscored_before: u64,
+    /// Whether it breached the threshold that came with it; none where the spec has the threshold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    is_breach: Option<bool>,
 }
 
 impl Window {
@@ -65,8 +68,16 @@ impl Window {
         }
     }
 
-    /// Adds one check. A check older than the whole window changes nothing.
-    pub(crate) fn add(&mut self, over: &Over, at: Timestamp, value: Option<f64>, outcome: Outcome) {
+    /// Adds one check. A check older than the whole window changes nothing. `of_package` says that the threshold came
+    /// with the check, so that the next one may have another.
+    pub(crate) fn add(
+        &mut self,
+        over: &Over,
+        at: Timestamp,
+        value: Option<f64>,
+        outcome: Outcome,
+        of_package: bool,
+    ) {
         let value = value.filter(|_| outcome != Outcome::Unscored);
         match (self, over.span()) {
             (Self::Time { panes }, Span::Time(window)) => {
@@ -81,6 +92,7 @@ impl Window {
                     samples.push_back(Sample {
                         value,
                         n_unscored_before: std::mem::take(n_unscored_since),
+                        is_breach: of_package.then_some(outcome == Outcome::Breach),
                     });
                     while samples.len() as u64 > last {
                         samples.pop_front();
@@ -91,7 +103,7 @@ impl Window {
             // tampered with starts again empty rather than judging a mixture.
             (window, _) => {
                 *window = Self::new(over);
-                window.add(over, at, value, outcome);
+                window.add(over, at, value, outcome, of_package);
             }
         }
     }
@@ -104,7 +116,12 @@ impl Window {
                 for (sample_idx, sample) in samples.iter().enumerate() {
                     // What came before the oldest sample is outside the window.
                     total.n_unscored += if sample_idx == 0 { 0 } else { sample.n_unscored_before };
-                    total.add(Some(sample.value), condition.judge(Some(sample.value)));
+                    let outcome = match sample.is_breach {
+                        Some(true) => Outcome::Breach,
+                        Some(false) => Outcome::Healthy,
+                        None => condition.judge(Some(sample.value)),
+                    };
+                    total.add(Some(sample.value), outcome);
                 }
                 total
             }
@@ -120,7 +137,11 @@ impl Window {
             Aggregate::Max => total.values.max,
             Aggregate::Min => total.values.min,
         });
-        WindowSummary { n_scored, n_breach: total.n_breach, n_unscored: total.n_unscored, value }
+        let n_breach = match over.aggregate() {
+            Aggregate::BreachShare { .. } => total.n_breach,
+            Aggregate::Mean | Aggregate::Max | Aggregate::Min => 0,
+        };
+        WindowSummary { n_scored, n_breach, n_unscored: total.n_unscored, value }
     }
 }
 

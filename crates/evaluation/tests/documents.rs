@@ -20,7 +20,12 @@ enabled: true
 "#;
 
 fn read(text: &str) -> Result<MetricSpec, String> {
-    let raw: RawMetricSpec = serde_saphyr::from_str(text).map_err(|it| it.to_string())?;
+    // As `shadowline apply` reads it.
+    let options = serde_saphyr::options! {
+        non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
+    };
+    let raw: RawMetricSpec =
+        serde_saphyr::from_str_with_options(text, options).map_err(|it| it.to_string())?;
     MetricSpec::try_from(raw).map_err(|it| it.to_string())
 }
 
@@ -28,7 +33,15 @@ fn read(text: &str) -> Result<MetricSpec, String> {
 fn judges(spec: &MetricSpec, model: &str, model_version: &str, name: &str, version: &str) -> bool {
     let metric = ObservedMetric { kind: MetricKind::Monitor, name, version, is_newest: true };
     let at = jiff::Timestamp::UNIX_EPOCH;
-    spec.judges(&Observation { at, value: None, subject: "x", model, model_version, metric })
+    spec.judges(&Observation {
+        at,
+        value: None,
+        threshold: None,
+        subject: "x",
+        model,
+        model_version,
+        metric,
+    })
 }
 
 #[test]
@@ -79,7 +92,15 @@ fn a_spec_judges_its_own_kind_of_metric_only() {
             let metric = ObservedMetric { kind, name, version: "2", is_newest };
             let (at, subject) = (jiff::Timestamp::UNIX_EPOCH, "x");
             let (model, model_version) = ("m", "7");
-            spec.judges(&Observation { at, value: None, subject, model, model_version, metric })
+            spec.judges(&Observation {
+                at,
+                value: None,
+                threshold: None,
+                subject,
+                model,
+                model_version,
+                metric,
+            })
         };
         let judged: Vec<_> =
             MetricKind::ALL.into_iter().filter(|it| judges(*it, "psi", true)).collect();

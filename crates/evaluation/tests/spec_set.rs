@@ -36,6 +36,7 @@ fn set(specs: &[&str]) -> SpecSet {
 const SCORE: Observation<'static> = Observation {
     at: Timestamp::UNIX_EPOCH,
     value: Some(0.9),
+    threshold: None,
     subject: "inference-1",
     model: "census",
     model_version: "2",
@@ -238,12 +239,15 @@ impl PlainLoop {
             let reading = Reading {
                 at: observation.at.min(now),
                 value: observation.value,
+                threshold: observation.threshold,
                 subject: observation.subject,
             };
             let (outcome, transitions) =
                 entry.state.evaluation.observe(&entry.spec.clone(), reading);
             let steps = transitions.into_iter().map(|it| Self::step(*id, entry, it)).collect();
-            effects.checks.push(SpecCheck { spec: *id, version: entry.version, outcome, steps });
+            let condition = entry.state.evaluation.condition(&entry.spec);
+            let (spec, version) = (*id, entry.version);
+            effects.checks.push(SpecCheck { spec, version, outcome, condition, steps });
         }
         effects
     }
@@ -301,6 +305,7 @@ fn with_observation<T>(
     Some(then(&Observation {
         at: at(*event_at),
         value: *value,
+        threshold: None,
         subject,
         model: MODELS[*model],
         model_version: VERSIONS[*version],

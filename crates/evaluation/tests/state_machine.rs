@@ -27,8 +27,10 @@ fn tell(spec: &MetricSpec, story: &[(f64, Option<f64>)]) -> Vec<(AlertState, Ale
     let mut evaluation = Evaluation::new(spec);
     let mut told = Vec::new();
     for (second, value) in story {
-        let (_, steps) =
-            evaluation.observe(spec, Reading { at: at(*second), value: *value, subject: "id" });
+        let (_, steps) = evaluation.observe(
+            spec,
+            Reading { at: at(*second), value: *value, threshold: None, subject: "id" },
+        );
         told.extend(
             steps
                 .iter()
@@ -80,13 +82,13 @@ fn one_incident_is_one_alert_however_many_requests_breach() {
 fn silence_never_resolves_but_a_timer_that_is_running_goes_off() {
     let rule = spec(", resolve_after: 5s");
     let mut evaluation = Evaluation::new(&rule);
-    evaluation.observe(&rule, Reading { at: at(0.0), value: BAD, subject: "id" });
+    evaluation.observe(&rule, Reading { at: at(0.0), value: BAD, threshold: None, subject: "id" });
     assert_eq!(evaluation.tick(&rule, at(1e6)), None);
     assert_eq!((evaluation.state(), evaluation.next_timer(&rule)), (Firing, None));
 
     let mut evaluation = Evaluation::new(&rule);
-    evaluation.observe(&rule, Reading { at: at(0.0), value: BAD, subject: "a" });
-    evaluation.observe(&rule, Reading { at: at(1.0), value: GOOD, subject: "b" });
+    evaluation.observe(&rule, Reading { at: at(0.0), value: BAD, threshold: None, subject: "a" });
+    evaluation.observe(&rule, Reading { at: at(1.0), value: GOOD, threshold: None, subject: "b" });
     assert_eq!(evaluation.next_timer(&rule), Some(at(6.0)));
     assert_eq!(evaluation.tick(&rule, at(5.9)), None);
     let resolved = evaluation.tick(&rule, at(60.0)).unwrap();
@@ -110,7 +112,8 @@ fn unscored_checks_say_nothing_about_the_condition() {
     assert_eq!(tell(&rule, &story), []);
     let mut evaluation = Evaluation::new(&rule);
     for (second, value) in story {
-        evaluation.observe(&rule, Reading { at: at(second), value, subject: "id" });
+        evaluation
+            .observe(&rule, Reading { at: at(second), value, threshold: None, subject: "id" });
     }
     let window = evaluation.window(&rule).unwrap();
     assert_eq!((window.n_scored, window.n_breach, window.n_unscored), (4, 2, 3));
@@ -158,7 +161,7 @@ fn a_closed_alert_says_why() {
     let rule = spec("");
     let mut evaluation = Evaluation::new(&rule);
     assert_eq!(evaluation.close(&rule, at(0.0), TransitionReason::SpecDeleted), None);
-    evaluation.observe(&rule, Reading { at: at(1.0), value: BAD, subject: "id" });
+    evaluation.observe(&rule, Reading { at: at(1.0), value: BAD, threshold: None, subject: "id" });
     let closed = evaluation.close(&rule, at(2.0), TransitionReason::SpecDisabled).unwrap();
     assert_eq!(
         (closed.from, closed.to, closed.reason),
@@ -175,7 +178,15 @@ fn an_alert_names_its_last_breaching_requests() {
         let id = format!("request-{second}");
         fired.extend(
             evaluation
-                .observe(&rule, Reading { at: at(f64::from(second)), value: BAD, subject: &id })
+                .observe(
+                    &rule,
+                    Reading {
+                        at: at(f64::from(second)),
+                        value: BAD,
+                        threshold: None,
+                        subject: &id,
+                    },
+                )
                 .1,
         );
     }
@@ -236,7 +247,11 @@ fn run(
     let mut all = Vec::new();
     for (idx, (at, value)) in story.iter().enumerate() {
         let id = format!("request-{idx}");
-        all.extend(evaluation.observe(rule, Reading { at: *at, value: *value, subject: &id }).1);
+        all.extend(
+            evaluation
+                .observe(rule, Reading { at: *at, value: *value, threshold: None, subject: &id })
+                .1,
+        );
         if store_each_time {
             let stored = serde_json::to_string(&evaluation).unwrap();
             evaluation = serde_json::from_str(&stored).unwrap();
@@ -305,7 +320,7 @@ proptest! {
             let id = format!("request-{idx}");
             // A look just before the next check, when timers may already be due.
             all.extend(evaluation.tick(&rule, newest));
-            all.extend(evaluation.observe(&rule, Reading { at: *at, value: *value, subject: &id }).1);
+            all.extend(evaluation.observe(&rule, Reading { at: *at, value: *value, threshold: None, subject: &id }).1);
         }
         prop_assert_eq!((evaluation, all), run(&rule, &story, false));
     }

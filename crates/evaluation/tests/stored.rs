@@ -41,7 +41,10 @@ fn spec(rest: &str) -> MetricSpec {
 fn told(spec: &MetricSpec, mut evaluation: Evaluation, from: usize, to: usize) -> Evaluation {
     for (ms, value) in STORY[from..to].iter().copied() {
         let at = Timestamp::UNIX_EPOCH + SignedDuration::from_millis(1_700_000_000_000 + ms);
-        evaluation.observe(spec, Reading { at, value, subject: &format!("request-{ms}") });
+        evaluation.observe(
+            spec,
+            Reading { at, value, threshold: None, subject: &format!("request-{ms}") },
+        );
     }
     evaluation
 }

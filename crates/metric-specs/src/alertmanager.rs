@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use shadowline_error::chain;
+use shadowline_evaluation::{Aggregate, Over, WindowSummary};
 use shadowline_service::clock;
 use shadowline_store::{RecordedAlertEvent, Store, StoreError};
 use shadowline_worker::Backoff;
@@ -221,22 +222,29 @@ impl Peer {
             ("spec".to_owned(), spec.name().to_string()),
         ]);
         let metric = spec.metric();
-        let summary = format!(
-            "{} of {}: {}",
-            metric.name(),
-            spec.model().name,
-            spec.condition().alerts_when()
-        );
+        let summary = format!("{} of {}: {}", metric.name(), spec.model().name, spec.alerts_when());
         let mut annotations = BTreeMap::from([
             ("summary".to_owned(), summary),
             ("description".to_owned(), spec.sentence()),
             ("examples".to_owned(), transition.examples.join(", ")),
         ]);
         if let Some(value) = transition.value {
-            annotations.insert("value".to_owned(), value.to_string());
+            annotations.insert("value".to_owned(), format!("{} {value}", spec.judged_by()));
         }
+        if let Some(line) = transition.line {
+            annotations.insert("line".to_owned(), line.to_string());
+        }
+        annotations.insert("at".to_owned(), transition.at.to_string());
         if let Some(window) = &transition.window {
-            let text = format!("{} of {} scored checks breached", window.n_breach, window.n_scored);
+            let WindowSummary { n_breach, n_scored, .. } = window;
+            let text = match spec.over().map(Over::aggregate) {
+                Some(aggregate @ (Aggregate::Mean | Aggregate::Max | Aggregate::Min)) => {
+                    format!("{} of {n_scored} scored checks", aggregate.name())
+                }
+                Some(Aggregate::BreachShare { .. }) | None => {
+                    format!("{n_breach} of {n_scored} scored checks breached")
+                }
+            };
             annotations.insert("window".to_owned(), text);
         }
         annotations.retain(|_, text| !text.is_empty());

@@ -187,7 +187,9 @@ impl MetricSpecsMetrics {
         if let Some(value) = evaluation.window(spec).and_then(|it| it.value) {
             self.window_value.get_or_create(&labels).set(value);
         }
-        self.threshold.get_or_create(&labels).set(spec.condition().threshold());
+        if let Some(line) = evaluation.condition(spec).line() {
+            self.threshold.get_or_create(&labels).set(line);
+        }
         self.firing.get_or_create(&labels).set(i64::from(evaluation.state() == AlertState::Firing));
         self.pending
             .get_or_create(&labels)

@@ -83,12 +83,12 @@ pub(crate) fn alert_record(topic: &Arc<str>, recorded: &RecordedAlertEvent) -> O
 
 fn alert(recorded: &RecordedAlertEvent) -> event::Alert {
     let (spec, transition) = (&recorded.spec.spec, &recorded.event.transition);
-    let limit = match spec.over().map(shadowline_evaluation::Over::aggregate) {
-        Some(Aggregate::BreachShare { exceeds }) => exceeds,
-        Some(Aggregate::Mean | Aggregate::Max | Aggregate::Min) | None => {
-            spec.condition().threshold()
-        }
+    let of_spec = match spec.over() {
+        Some(over) => over.line(spec.condition()),
+        None => spec.condition().line(),
     };
+    // A change from before lines were kept was judged by a number of its spec. Else there was no line, and NaN is none.
+    let limit = transition.line.or(of_spec).unwrap_or(f64::NAN);
     event::Alert {
         id: recorded.event.id.clone(),
         spec_id: recorded.spec.id.to_string(),

@@ -121,6 +121,32 @@ impl LogisticRegression {
         Ok(predictions)
     }
 
+    /// Answers the probability of every class, each as a list over the records, in the order of
+    /// [`LogisticRegression::classes`].
+    ///
+    /// # Errors
+    /// [`PredictError::Feature`] for the first record that cannot be encoded.
+    pub fn probabilities(&self, source: &impl FieldSource) -> Result<Vec<Vec<f64>>, PredictError> {
+        let rows = self.preprocessing.transform(source)?;
+        let mut by_class = vec![Vec::with_capacity(rows.values.nrows()); self.classes.len()];
+        for record in rows.values.rows() {
+            if self.classes.len() == 2 {
+                let second = 1.0 / (1.0 + libm::exp(-self.logit(0, record)));
+                by_class[0].push(1.0 - second);
+                by_class[1].push(second);
+                continue;
+            }
+            let logits: Vec<f64> =
+                (0..self.classes.len()).map(|class| self.logit(class, record)).collect();
+            let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = logits.iter().map(|it| libm::exp(it - largest)).sum();
+            for (probabilities, logit) in by_class.iter_mut().zip(&logits) {
+                probabilities.push(libm::exp(logit - largest) / sum);
+            }
+        }
+        Ok(by_class)
+    }
+
     /// Predicts, and answers as a batch of [`LogisticRegression::outputs`].
     ///
     /// # Errors
@@ -143,14 +169,7 @@ impl LogisticRegression {
 
     /// The place of the most probable class, and its probability.
     fn most_probable(&self, record: ArrayView1<'_, f64>) -> (usize, f64) {
-        // Added in the order of features, so that no bit depends on the size of the batch.
-        let logit = |row: usize| {
-            self.weights
-                .row(row)
-                .iter()
-                .zip(record)
-                .fold(self.intercepts[row], |sum, (weight, value)| sum + weight * value)
-        };
+        let logit = |row: usize| self.logit(row, record);
         if self.classes.len() == 2 {
             let logit = logit(0);
             let probability = 1.0 / (1.0 + libm::exp(-logit.abs()));
@@ -164,6 +183,15 @@ impl LogisticRegression {
             .fold((0, f64::NEG_INFINITY), |best, it| if best.1 < it.1 { it } else { best });
         let sum: f64 = logits.iter().map(|it| libm::exp(it - largest)).sum();
         (class, 1.0 / sum)
+    }
+
+    fn logit(&self, row: usize, record: ArrayView1<'_, f64>) -> f64 {
+        // Added in the order of features, so that no bit depends on the size of the batch.
+        self.weights
+            .row(row)
+            .iter()
+            .zip(record)
+            .fold(self.intercepts[row], |sum, (weight, value)| sum + weight * value)
     }
 
     /// Writes the artefact.

@@ -10,7 +10,7 @@ use shadowline_service::traces::{self, KeyValue};
 use shadowline_stream::{
     DeadLetters, Handler, HandlerError, Received, SpanContext, TopicPartition,
 };
-use shadowline_wire::{Origin, Score, Subject, Unscored};
+use shadowline_wire::{Origin, Score, Subject};
 use tracing::{debug, warn};
 
 use crate::emit::{ScoreWriter, to_handler_error};
@@ -65,9 +65,10 @@ impl<S: Scorers> ScoreHandler<S> {
 
         let now = clock::now();
         let mut sent = Vec::with_capacity(verdicts.len());
-        for Verdict { record_idx, monitor, is_newest, result } in verdicts {
+        for verdict in verdicts {
+            let record_idx = verdict.record_idx;
             let Ok(readable) = &read[record_idx] else { continue };
-            let score = to_score(readable, (monitor, is_newest), result, now);
+            let score = to_score(readable, verdict, now);
             let record = &records[record_idx];
             let trace = trace_of(record);
             let step = traces::step("score", trace, began, || attributes(&score));
@@ -117,18 +118,15 @@ fn attributes(score: &Score) -> Vec<KeyValue> {
     attributes
 }
 
-fn to_score(
-    readable: &Readable,
-    (monitor, is_newest): (shadowline_wire::MonitorRef, bool),
-    result: Result<shadowline_wire::ScoreValue, Unscored>,
-    now: Timestamp,
-) -> Score {
+fn to_score(readable: &Readable, verdict: Verdict, now: Timestamp) -> Score {
+    let Verdict { record_idx: _, monitor, is_newest, threshold, result } = verdict;
     let Readable { inference, origin } = readable;
     Score {
         subject: Subject::Inference(inference.id.clone()),
         model: inference.model.clone(),
         metric: monitor.into(),
         is_newest,
+        threshold,
         result,
         origin: Origin { instance: origin.instance, sequence: origin.sequence },
         received_at: inference.received_at,

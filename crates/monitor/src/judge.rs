@@ -33,6 +33,7 @@ pub(crate) struct Verdict {
     pub(crate) record_idx: usize,
     pub(crate) monitor: MonitorRef,
     pub(crate) is_newest: bool,
+    pub(crate) threshold: Option<f64>,
     pub(crate) result: Result<ScoreValue, Unscored>,
 }
 
@@ -94,6 +95,7 @@ pub(crate) fn judge<S: Scorers>(
             record_idx,
             monitor: monitor.clone(),
             is_newest: target.is_newest,
+            threshold: target.threshold,
             result,
         }));
     }

@@ -170,7 +170,7 @@ mod tests {
                     return Err(format!("`{}` is somewhere else", wanted.name));
                 }
                 let monitor = MonitorRef { name: "here".into(), version: "1".into() };
-                Ok(Target { monitor, is_newest: true, scorer: Ok(()) })
+                Ok(Target { monitor, is_newest: true, threshold: None, scorer: Ok(()) })
             }
         }
 

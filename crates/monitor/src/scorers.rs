@@ -29,8 +29,11 @@ pub trait Scorers: fmt::Debug + Send + Sync + 'static {
 pub struct Target<S> {
     /// Its name and version, which its scores bear.
     pub monitor: MonitorRef,
-    /// Whether this is the newest version here, which answers the specs that name none.
+    /// Whether this is the default version here, which answers the specs that name none: the newest, unless it was
+    /// rolled back.
     pub is_newest: bool,
+    /// Its own threshold, which its scores bear; none if it has none, or is not there.
+    pub threshold: Option<f64>,
     /// The scorer, or why every score it is asked for has to be an unscored one.
     pub scorer: Result<S, Unscored>,
 }

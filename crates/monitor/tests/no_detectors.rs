@@ -39,7 +39,7 @@ impl Scorers for Latency {
         |wanted: &MonitorRef| match wanted.name.as_str() {
             "latency" => {
                 let monitor = MonitorRef { name: "latency".into(), version: "1".into() };
-                Ok(Target { monitor, is_newest: true, scorer: Ok(()) })
+                Ok(Target { monitor, is_newest: true, threshold: None, scorer: Ok(()) })
             }
             name => Err(format!("nothing here is called `{name}`")),
         }

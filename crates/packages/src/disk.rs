@@ -60,6 +60,12 @@ pub(crate) fn versions(dir: &Path) -> Result<Vec<(String, NonZeroU64, PathBuf)>,
     Ok(found)
 }
 
+/// The digest that a package was installed with, if it can be read.
+pub(crate) fn digest(path: &Path) -> Option<String> {
+    let stored = fs::read_to_string(path.join(DIGEST)).ok()?;
+    stored.lines().next().map(|it| it.trim().to_owned()).filter(|it| !it.is_empty())
+}
+
 /// Reads a package and compares its digests; the error is the reason as text.
 pub(crate) fn read(path: &Path) -> Result<FromDisk, String> {
     let text = |file: &str| {
@@ -146,7 +152,8 @@ pub(crate) fn remove(dir: &Path, place: &Path) -> Result<(), RegistryError> {
     grave.close().map_err(failed("remove", &path))
 }
 
-fn sync(dir: &Path) -> Result<(), RegistryError> {
+/// Makes what happened in a directory survive a crash.
+pub(crate) fn sync(dir: &Path) -> Result<(), RegistryError> {
     File::open(dir).and_then(|it| it.sync_all()).map_err(failed("sync", dir))
 }
 

@@ -32,6 +32,14 @@ pub enum RegistryError {
         /// The version in question.
         key: PackageKey,
     },
+    /// The version was given to other content, which has been deleted.
+    #[error(
+        "{key} was given to other content, which has been deleted, and no version is given twice; leave the version out for the next one"
+    )]
+    Given {
+        /// The version in question.
+        key: PackageKey,
+    },
     /// The version is there, but cannot be used.
     #[error("{key} exists and is unusable ({reason}); delete it first")]
     Unusable {

@@ -1,6 +1,6 @@
 //! A package as a folder, as a training writes it: `serving.yaml` and the artefacts that it names.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::artefacts::Artefacts;
 use crate::document::{DocumentError, ModelDocument};
@@ -16,6 +16,16 @@ pub enum FolderError {
         path: PathBuf,
         /// The cause.
         source: std::io::Error,
+    },
+    /// An artefact lies outside the folder.
+    #[error(
+        "artefact `{artefact}` is outside of its package's folder `{}`; a path below it expected", folder.display()
+    )]
+    Outside {
+        /// As the document names it.
+        artefact: String,
+        /// The package's folder.
+        folder: PathBuf,
     },
     /// Its document is not one.
     #[error("read `{}`", path.display())]
@@ -44,13 +54,36 @@ pub fn read_folder(path: &Path) -> Result<(ModelDocument, Artefacts), FolderErro
 /// Reads the artefacts that a document names, whose own folder is given. Blocks.
 ///
 /// # Errors
-/// [`FolderError::Read`] names the file that is missing.
+/// [`FolderError::Read`] names the file that is missing, [`FolderError::Outside`] the artefact that the folder does not
+/// hold: whoever applies a document of somebody else must not send other files of his own along.
 pub fn read_artefacts(document: &ModelDocument, folder: &Path) -> Result<Artefacts, FolderError> {
-    let mut artefacts = Artefacts::of_model(read(folder.join(&document.artefact))?);
+    let mut artefacts = Artefacts::of_model(read_below(folder, &document.artefact)?);
     for (name, path) in &document.artefacts {
-        artefacts = artefacts.with(*name, read(folder.join(path))?);
+        artefacts = artefacts.with(*name, read_below(folder, path)?);
     }
     Ok(artefacts)
+}
+
+/// Reads a file of a folder, which does not lead out of it, be it by `..`, as an absolute path or as a link.
+fn read_below(folder: &Path, artefact: &str) -> Result<Vec<u8>, FolderError> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let outside =
+        || FolderError::Outside { artefact: artefact.to_owned(), folder: folder.to_owned() };
+    // By its name alone first, so that nobody learns which files there are elsewhere.
+    let is_below = Path::new(artefact)
+        .components()
+        .all(|it| matches!(it, Component::Normal(_) | Component::CurDir));
+    if !is_below {
+        return Err(outside());
+    }
+    let path = folder.join(artefact);
+    let real = |it: &Path| {
+        it.canonicalize().map_err(|source| FolderError::Read { path: it.to_owned(), source })
+    };
+    if !real(&path)?.starts_with(real(folder)?) {
+        return Err(outside());
+    }
+    read(path)
 }
 
 fn read(path: PathBuf) -> Result<Vec<u8>, FolderError> {
@@ -92,5 +125,42 @@ mod tests {
         std::fs::write(dir.path().join("a/p.slm"), "more").unwrap();
         let (_, artefacts) = read_folder(dir.path()).unwrap();
         assert_eq!(artefacts, Artefacts::of_model("bytes").with(ArtefactName::Profile, "more"));
+    }
+
+    #[test]
+    fn no_artefact_is_read_from_outside_of_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let package = dir.path().join("package");
+        std::fs::create_dir_all(package.join("sub")).unwrap();
+        let secret = dir.path().join("secret");
+        std::fs::write(&secret, "secret").unwrap();
+        std::fs::write(package.join("sub/a.sld"), "bytes").unwrap();
+        let absolute = secret.display().to_string();
+        let mut outside = vec!["../secret", "sub/../../secret", absolute.as_str()];
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(&secret, package.join("link")).unwrap();
+            outside.push("link");
+        }
+        let read = |artefact: &str| {
+            let text = format!(
+                "kind: Model\nname: a\nruntime: knn\nartefact: {artefact}\n\
+                 contract: {{inputs: {{x: float64}}, outputs: {{score: float64}}}}\n"
+            );
+            read_artefacts(&ModelDocument::parse(&text).unwrap(), &package)
+        };
+        for artefact in outside {
+            let refused = read(artefact).unwrap_err();
+            assert!(matches!(refused, FolderError::Outside { .. }), "{artefact}: {refused}");
+        }
+        let mut inside = vec!["sub/a.sld", "./sub/a.sld"];
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("sub/a.sld", package.join("inside")).unwrap();
+            inside.push("inside");
+        }
+        for artefact in inside {
+            assert_eq!(read(artefact).unwrap(), Artefacts::of_model("bytes"));
+        }
     }
 }

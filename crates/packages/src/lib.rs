@@ -12,6 +12,8 @@
 //! <dir>/<name>/<version>/<artefact>     the bytes of each artefact, under the name the document has for it
 //! <dir>/<name>/<version>/digest         sha256 of the document's meaning and the bytes; a line more for each
 //!                                       further artefact
+//! <dir>/.versions.json                  every version that was ever given, so that none is given twice, and which
+//!                                       packages are rolled back
 //! ```
 
 mod artefacts;
@@ -20,6 +22,7 @@ mod disk;
 mod document;
 mod error;
 mod folder;
+mod history;
 mod layout;
 mod name;
 mod package;

@@ -14,6 +14,7 @@ use crate::artefacts::{ArtefactName, Artefacts};
 use crate::digest::Digests;
 use crate::document::ModelDocument;
 use crate::error::RegistryError;
+use crate::history::{self, History};
 use crate::name::PackageName;
 use crate::package::{Hosted, InstallOutcome, Package, PackageKey, UnusablePackage};
 use crate::{disk, layout};
@@ -27,8 +28,10 @@ pub struct Registry<T> {
     loader: Loader<T>,
     hosted: RwLock<Arc<BTreeMap<PackageKey, Arc<Hosted<T>>>>>,
     unusable: RwLock<Vec<UnusablePackage>>,
-    /// Held while files and the map change, so that both change in the same order.
-    changing: Mutex<()>,
+    /// What [`History::rolled_back`] says, for readers; mostly empty.
+    rolled_back: RwLock<Arc<BTreeMap<String, NonZeroU64>>>,
+    /// What outlives the packages. Held while files and the map change, so that both change in the same order.
+    changing: Mutex<History>,
     generation: watch::Sender<u64>,
 }
 
@@ -45,16 +48,20 @@ impl<T: Send + Sync + 'static> Registry<T> {
     /// over: one bad file must not keep the others from their work.
     ///
     /// # Errors
-    /// [`RegistryError::Io`] if the directory itself cannot be read or made.
+    /// [`RegistryError::Io`] if the directory itself, or what it remembers of versions, cannot be read or made.
     pub fn open(
         dir: impl Into<PathBuf>,
         loader: impl Fn(&Package, &Artefacts) -> Result<T, BoxError> + Send + Sync + 'static,
     ) -> Result<Self, RegistryError> {
         let dir = dir.into();
         disk::prepare(&dir)?;
+        let mut history = History::read(&dir)?;
         let mut hosted = BTreeMap::new();
         let mut unusable = Vec::new();
         for (name, version, path) in disk::versions(&dir)? {
+            if let Ok(name) = PackageName::try_from(name.clone()) {
+                history.give(&name, version, disk::digest(&path).as_deref());
+            }
             match open_one(&loader, &name, version, &path) {
                 Ok(one) => {
                     hosted.insert(one.package.key.clone(), Arc::new(one));
@@ -75,7 +82,8 @@ impl<T: Send + Sync + 'static> Registry<T> {
             loader: Box::new(loader),
             hosted: RwLock::new(Arc::new(hosted)),
             unusable: RwLock::new(unusable),
-            changing: Mutex::new(()),
+            rolled_back: RwLock::new(Arc::new(history.rolled_back())),
+            changing: Mutex::new(history),
             generation: watch::Sender::new(0),
         })
     }
@@ -85,15 +93,61 @@ impl<T: Send + Sync + 'static> Registry<T> {
         Arc::clone(&self.hosted.read())
     }
 
-    /// One version, or the newest if none is named.
+    /// One version, or the default if none is named: the newest, unless the package was rolled back.
     pub fn get(&self, name: &str, version: Option<NonZeroU64>) -> Option<Arc<Hosted<T>>> {
         let snapshot = self.snapshot();
-        let mut versions =
-            snapshot.iter().filter(|(key, _)| key.name.as_str() == name).map(|(_, hosted)| hosted);
-        match version {
-            Some(version) => versions.find(|it| it.package.key.version == version).cloned(),
-            None => versions.next_back().cloned(),
+        let of_name = snapshot.iter().filter(|(key, _)| key.name.as_str() == name);
+        let wanted =
+            version.or_else(|| self.choose(name, of_name.clone().map(|(key, _)| key.version)));
+        let (_, found) = of_name.clone().find(|(key, _)| Some(key.version) == wanted)?;
+        Some(Arc::clone(found))
+    }
+
+    /// The version that answers where none is named.
+    pub fn default_version(&self, name: &str) -> Option<NonZeroU64> {
+        self.get(name, None).map(|it| it.package.key.version)
+    }
+
+    /// Chooses of some versions of a package, oldest first, the one that answers where none is named.
+    pub fn choose(
+        &self,
+        name: &str,
+        versions: impl DoubleEndedIterator<Item = NonZeroU64> + Clone,
+    ) -> Option<NonZeroU64> {
+        history::default_version(versions, self.rolled_back_to(name))
+    }
+
+    /// The version that a package was rolled back to, up to which the newest is the default.
+    pub fn rolled_back_to(&self, name: &str) -> Option<NonZeroU64> {
+        self.rolled_back.read().get(name).copied()
+    }
+
+    /// Says which version is to answer where none is named. A version that is not the newest is a rollback, which
+    /// holds until the newest is chosen or a newer one is installed.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not there, `Unusable` if it cannot be used, `Io` if the disk fails.
+    pub fn set_default(
+        &self,
+        name: &PackageName,
+        version: NonZeroU64,
+    ) -> Result<(), RegistryError> {
+        let mut history = self.changing.lock();
+        let key = PackageKey { name: name.clone(), version };
+        if let Some(unusable) = self.unusable.read().iter().find(|it| it.is(&key)) {
+            return Err(RegistryError::Unusable { reason: unusable.reason.clone(), key });
         }
+        let snapshot = self.snapshot();
+        if !snapshot.contains_key(&key) {
+            return Err(RegistryError::NotFound { what: format!("`{name}` version {version}") });
+        }
+        let newest = snapshot.keys().filter(|it| it.name == *name).map(|it| it.version).max();
+        let mut next = history.clone();
+        next.roll_back(name, Some(version).filter(|_| newest != Some(version)));
+        self.remember(&mut history, next)?;
+        tracing::info!(%name, version, "default version chosen");
+        self.generation.send_modify(|it| *it += 1);
+        Ok(())
     }
 
     /// Packages on disk that cannot be used, with reasons.
@@ -109,10 +163,10 @@ impl<T: Send + Sync + 'static> Registry<T> {
     /// Installs a package: checks that it runs, writes it durably, then hosts it.
     ///
     /// Without a version in the document, identical content keeps the version it has and other content
-    /// gets the next one. Blocks on the disk and on loading.
+    /// gets the next one, which is above every version that the package was ever given. Blocks on the disk and on loading.
     ///
     /// # Errors
-    /// `Conflict`, `Unusable`, `MissingArtefact`, `UnnamedArtefact` or `Refused` as the variants say, `Io` if
+    /// `Conflict`, `Given`, `Unusable`, `MissingArtefact`, `UnnamedArtefact` or `Refused` as the variants say, `Io` if
     /// the disk fails; then nothing changed.
     pub fn install(
         &self,
@@ -121,13 +175,13 @@ impl<T: Send + Sync + 'static> Registry<T> {
     ) -> Result<(Package, InstallOutcome), RegistryError> {
         validate_names(&document, artefacts)?;
         let digests = Digests::of(&document, artefacts)?;
-        let _changing = self.changing.lock();
+        let mut history = self.changing.lock();
         let name = document.name.clone();
         let version = match document.version {
             Some(version) => version,
             None => match self.same_content(&name, &digests.package) {
                 Some(package) => return Ok((package, InstallOutcome::Unchanged)),
-                None => self.next_version(&name),
+                None => self.next_version(&name, &history),
             },
         };
         let key = PackageKey { name, version };
@@ -141,12 +195,23 @@ impl<T: Send + Sync + 'static> Registry<T> {
         if let Some(unusable) = self.unusable.read().iter().find(|it| it.is(&key)) {
             return Err(RegistryError::Unusable { reason: unusable.reason.clone(), key });
         }
+        if history.is_of_other(&key.name, version, &digests.package) {
+            return Err(RegistryError::Given { key });
+        }
         document.version = Some(version);
         let document = layout::installed(document);
         let package = Package::describe(&document, version, digests.clone(), artefacts);
         let loaded = (self.loader)(&package, artefacts)
             .map_err(|source| RegistryError::Refused { key: key.clone(), source })?;
         let staging = disk::stage(&self.dir, &document, artefacts, &digests)?;
+        let mut next = history.clone();
+        if history.highest(&key.name).is_none_or(|it| it < version) {
+            // What is new is meant to answer.
+            next.roll_back(&key.name, None);
+        }
+        next.give(&key.name, version, Some(&digests.package));
+        // Before the package: a crash in between costs a number, and gives none twice.
+        self.remember(&mut history, next)?;
         disk::commit(staging, &self.place(&key))?;
         tracing::info!(name = %key.name, version, runtime = package.runtime, "package installed");
         self.change(|hosted| {
@@ -164,7 +229,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
         name: &PackageName,
         version: Option<NonZeroU64>,
     ) -> Result<usize, RegistryError> {
-        let _changing = self.changing.lock();
+        let mut history = self.changing.lock();
         let wanted = |it: &NonZeroU64| version.is_none_or(|version| version == *it);
         let mut versions: Vec<NonZeroU64> = self
             .snapshot()
@@ -185,6 +250,9 @@ impl<T: Send + Sync + 'static> Registry<T> {
                 version.map_or_else(|| format!("`{name}`"), |it| format!("`{name}` version {it}"));
             return Err(RegistryError::NotFound { what });
         }
+        // What was there before versions were remembered is remembered now.
+        let next = history.clone();
+        self.remember(&mut history, next)?;
         for version in &versions {
             let key = PackageKey { name: name.clone(), version: *version };
             disk::remove(&self.dir, &self.place(&key))?;
@@ -203,13 +271,14 @@ impl<T: Send + Sync + 'static> Registry<T> {
     /// # Errors
     /// `Io` if the directory cannot be read.
     pub fn rescan(&self, name: &PackageName) -> Result<usize, RegistryError> {
-        let _changing = self.changing.lock();
+        let mut history = self.changing.lock();
         let mut n_loaded = 0;
         for (found, version, path) in disk::versions(&self.dir)? {
             let key = PackageKey { name: name.clone(), version };
             if found != name.as_str() || self.snapshot().contains_key(&key) {
                 continue;
             }
+            history.give(name, version, disk::digest(&path).as_deref());
             let opened = open_one(&self.loader, &found, version, &path);
             self.unusable.write().retain(|it| !it.is(&key));
             match opened {
@@ -236,13 +305,25 @@ impl<T: Send + Sync + 'static> Registry<T> {
         same.next_back().map(|it| it.package.clone())
     }
 
-    /// One above every version there is, unusable ones included.
-    fn next_version(&self, name: &PackageName) -> NonZeroU64 {
-        let hosted = self.get(name.as_str(), None).map(|it| it.package.key.version);
+    /// One above every version there is, unusable ones included, and every one that there was.
+    fn next_version(&self, name: &PackageName, history: &History) -> NonZeroU64 {
+        let snapshot = self.snapshot();
+        let hosted = snapshot.keys().filter(|it| it.name == *name).map(|it| it.version).max();
         let unusable = self.unusable.read();
         let unusable =
             unusable.iter().filter(|it| it.name == name.as_str()).map(|it| it.version).max();
-        hosted.max(unusable).map_or(NonZeroU64::MIN, |it| it.saturating_add(1))
+        hosted
+            .max(unusable)
+            .max(history.highest(name))
+            .map_or(NonZeroU64::MIN, |it| it.saturating_add(1))
+    }
+
+    /// Stores what is to be remembered, then holds it.
+    fn remember(&self, history: &mut History, next: History) -> Result<(), RegistryError> {
+        next.write(&self.dir)?;
+        *self.rolled_back.write() = Arc::new(next.rolled_back());
+        *history = next;
+        Ok(())
     }
 
     fn place(&self, key: &PackageKey) -> PathBuf {

@@ -4,13 +4,15 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
 use axum::http::StatusCode;
+use serde_json::Value;
 use shadowline_api::Role;
 use shadowline_api::error::ErrorAnswer;
 use shadowline_api::packages::{
-    InstalledPackage, Package, PackageUpload, PackageVersions, Packages,
+    DefaultVersion, InstalledPackage, Package, PackageUpload, PackageVersions, Packages,
 };
 use shadowline_error::chain;
 use shadowline_service::http::ApiError;
@@ -31,8 +33,8 @@ const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 /// Routes for a registry's packages.
 ///
 /// `POST /v1/models` (multipart: `document`, YAML, and `artefact`, bytes), `GET /v1/models`, `GET` and
-/// `DELETE /v1/models/{name}` and `/v1/models/{name}/versions/{version}`. A service that adds methods to
-/// these paths must name the parameters the same.
+/// `DELETE /v1/models/{name}` and `/v1/models/{name}/versions/{version}`, `PUT
+/// /v1/models/{name}/default_version`. A service that adds methods to these paths must name the parameters the same.
 pub fn routes<T: Send + Sync + 'static>(
     registry: Arc<Registry<T>>,
     max_upload_bytes: usize,
@@ -56,6 +58,7 @@ fn declare<T: Send + Sync + 'static>(max_upload_bytes: usize) -> Routes<Arc<Regi
         .delete(Admin, "/v1/models/{name}", remove_all::<T>)
         .get(Read, VERSION, show_version::<T>)
         .delete(Admin, VERSION, remove_version::<T>)
+        .put(Admin, "/v1/models/{name}/default_version", set_default::<T>)
 }
 
 /// The OpenAPI document of [`routes`], for a service to merge into its own.
@@ -64,7 +67,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(list, install, show, remove_all, show_version, remove_version))]
+#[openapi(paths(list, install, show, remove_all, show_version, remove_version, set_default))]
 struct Document;
 
 type Shared<T> = State<Arc<Registry<T>>>;
@@ -74,7 +77,7 @@ type Shared<T> = State<Arc<Registry<T>>>;
 async fn list<T: Send + Sync + 'static>(State(registry): Shared<T>) -> Json<Packages> {
     let snapshot = registry.snapshot();
     Json(Packages {
-        models: snapshot.values().map(|it| views::package(&it.package)).collect(),
+        models: snapshot.values().map(|it| view(&registry, it)).collect(),
         damaged: registry.unusable().into_iter().map(views::unusable).collect(),
     })
 }
@@ -87,16 +90,31 @@ async fn show<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path(name): Path<String>,
 ) -> Result<Json<PackageVersions>, ApiError> {
-    let name = parse_name(name)?;
+    versions(&registry, &parse_name(name)?).map(Json)
+}
+
+/// What is known of the versions of one package.
+fn versions<T: Send + Sync + 'static>(
+    registry: &Registry<T>,
+    name: &PackageName,
+) -> Result<PackageVersions, ApiError> {
     let snapshot = registry.snapshot();
-    let packages = snapshot.values().map(|it| &it.package);
-    let versions: Vec<_> = packages.filter(|it| it.key.name == name).map(views::package).collect();
+    let hosted = snapshot.values().filter(|it| it.package.key.name == *name);
+    let versions: Vec<_> = hosted.map(|it| view(registry, it)).collect();
     let damaged = registry.unusable().into_iter().filter(|it| it.name == name.as_str());
     let damaged: Vec<_> = damaged.map(views::unusable).collect();
     if versions.is_empty() && damaged.is_empty() {
         return Err(ApiError::not_found(format!("there is no model `{name}`")));
     }
-    Ok(Json(PackageVersions { name: name.to_string(), versions, damaged }))
+    let default_version = registry.default_version(name.as_str()).map(NonZeroU64::get);
+    Ok(PackageVersions { name: name.to_string(), default_version, versions, damaged })
+}
+
+/// A package as an answer has it.
+fn view<T: Send + Sync + 'static>(registry: &Registry<T>, hosted: &Hosted<T>) -> Package {
+    let key = &hosted.package.key;
+    let is_default = registry.default_version(key.name.as_str()) == Some(key.version);
+    views::package(&hosted.package, is_default)
 }
 
 /// Shows one version of a package.
@@ -112,7 +130,7 @@ async fn show_version<T: Send + Sync + 'static>(
     let hosted: Arc<Hosted<T>> = registry.get(name.as_str(), Some(version)).ok_or_else(|| {
         ApiError::not_found(format!("there is no model `{name}` version {version}"))
     })?;
-    Ok(Json(views::package(&hosted.package)))
+    Ok(Json(view(&registry, &hosted)))
 }
 
 /// Installs a package: a document without a version gets the next one.
@@ -132,7 +150,7 @@ async fn install<T: Send + Sync + 'static>(
 ) -> Result<(StatusCode, Json<InstalledPackage>), ApiError> {
     let mut document = None;
     let mut artefact = None;
-    let mut further: Vec<(ArtefactName, axum::body::Bytes)> = Vec::new();
+    let mut further: Vec<(ArtefactName, Bytes)> = Vec::new();
     while let Some(part) = parts.next_field().await.map_err(bad_upload)? {
         match part.name() {
             Some("document") if document.is_none() => document = Some(read_document(part).await?),
@@ -163,16 +181,45 @@ async fn install<T: Send + Sync + 'static>(
     let artefacts = further
         .into_iter()
         .fold(Artefacts::of_model(artefact), |all, (name, bytes)| all.with(name, bytes));
-    let work = tokio::task::spawn_blocking(move || registry.install(document, &artefacts));
+    let registry_too = Arc::clone(&registry);
+    let work = tokio::task::spawn_blocking(move || registry_too.install(document, &artefacts));
     let (package, outcome) =
         work.await.map_err(|error| ApiError::internal(&error))?.map_err(to_api)?;
     let status = match outcome {
         InstallOutcome::Installed => StatusCode::CREATED,
         InstallOutcome::Unchanged => StatusCode::OK,
     };
-    let installed =
-        InstalledPackage { outcome: views::outcome(outcome), model: views::package(&package) };
+    let is_default =
+        registry.default_version(package.key.name.as_str()) == Some(package.key.version);
+    let model = views::package(&package, is_default);
+    let installed = InstalledPackage { outcome: views::outcome(outcome), model };
     Ok((status, Json(installed)))
+}
+
+/// Makes a version the default, which answers where a request or a metric spec names none.
+///
+/// That is a rollback where the version is not the newest. It holds, also through a restart, until the newest version is
+/// made the default again or a newer one is installed.
+#[utoipa::path(put, path = "/v1/models/{name}/default_version", tag = "packages", params(
+    ("name" = String, Path, description = "The package's name"),
+), request_body = DefaultVersion, responses(
+    (status = 200, body = PackageVersions),
+    (status = 400, body = ErrorAnswer),
+    (status = 404, body = ErrorAnswer),
+    (status = 409, body = ErrorAnswer, description = "The version cannot be used"),
+))]
+async fn set_default<T: Send + Sync + 'static>(
+    State(registry): Shared<T>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<Json<PackageVersions>, ApiError> {
+    let name = parse_name(name)?;
+    let version = read_default_version(&body)?;
+    let work = tokio::task::spawn_blocking(move || {
+        registry.set_default(&name, version).map_err(to_api)?;
+        versions(&registry, &name)
+    });
+    work.await.map_err(|error| ApiError::internal(&error))?.map(Json)
 }
 
 /// Removes every version of a package.
@@ -227,6 +274,19 @@ async fn read_document(part: Field<'_>) -> Result<ModelDocument, ApiError> {
     ModelDocument::parse(text).map_err(|error| ApiError::invalid(error.to_string()))
 }
 
+/// Reads `{"version": 1}`.
+fn read_default_version(body: &[u8]) -> Result<NonZeroU64, ApiError> {
+    let expected = "expected {\"version\": N}, a whole number from 1";
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| ApiError::invalid(format!("the body is no JSON ({error}); {expected}")))?;
+    let members = value.as_object().ok_or_else(|| ApiError::invalid(expected))?;
+    if let Some(unknown) = members.keys().find(|it| *it != "version") {
+        return Err(ApiError::invalid(format!("`{unknown}` is no member; {expected}")));
+    }
+    let version = members.get("version").and_then(Value::as_u64).and_then(NonZeroU64::new);
+    version.ok_or_else(|| ApiError::invalid(format!("`version`: {expected}")))
+}
+
 fn parse_name(name: String) -> Result<PackageName, ApiError> {
     PackageName::try_from(name).map_err(|error| ApiError::invalid(error.to_string()))
 }
@@ -251,9 +311,9 @@ fn bad_upload(error: MultipartError) -> ApiError {
 /// Where these failures meet HTTP.
 fn to_api(error: RegistryError) -> ApiError {
     match &error {
-        RegistryError::Conflict { .. } | RegistryError::Unusable { .. } => {
-            ApiError::conflict(error.to_string())
-        }
+        RegistryError::Conflict { .. }
+        | RegistryError::Given { .. }
+        | RegistryError::Unusable { .. } => ApiError::conflict(error.to_string()),
         RegistryError::NotFound { .. } => ApiError::not_found(error.to_string()),
         RegistryError::Refused { .. } => {
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unusable_model", chain(&error))
@@ -271,7 +331,7 @@ mod tests {
     use axum::Router;
     use axum::body::Body;
     use axum::http::Request;
-    use serde_json::{Value, json};
+    use serde_json::json;
     use shadowline_service::{health::Health, http, metrics::Metrics};
     use tower::ServiceExt;
 
@@ -349,6 +409,43 @@ mod tests {
         assert_eq!(delete(&app, "/v1/models/knn").await, 204);
         assert_eq!(get_json(&app, "/v1/models/knn").await.0, 404);
         assert_eq!(get_json(&app, "/v1/models/knn/versions/x").await.0, 400);
+        // What was deleted has had its number.
+        let (_, body) = upload(&app, &parts).await;
+        assert_eq!(body["model"]["version"], 3);
+    }
+
+    #[tokio::test]
+    async fn a_package_is_rolled_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = app(&dir);
+        for artefact in [b"one".as_slice(), b"two"] {
+            upload(&app, &[("document", DOCUMENT.as_bytes()), ("artefact", artefact)]).await;
+        }
+        let put = async |body: &str| {
+            let request = Request::put("/v1/models/knn/default_version");
+            ask(&app, request.body(Body::from(body.to_owned())).unwrap()).await
+        };
+        let (_, body) = get_json(&app, "/v1/models/knn").await;
+        assert_eq!(body["default_version"], 2);
+        let (status, body) = put(r#"{"version": 1}"#).await;
+        assert_eq!((status, &body["default_version"]), (200, &json!(1)));
+        assert_eq!(get_json(&app, "/v1/models/knn").await.1, body);
+        let (_, body) = get_json(&app, "/v1/models").await;
+        let is_default: Vec<_> =
+            body["models"].as_array().unwrap().iter().map(|it| &it["is_default"]).collect();
+        assert_eq!(is_default, [&json!(true), &json!(false)]);
+        for (body, expected) in [
+            (r#"{"version": 3}"#, 404),
+            (r#"{"version": 0}"#, 400),
+            (r#"{"version": "1"}"#, 400),
+            (r#"{"version": 1, "to": 2}"#, 400),
+            ("{}", 400),
+            ("1", 400),
+            ("", 400),
+        ] {
+            let (status, answer) = put(body).await;
+            assert_eq!(status, expected, "{answer}");
+        }
     }
 
     #[tokio::test]

@@ -5,10 +5,11 @@ use shadowline_api::packages::{self, Contract, FurtherArtefact};
 use crate::artefacts::ArtefactName;
 use crate::package::{self, InstallOutcome, Package, UnusablePackage};
 
-pub(crate) fn package(package: &Package) -> packages::Package {
+pub(crate) fn package(package: &Package, is_default: bool) -> packages::Package {
     packages::Package {
         name: package.key.name.to_string(),
         version: package.key.version.get(),
+        is_default,
         runtime: package.runtime.clone(),
         contract: Contract::Known(package.signature.clone()),
         metadata: package.metadata.clone(),

@@ -115,7 +115,81 @@ fn removal_is_permanent_and_is_seen() {
     ));
     assert_eq!(registry.remove(&name, None).unwrap(), 1);
     assert!(open(&dir).snapshot().is_empty());
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    // What stays is which versions were given.
+    let files = std::fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().file_name());
+    assert_eq!(files.collect::<Vec<_>>(), [".versions.json"]);
+}
+
+#[test]
+fn no_version_is_given_twice() {
+    use InstallOutcome::Installed;
+    let dir = tempfile::tempdir().unwrap();
+    let name = document(None).name;
+    let registry = open(&dir);
+    assert_eq!(version(&registry, None, "one"), (1, Installed));
+    assert_eq!(version(&registry, None, "two"), (2, Installed));
+    registry.remove(&name, NonZeroU64::new(2)).unwrap();
+    assert_eq!(version(&registry, None, "three"), (3, Installed));
+    registry.remove(&name, None).unwrap();
+    // The same content as well: who names version 1 means what was there then.
+    assert_eq!(version(&registry, None, "one"), (4, Installed));
+    registry.remove(&name, None).unwrap();
+    drop(registry);
+    let registry = open(&dir);
+    assert_eq!(version(&registry, None, "one"), (5, Installed));
+    // A number that somebody names again is for what it was given to.
+    let error = registry.install(document(Some(2)), &Artefacts::of_model("other")).unwrap_err();
+    assert!(matches!(error, RegistryError::Given { .. }), "{error}");
+    assert_eq!(version(&registry, Some(2), "two"), (2, Installed));
+    assert_eq!(version(&registry, None, "six"), (6, Installed));
+    // Also where the files went by another way.
+    drop(registry);
+    std::fs::remove_dir_all(dir.path().join("knn")).unwrap();
+    assert_eq!(version(&open(&dir), None, "seven"), (7, Installed));
+}
+
+#[test]
+fn versions_of_packages_that_an_earlier_build_installed_are_remembered() {
+    let dir = tempfile::tempdir().unwrap();
+    version(&open(&dir), None, "one");
+    version(&open(&dir), None, "two");
+    std::fs::remove_file(dir.path().join(".versions.json")).unwrap();
+    open(&dir).remove(&document(None).name, None).unwrap();
+    assert_eq!(version(&open(&dir), None, "three").0, 3);
+}
+
+#[test]
+fn a_rolled_back_package_answers_by_the_version_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = open(&dir);
+    let name = document(None).name;
+    let number = |it| NonZeroU64::new(it).unwrap();
+    for artefact in ["one", "two", "three"] {
+        version(&registry, None, artefact);
+    }
+    let default = |it: &Registry<String>| it.get("knn", None).unwrap().loaded.clone();
+    assert_eq!(default(&registry), "three");
+    let mut changes = registry.changes();
+    changes.mark_unchanged();
+    registry.set_default(&name, number(2)).unwrap();
+    assert!(changes.has_changed().unwrap());
+    assert_eq!(default(&registry), "two");
+    // Applying again what is there is no reason to answer by it.
+    version(&registry, None, "three");
+    assert_eq!(default(&registry), "two");
+    drop(registry);
+    let registry = open(&dir);
+    assert_eq!(default(&registry), "two");
+    assert_eq!(registry.get("knn", Some(number(3))).unwrap().loaded, "three");
+    registry.remove(&name, Some(number(2))).unwrap();
+    assert_eq!(default(&registry), "one");
+    registry.set_default(&name, number(3)).unwrap();
+    assert_eq!(default(&registry), "three");
+    registry.set_default(&name, number(1)).unwrap();
+    version(&registry, None, "four");
+    assert_eq!(default(&registry), "four");
+    let missing = registry.set_default(&name, number(2)).unwrap_err();
+    assert_eq!(missing.to_string(), "there is no package `knn` version 2");
 }
 
 /// A document that names a profile as well.

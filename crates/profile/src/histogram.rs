@@ -1,4 +1,8 @@
 use serde::Serialize;
+use shadowline_features::percentile_of_sorted;
+
+/// How many times the distance of the 1st and the 99th percentile an axis may go beyond them.
+const ROOM: f64 = 2.0;
 
 /// Counts in bins of equal width between the least and the greatest value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -42,9 +46,39 @@ impl Histogram {
     }
 }
 
+/// The ends of an axis for some values: the least and the greatest, but not further from the 1st and the 99th percentile
+/// than twice the distance of these two, so that one wild value does not press all others into one bin. Of a normal
+/// distribution that is 11 standard deviations from the mean. Values that are not finite are left out; none are no axis.
+pub fn axis_ends(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
+    let mut sorted: Vec<f64> = values.into_iter().filter(|it| it.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let (least, greatest) = (*sorted.first()?, *sorted.last()?);
+    let (low, high) = (percentile_of_sorted(&sorted, 1.0)?, percentile_of_sorted(&sorted, 99.0)?);
+    let room = ROOM * (high - low);
+    // Where nearly all are equal there is no distance to go by.
+    let is_usable = 0.0 < room && room.is_finite();
+    if !is_usable {
+        return Some((least, greatest));
+    }
+    Some((least.max(low - room), greatest.min(high + room)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_wild_value_does_not_stretch_an_axis() {
+        let usual = (0..=100).map(f64::from);
+        assert_eq!(axis_ends(usual.clone()), Some((0.0, 100.0)));
+        // The percentiles of 102 values: 1.01 and, between the two greatest but one, 99.99.
+        let (low, high) = axis_ends(usual.clone().chain([1e12, f64::NAN])).unwrap();
+        assert!(low.abs() < 1e-9 && (250.0..350.0).contains(&high), "{low} {high}");
+        // A few further out are no wild values.
+        assert_eq!(axis_ends(usual.chain([180.0])), Some((0.0, 180.0)));
+        assert_eq!(axis_ends([3.0; 5]), Some((3.0, 3.0)));
+        assert_eq!(axis_ends([f64::INFINITY]), None);
+    }
 
     #[test]
     fn an_edge_belongs_to_the_bin_above_it() {

@@ -63,6 +63,29 @@ function showTables() {
     table(["Show", "Name", "From", "Rows", "Columns", "Shape", "Missing cells"], rows, 3));
 }
 
+const STATISTICS = { "kolmogorov-smirnov": "Kolmogorov–Smirnov", "total-variation": "total variation" };
+
+function showDifferences() {
+  section("differences").hidden = page.differences.length === 0;
+  const short = (text) => {
+    const number = Number(text);
+    return text === null ? "–" : text !== "" && Number.isFinite(number) ? String(Number(number.toPrecision(6))) : text;
+  };
+  const parts = page.differences.flatMap(({ tables: [a, b], columns }) => {
+    const rows = columns.map((it) => [
+      element("td", { class: "text" }, it.column),
+      element("td", { class: "text" }, it.note ?? STATISTICS[it.statistic]),
+      it.distance === null ? "–" : it.distance.toFixed(4), it.by_chance === null ? "–" : it.by_chance.toFixed(4),
+      element("td", {}, short(it.middle[0])), element("td", {}, short(it.middle[1])),
+      percent(it.missing[0]), percent(it.missing[1]),
+    ]);
+    const middle = "median or most frequent";
+    return [element("h3", {}, `${a} against ${b}`), table(
+      ["column", "statistic", "distance", "by chance", `${middle}, ${a}`, `${middle}, ${b}`, `missing, ${a}`, `missing, ${b}`], rows, 2)];
+  });
+  content("differences").replaceChildren(...parts);
+}
+
 function showHead() {
   const n = Math.max(1, Math.min(MOST_ROWS, Number(section("n-rows").value) || page.head));
   const parts = shownTables().flatMap((data) => {
@@ -106,8 +129,22 @@ function showDescribe() {
   content("describe").replaceChildren(...parts);
 }
 
+/** The range of a column's axis, and what to say, if some shown values are too far out to be on it at first. */
+function clipped(name) {
+  const [low, high] = page.ends[name] ?? [-Infinity, Infinity];
+  const describes = shownTables().map((it) => columnOf(it, name)?.describe).filter((it) => it);
+  const [least, greatest] = [Math.min(...describes.map((it) => it.min)), Math.max(...describes.map((it) => it.max))];
+  if (!describes.length || (low <= least && greatest <= high)) return { more: {}, said: [] };
+  const room = (high - low) / 20 || 0.5;
+  const short = (value) => Number(value.toPrecision(6));
+  return { more: { range: [low - room, high + room] }, said: [`${name} runs from ${short(least)} to ${short(greatest)}; Autoscale shows all`] };
+}
+const smaller = (lines) => [...new Set(lines)].map((it) => `<br><span style="font-size:11px">${it}</span>`).join("");
+
 function scatter() {
   const [across, up] = [section("across").value, section("up").value];
+  const [ofAcross, ofUp] = [clipped(across), clipped(up)];
+  const said = [...ofAcross.said, ...ofUp.said];
   const traces = shownTables().filter((it) => columnOf(it, across)?.values && columnOf(it, up)?.values).map((data) => ({
     type: pointsType, mode: "markers", name: `${data.name} (${thousands(data.profile.shape[0])} rows)`,
     x: columnOf(data, across).values, y: columnOf(data, up).values, showlegend: true,
@@ -115,49 +152,72 @@ function scatter() {
     hovertemplate: `${across} ${hoverNumber("x")}<br>${up} ${hoverNumber("y")}<br>row %{pointNumber}<extra>${data.name}</extra>`,
   }));
   return { traces, layout: {
-    xaxis: axis(across), yaxis: axis(up), uirevision: `${across}/${up}`,
-    title: { text: `${up} by ${across}` }, margin: { l: 60, r: 20, t: 76, b: 50 },
+    xaxis: axis(across, ofAcross.more), yaxis: axis(up, ofUp.more), uirevision: `${across}/${up}`,
+    title: { text: `${up} by ${across}${smaller(said)}` }, margin: { l: 60, r: 20, t: 76 + 16 * new Set(said).size, b: 50 },
   } };
+}
+
+/** A histogram's axis of heights, and what one of its counts is there. */
+function heights(isLog) {
+  const areShares = section("bars").value !== "counts";
+  const more = areShares
+    ? { type: isLog ? "log" : "linear", tickformat: ".3~%", exponentformat: "none" }
+    : { type: isLog ? "log" : "linear", dtick: isLog ? 1 : undefined, exponentformat: "none" };
+  return { areShares, title: areShares ? "share of the rows" : "rows", more, of: (count, nRows) => (areShares ? count / Math.max(1, nRows) : count) };
 }
 
 function numberHistogram(name) {
   const nBins = Math.max(1, Math.min(1000, Math.floor(Number(section("n-bins").value)) || page.bins));
   const isLog = section("log-counts").checked;
+  const height = heights(isLog);
+  const beyond = [];
   const traces = shownTables().filter((it) => columnOf(it, name)?.describe).map((data) => {
     const { values, describe } = columnOf(data, name);
-    const { edges, counts } = histogram(values, describe.min, describe.max, nBins);
+    const [low, high] = page.ends[name] ?? [describe.min, describe.max];
+    const { edges, counts } = histogram(values, low, high, nBins);
+    const nBeyond = describe.count - counts.reduce((sum, it) => sum + it, 0);
+    if (nBeyond) beyond.push(`${data.name}: ${thousands(nBeyond)} beyond the axis, ${Number(describe.min.toPrecision(6))} to ${Number(describe.max.toPrecision(6))}`);
     return {
-      type: "bar", name: data.name, showlegend: true, x: counts.map((_, it) => (edges[it] + edges[it + 1]) / 2), y: counts,
-      width: counts.map((_, it) => edges[it + 1] - edges[it]), customdata: counts.map((_, it) => [edges[it], edges[it + 1]]),
+      type: "bar", name: data.name, showlegend: true, x: counts.map((_, it) => (edges[it] + edges[it + 1]) / 2),
+      y: counts.map((it) => height.of(it, describe.count)),
+      width: counts.map((_, it) => edges[it + 1] - edges[it]),
+      customdata: counts.map((count, it) => [edges[it], edges[it + 1], count, count / Math.max(1, describe.count)]),
       marker: { color: colour(data.at), opacity: 0.7, line: { width: 1, color: variable("--panel") } },
       hovertemplate: `${name} from ${hoverNumber("customdata[0]")} to ${hoverNumber("customdata[1]")}` +
-        `<br>count %{y:,}<extra>${data.name}</extra>`,
+        `<br>count %{customdata[2]:,}<br>share %{customdata[3]:.3%}<extra>${data.name}</extra>`,
     };
   });
+  // A title has lines, so that what is left out is seen with the chart and in its picture.
+  const text = `${name}${smaller(beyond)}`;
   return { traces, layout: {
-    title: { text: name }, barmode: "overlay", bargap: 0, xaxis: axis(name),
-    yaxis: axis("rows", { type: isLog ? "log" : "linear", dtick: isLog ? 1 : undefined, exponentformat: "none" }),
-    uirevision: `${nBins}/${isLog}`, margin: { l: 60, r: 20, t: 76, b: 50 },
+    title: { text }, barmode: "overlay", bargap: 0, xaxis: axis(name), yaxis: axis(height.title, height.more),
+    uirevision: `${nBins}/${isLog}/${height.areShares}`, margin: { l: 60, r: 20, t: 76 + 16 * beyond.length, b: 50 },
   } };
 }
 
 function textHistogram(name) {
   const isLog = section("log-counts").checked;
+  const height = heights(isLog);
   const shown = shownTables().filter((it) => columnOf(it, name)?.categories);
   const order = [...new Set(shown.flatMap((it) => columnOf(it, name).categories.slice(0, 20).map(([text]) => text)))];
   const traces = shown.map((data) => {
-    const counts = new Map(columnOf(data, name).categories);
+    const column = columnOf(data, name);
+    const counts = new Map(column.categories);
+    const nRows = data.profile.shape[0] - column.missing;
+    const share = (it) => (counts.get(it) ?? 0) / Math.max(1, nRows);
     return {
-      type: "bar", orientation: "h", name: data.name, showlegend: true, y: order, x: order.map((it) => counts.get(it) ?? 0),
-      marker: { color: colour(data.at) }, hovertemplate: `%{y}<br>count %{x:,}<extra>${data.name}</extra>`,
+      type: "bar", orientation: "h", name: data.name, showlegend: true, y: order,
+      x: order.map((it) => height.of(counts.get(it) ?? 0, nRows)), customdata: order.map((it) => [counts.get(it) ?? 0, share(it)]),
+      marker: { color: colour(data.at) },
+      hovertemplate: `%{y}<br>count %{customdata[0]:,}<br>share %{customdata[1]:.3%}<extra>${data.name}</extra>`,
     };
   });
   const nCategories = Math.max(0, ...shown.map((it) => columnOf(it, name).n_categories));
   const text = order.length < nCategories ? `${name}: the most frequent of ${thousands(nCategories)}` : name;
   return { traces, layout: {
-    title: { text }, xaxis: axis("rows", { type: isLog ? "log" : "linear", exponentformat: "none" }),
+    title: { text }, xaxis: axis(height.title, { ...height.more, dtick: undefined }),
     yaxis: { ...axis(""), type: "category", autorange: "reversed", dtick: order.length <= 20 ? 1 : undefined },
-    uirevision: `${isLog}`, margin: { l: 60, r: 20, t: 76, b: 50 },
+    uirevision: `${isLog}/${height.areShares}`, margin: { l: 60, r: 20, t: 76, b: 50 },
   } };
 }
 
@@ -174,7 +234,8 @@ function boxes() {
     const suffix = at ? String(at + 1) : "";
     const domain = [at * width + (at ? gap : 0), (at + 1) * width];
     layout[`xaxis${suffix}`] = axis(name, { domain, anchor: `y${suffix}`, type: "category", showgrid: false });
-    layout[`yaxis${suffix}`] = axis("", { anchor: `x${suffix}`, zeroline: false });
+    const { more, said } = clipped(name);
+    layout[`yaxis${suffix}`] = axis(said.length ? `${name}, wild values left out` : "", { anchor: `x${suffix}`, zeroline: false, ...more });
     for (const data of shownTables()) {
       const column = columnOf(data, name);
       if (!column?.box) continue;
@@ -229,6 +290,7 @@ function control(id, value, changed) {
 
 function start() {
   showTables();
+  showDifferences();
   control("n-rows", page.head, showHead);
   showHead();
   showDescribe();
@@ -250,6 +312,7 @@ function startHistograms() {
   const own = [];
   const changed = () => redraw(own);
   control("n-bins", page.bins, changed);
+  control("bars", "shares", changed);
   control("log-counts", false, changed);
   const builds = [
     ...numberNames.map((name) => [name, () => numberHistogram(name)]),

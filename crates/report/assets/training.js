@@ -12,16 +12,16 @@ const content = (id) => section(id).querySelector(".content");
 function scores() {
   const { edges, sets, threshold } = page.scores;
   const isLog = section("log-counts").checked;
-  const traces = sets.map(({ name, counts }, at) => ({
-    type: "bar", name, showlegend: true, y: counts,
+  const traces = sets.map(({ name, counts, rows }, at) => ({
+    type: "bar", name, showlegend: true, y: counts.map((it) => it / Math.max(1, rows)),
     x: counts.map((_, it) => (edges[it] + edges[it + 1]) / 2), width: counts.map((_, it) => edges[it + 1] - edges[it]),
-    customdata: counts.map((_, it) => [edges[it], edges[it + 1]]),
+    customdata: counts.map((count, it) => [edges[it], edges[it + 1], count]),
     marker: { color: colour(at), opacity: 0.65, line: { width: 1, color: variable("--panel") } },
-    hovertemplate: `score from %{customdata[0]:.6f} to %{customdata[1]:.6f}<br>count %{y:,}<extra>${name}</extra>`,
+    hovertemplate: `score from %{customdata[0]:.6f} to %{customdata[1]:.6f}<br>count %{customdata[2]:,}<br>share %{y:.4%}<extra>${name}</extra>`,
   }));
   return { traces, layout: {
     barmode: "overlay", bargap: 0, xaxis: axis("score"), uirevision: `${isLog}`,
-    yaxis: axis("rows", { type: isLog ? "log" : "linear", dtick: isLog ? 1 : undefined, exponentformat: "none" }),
+    yaxis: axis("share of the rows", { type: isLog ? "log" : "linear", dtick: isLog ? 1 : undefined, tickformat: ".4~%", exponentformat: "none" }),
     shapes: [{
       type: "line", x0: threshold, x1: threshold, y0: 0, y1: 1, yref: "paper",
       line: { color: variable("--outlier"), width: 2, dash: "dash" },
@@ -125,7 +125,143 @@ function startBoundary() {
     table(["detector", "set", "rows", "inliers", "outliers", "share of outliers"], rows, 2));
 }
 
+/** Shows tables and lines that say something of the scores, and lets a line be dragged over their chart. */
+function startLines(made) {
+  const { sets, threshold } = page.scores;
+  for (const set of sets) {
+    set.sorted = decodeFloats(set.sorted);
+    set.ranks = decodeCodes(set.ranks);
+  }
+  const beyond = sets.filter((it) => it.beyond).map((it) =>
+    `${thousands(it.beyond)} ${it.name} rows are beyond the axis, up to ${six(it.greatest)}`);
+  section("beyond").textContent = beyond.length ? `${beyond.join("; ")}.` : "";
+  const [training, ...others] = sets;
+  const shares = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1].filter((it) => 1 <= it * training.rows);
+  const rows = shares.map((share) => lineOf(training, share));
+  rows.push(threshold);
+  const unique = [...new Set(rows)].sort((a, b) => b - a);
+  section("lines").replaceChildren(table(["line", ...setHeader(training, true), ...others.flatMap((it) => setHeader(it, false))],
+    unique.map((line) => [
+      element("td", { class: "text" }, element("button", { type: "button", click: () => moveTo(line) }, six(line)), line === threshold ? " threshold" : ""),
+      ...setCells(training, line, true), ...others.flatMap((it) => setCells(it, line, false)),
+    ])));
+
+  const place = section("scores").querySelector(".chart");
+  const handle = element("div", { class: "drag-line", role: "slider", tabindex: "0", "aria-label": "Line", title: "Drag this line" });
+  let line = Number(choices.get("line") ?? threshold);
+  if (!Number.isFinite(line)) line = threshold;
+
+  /** Where plotly draws: its own axis knows how far the chart is zoomed. */
+  const drawn = () => place._fullLayout?.xaxis;
+  function position() {
+    const axis = drawn();
+    if (!axis) return;
+    const at = axis.l2p(line);
+    const { t, h } = place._fullLayout._size;
+    handle.style.display = at < -1 || axis._length + 1 < at ? "none" : "";
+    handle.style.left = `${axis._offset + at}px`;
+    handle.style.top = `${t}px`;
+    handle.style.height = `${h}px`;
+  }
+  function show() {
+    position();
+    handle.setAttribute("aria-valuenow", line);
+    if (document.activeElement !== section("line")) section("line").value = line;
+    section("at-line").replaceChildren(table(["set", "rows", "above the line", "share", "95 % interval"], sets.map((set) => {
+      const above = nAbove(set, line);
+      const [low, high] = wilson(above, set.rows);
+      return [set.name, thousands(set.rows), thousands(above), percent(above / Math.max(1, set.rows)), `${percent(low)} to ${percent(high)}`];
+    })));
+    document.documentElement.dataset.line = line;
+  }
+  function moveTo(value) {
+    if (!Number.isFinite(value)) return;
+    line = value;
+    choose("line", line);
+    show();
+  }
+  place.style.position = "relative";
+  place.append(handle);
+  let dragged = false;
+  handle.addEventListener("pointerdown", (event) => {
+    dragged = true;
+    // A made-up pointer, such as a test's, cannot be captured, and need not be.
+    try { handle.setPointerCapture(event.pointerId); } catch { /* It is followed while it is over the line. */ }
+    event.preventDefault();
+    handle.focus();
+  });
+  handle.addEventListener("pointermove", (event) => {
+    if (!dragged) return;
+    const axis = drawn();
+    const at = event.clientX - place.getBoundingClientRect().left - axis._offset;
+    moveTo(axis.p2l(Math.max(0, Math.min(axis._length, at))));
+  });
+  for (const end of ["pointerup", "pointercancel"]) handle.addEventListener(end, () => { dragged = false; });
+  handle.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1, PageDown: -20, PageUp: 20 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    const axis = drawn();
+    moveTo(axis.p2l(axis.l2p(line) + step));
+  });
+  section("line").addEventListener("input", () => moveTo(section("line").valueAsNumber));
+  section("line-back").addEventListener("click", () => moveTo(threshold));
+  made.target.on("plotly_afterplot", position);
+  show();
+}
+
+/** How many scores of a set are above a line; exact among the highest, whose scores are all here. */
+function nAbove(set, line) {
+  let [low, high] = [0, set.sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (set.sorted[middle] <= line) low = middle + 1; else high = middle;
+  }
+  return set.sorted.length ? set.ranks.at(-1) - (low ? set.ranks[low - 1] : 0) : 0;
+}
+
+/** The lowest score of a set above which at most a share of its rows lies. */
+function lineOf(set, share) {
+  const most = Math.floor(share * set.rows);
+  const at = set.ranks.findIndex((rank) => set.ranks.at(-1) - rank <= most);
+  return set.sorted[at];
+}
+
+/** The interval of a share by its count, as Wilson has it (1927). */
+function wilson(hits, n) {
+  const z = 1.959963984540054;
+  if (!n) return [0, 1];
+  const [share, spread] = [hits / n, (z * z) / n];
+  const middle = (share + spread / 2) / (1 + spread);
+  const half = (z / (1 + spread)) * Math.sqrt((share * (1 - share)) / n + spread / (4 * n));
+  return [Math.max(0, middle - half), Math.min(1, middle + half)];
+}
+
+const setHeader = (set, isTraining) => [`${set.name} rows above`, "share", ...(isTraining ? ["of fresh rows, 95 %"] : [])];
+function setCells(set, line, isTraining) {
+  const above = nAbove(set, line);
+  const cells = [thousands(above), percent(above / Math.max(1, set.rows))];
+  if (!isTraining) return cells;
+  const [low, high] = wilson(above + 1, set.rows + 1);
+  return [...cells, `${percent(low)} to ${percent(high)}`];
+}
+
+function startWorst() {
+  const parts = page.worst.filter((it) => it.rows.length).flatMap(({ set, rows }) => [
+    element("h3", {}, `${set} rows`),
+    table(["row", "score", "p-value", "above", "what adds most"], rows.map((it) => [
+      it.row_idx, figureCell(it.score), it.p_value.toPrecision(3), it.is_above ? "yes" : "no",
+      element("td", { class: "text long" }, it.reasons.map(({ field, value, contribution }) =>
+        `${field} = ${value === "" ? "missing" : value} (+${Number(contribution.toPrecision(3))})`).join(", ") || "–"),
+    ])),
+  ]);
+  section("worst").hidden = parts.length === 0;
+  content("worst").append(...parts);
+}
+
 function start() {
+  section("warnings").hidden = page.warnings.length === 0;
+  content("warnings").append(element("ul", {}, ...page.warnings.map((it) => element("li", {}, it))));
   section("figures").querySelector(".figures").append(...page.figures.map(([name, value]) =>
     element("div", { class: "figure" }, element("b", {}, value), element("span", {}, name))));
   const pairs = (header, rows) => table(header, rows.map(([name, value]) => [name, element("td", { class: "text long" }, value)]));
@@ -133,6 +269,10 @@ function start() {
   content("data").append(pairs(["data", ""], page.data));
   const made = chart(section("scores").querySelector(".chart"), `${page.title} scores`, scores);
   section("log-counts").addEventListener("change", () => redraw([made]));
+  startLines(made);
+  startWorst();
+  section("checks").hidden = page.checks.length === 0;
+  content("checks").append(pairs(["check", "result"], page.checks));
   startBoundary();
 }
 

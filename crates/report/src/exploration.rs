@@ -1,8 +1,8 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use shadowline_features::{Table, TableColumn};
-use shadowline_profile::TableProfile;
+use shadowline_profile::{Difference, TableProfile, axis_ends, differences};
 
 use crate::page::{Page, PageError, encode_codes, encode_floats, escape};
 
@@ -28,6 +28,16 @@ struct PageData<'a> {
     bins: usize,
     head: usize,
     tables: Vec<TableData<'a>>,
+    /// The ends of each column's axis, over all tables.
+    ends: BTreeMap<&'a str, (f64, f64)>,
+    differences: Vec<DifferenceData<'a>>,
+}
+
+/// How the first table differs from another.
+#[derive(Debug, Serialize)]
+struct DifferenceData<'a> {
+    tables: (&'a str, &'a str),
+    columns: Vec<Difference>,
 }
 
 #[derive(Debug, Serialize)]
@@ -47,7 +57,7 @@ enum ColumnData<'a> {
     Texts { codes: String, values: Vec<&'a str> },
 }
 
-/// Makes the page on which one or several tables can be looked at: first rows, shape, figures of every column, scatter
+/// Makes the page on which one or several tables can be looked at: what differs most from the first, first rows, shape, figures of every column, scatter
 /// plots, histograms and box plots.
 ///
 /// Every row is in the page and every point is drawn; nothing is sampled. `n_bins` and `n_head` are what the page shows
@@ -62,6 +72,8 @@ pub fn exploration_page(
     n_head: usize,
 ) -> Result<String, PageError> {
     let data = PageData {
+        ends: ends(tables),
+        differences: against_first(tables),
         title,
         bins: n_bins,
         head: n_head,
@@ -77,6 +89,28 @@ pub fn exploration_page(
     };
     let body = BODY.replace("{title}", &escape(title));
     Page { title, body: &body, script: SCRIPT }.render(&data)
+}
+
+/// The axes that the histograms of all tables share.
+fn ends<'a>(tables: &[ExploredTable<'a>]) -> BTreeMap<&'a str, (f64, f64)> {
+    let mut numbers: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for explored in tables {
+        for (name, column) in explored.table.columns() {
+            if let Some(values) = column.to_numbers() {
+                numbers.entry(name).or_default().extend(values);
+            }
+        }
+    }
+    numbers.into_iter().filter_map(|(name, values)| Some((name, axis_ends(values)?))).collect()
+}
+
+fn against_first<'a>(tables: &[ExploredTable<'a>]) -> Vec<DifferenceData<'a>> {
+    let [first, others @ ..] = tables else { return Vec::new() };
+    let compared = others.iter().map(|other| DifferenceData {
+        tables: (first.name, other.name),
+        columns: differences(first.table, other.table),
+    });
+    compared.collect()
 }
 
 fn column_data(column: &TableColumn) -> ColumnData<'_> {
@@ -123,5 +157,23 @@ mod tests {
         assert!(html.contains("T &amp; U"));
         assert!(html.contains(&encode_floats([30.0, 40.0])));
         assert!(html.contains("\"name\":\"a\\u003cb\""));
+        assert!(html.contains("\"differences\":[]"));
+    }
+
+    #[test]
+    fn tables_share_their_axes_and_say_what_differs() {
+        let table = |ages: Vec<i64>| {
+            Table::new(vec![("age".to_owned(), TableColumn::Integers(ages))]).unwrap()
+        };
+        let (a, b) = (table(vec![30, 40]), table(vec![50, 90]));
+        let profiles = (TableProfile::of(&a, 20), TableProfile::of(&b, 20));
+        let tables = [
+            ExploredTable { name: "a", source: "", table: &a, profile: &profiles.0 },
+            ExploredTable { name: "b", source: "", table: &b, profile: &profiles.1 },
+        ];
+        assert_eq!(ends(&tables)["age"], (30.0, 90.0));
+        let html = exploration_page("T", &tables, 20, 5).unwrap();
+        let told = "\"tables\":[\"a\",\"b\"],\"columns\":[{\"column\":\"age\",\"statistic\":\"kolmogorov-smirnov\",\"distance\":1.0";
+        assert!(html.contains(told));
     }
 }

@@ -16,6 +16,6 @@ mod training;
 pub use exploration::{ExploredTable, exploration_page};
 pub use page::PageError;
 pub use training::{
-    Boundary, BoundaryPanel, Grid, GridError, Marked, ScoreHistogram, Scores, TrainingReport,
-    training_page,
+    Boundary, BoundaryPanel, Grid, GridError, Marked, Reason, ScoreHistogram, Scores,
+    TrainingReport, WorstRow, WorstRows, training_page,
 };

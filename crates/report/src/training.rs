@@ -1,7 +1,7 @@
 use serde::Serialize;
-use shadowline_profile::Histogram;
+use shadowline_profile::{Histogram, axis_ends};
 
-use crate::page::{Page, PageError, encode_floats, escape};
+use crate::page::{Page, PageError, encode_codes, encode_floats, escape};
 
 const BODY: &str = include_str!("../assets/training.html");
 const SCRIPT: &str = include_str!("../assets/training.js");
@@ -13,14 +13,55 @@ pub struct TrainingReport {
     pub title: String,
     /// What stands at the top: a name and a figure each.
     pub figures: Vec<(String, String)>,
+    /// What looks wrong; they stand before everything else.
+    pub warnings: Vec<String>,
+    /// What the detector found out about itself: a name and a finding each.
+    pub checks: Vec<(String, String)>,
     /// The parameters and their values.
     pub parameters: Vec<(String, String)>,
     /// The data: names, rows, columns.
     pub data: Vec<(String, String)>,
     /// The scores of the training rows and, if there are any, of the test rows.
     pub scores: ScoreHistogram,
+    /// The rows with the highest scores of each set.
+    pub worst: Vec<WorstRows>,
     /// Of a detector of two numbers: where its threshold runs.
     pub boundary: Option<Boundary>,
+}
+
+/// The rows of a set with the highest scores, highest first.
+#[derive(Debug, Clone, Serialize)]
+pub struct WorstRows {
+    /// What the rows are called, such as `training`.
+    pub set: String,
+    /// The rows.
+    pub rows: Vec<WorstRow>,
+}
+
+/// A row with a high score, and why.
+#[derive(Debug, Clone, Serialize)]
+pub struct WorstRow {
+    /// Its place in its set, from 0.
+    pub row_idx: usize,
+    /// Its score.
+    pub score: f64,
+    /// The share of the training scores at or above it.
+    pub p_value: f64,
+    /// Whether it is above the threshold.
+    pub is_above: bool,
+    /// What adds most to the score, the most first.
+    pub reasons: Vec<Reason>,
+}
+
+/// What one field adds to a score.
+#[derive(Debug, Clone, Serialize)]
+pub struct Reason {
+    /// The field.
+    pub field: String,
+    /// What the row has there.
+    pub value: String,
+    /// How much it adds.
+    pub contribution: f64,
 }
 
 /// Scores of one set of rows.
@@ -40,28 +81,59 @@ pub struct ScoreHistogram {
     sets: Vec<ScoreCounts>,
 }
 
+/// The highest scores of a set are kept one by one, as the page counts what is above a line; of the others every so
+/// many.
+const KEPT: usize = 5_000;
+
 #[derive(Debug, Clone, Serialize)]
 struct ScoreCounts {
     name: String,
     counts: Vec<usize>,
     rows: usize,
     above: usize,
+    /// Rows whose score is outside the axis.
+    beyond: usize,
+    /// The greatest score.
+    greatest: Option<f64>,
+    /// Scores in ascending order, and how many are at or below each: all of the highest, and some of the others.
+    sorted: String,
+    ranks: String,
 }
 
 impl ScoreHistogram {
-    /// Counts finite scores in `n_bins` bins between the least and the greatest of all.
+    /// Counts finite scores in `n_bins` bins between the ends of an axis that wild values do not stretch, see
+    /// [`axis_ends`]; the threshold is on it.
     pub fn of(sets: &[Scores<'_>], threshold: f64, n_bins: usize) -> Self {
         let all = || sets.iter().flat_map(|it| it.values.iter().copied());
-        let (low, high) = ends(all()).unwrap_or((threshold, threshold));
+        let (low, high) = axis_ends(all()).unwrap_or((threshold, threshold));
+        let (low, high) = (low.min(threshold), high.max(threshold));
         let edges = Histogram::of(&[], low, high, n_bins).edges;
-        let sets = sets.iter().map(|Scores { name, values }| ScoreCounts {
-            name: (*name).to_owned(),
-            counts: Histogram::of(values, low, high, n_bins).counts,
-            rows: values.len(),
-            above: values.iter().filter(|it| threshold < **it).count(),
+        let sets = sets.iter().map(|Scores { name, values }| {
+            let (sorted, ranks) = thinned(values);
+            ScoreCounts {
+                name: (*name).to_owned(),
+                counts: Histogram::of(values, low, high, n_bins).counts,
+                rows: values.len(),
+                above: values.iter().filter(|it| threshold < **it).count(),
+                beyond: values.iter().filter(|it| !(low..=high).contains(*it)).count(),
+                greatest: sorted.last().copied(),
+                sorted: encode_floats(sorted),
+                ranks: encode_codes(ranks),
+            }
         });
         Self { threshold, edges, sets: sets.collect() }
     }
+}
+
+/// Scores in ascending order, and how many are at or below each.
+fn thinned(values: &[f64]) -> (Vec<f64>, Vec<u32>) {
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|it| it.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let n_low = sorted.len().saturating_sub(KEPT);
+    let step = n_low.div_ceil(KEPT).max(1);
+    let is_kept = |idx: &usize| n_low <= *idx || idx.is_multiple_of(step);
+    let kept = (0..sorted.len()).filter(is_kept);
+    kept.map(|idx| (sorted[idx], u32::try_from(idx + 1).unwrap_or(u32::MAX))).unzip()
 }
 
 /// Points of a square net over two features.
@@ -171,6 +243,9 @@ struct PageData<'a> {
     parameters: &'a [(String, String)],
     data: &'a [(String, String)],
     scores: &'a ScoreHistogram,
+    warnings: &'a [String],
+    checks: &'a [(String, String)],
+    worst: &'a [WorstRows],
     #[serde(skip_serializing_if = "Option::is_none")]
     boundary: Option<BoundaryData<'a>>,
 }
@@ -203,7 +278,17 @@ struct PanelData<'a> {
 /// # Errors
 /// [`PageError`] if the data cannot be written as JSON.
 pub fn training_page(report: &TrainingReport) -> Result<String, PageError> {
-    let TrainingReport { title, figures, parameters, data, scores, boundary } = report;
+    let TrainingReport {
+        title,
+        figures,
+        warnings,
+        checks,
+        parameters,
+        data,
+        scores,
+        worst,
+        boundary,
+    } = report;
     let encode = |values: &[f64]| encode_floats(values.iter().copied());
     let boundary = boundary.as_ref().map(|it| BoundaryData {
         features: (&it.features.0, &it.features.1),
@@ -224,7 +309,8 @@ pub fn training_page(report: &TrainingReport) -> Result<String, PageError> {
             .collect(),
     });
     let body = BODY.replace("{title}", &escape(title));
-    let data = PageData { title, figures, parameters, data, scores, boundary };
+    let data =
+        PageData { title, figures, parameters, data, scores, warnings, checks, worst, boundary };
     Page { title, body: &body, script: SCRIPT }.render(&data)
 }
 
@@ -262,6 +348,26 @@ mod tests {
     }
 
     #[test]
+    fn a_wild_score_is_beyond_the_axis_and_the_threshold_is_on_it() {
+        let mut values: Vec<f64> = (0..1000).map(|it| f64::from(it) / 1000.0).collect();
+        values.push(1e9);
+        let set = [Scores { name: "training", values: &values }];
+        let ScoreHistogram { edges, sets, .. } = ScoreHistogram::of(&set, 5.0, 10);
+        assert_eq!((edges[0], edges[10]), (0.0, 5.0));
+        assert_eq!((sets[0].beyond, sets[0].above, sets[0].greatest), (1, 1, Some(1e9)));
+        assert_eq!(sets[0].counts.iter().sum::<usize>(), 1000);
+    }
+
+    #[test]
+    fn the_highest_scores_are_kept_one_by_one() {
+        let values: Vec<f64> = (0..20_000).map(f64::from).collect();
+        let (sorted, ranks) = thinned(&values);
+        assert!(sorted.len() <= 2 * KEPT + 1, "{}", sorted.len());
+        assert_eq!(&sorted[sorted.len() - KEPT..], &values[20_000 - KEPT..]);
+        assert_eq!((sorted[1], ranks[1], ranks.last()), (3.0, 4, Some(&20_000)));
+    }
+
+    #[test]
     fn a_grid_runs_row_by_row_and_holds_its_ends() {
         let grid = Grid::new((0.0, 1.0), (10.0, 20.0), 2).unwrap();
         let points: Vec<_> = grid.points().collect();
@@ -290,6 +396,22 @@ mod tests {
         let report = TrainingReport {
             title: "cards & co".to_owned(),
             figures: vec![("threshold".to_owned(), "0.5".to_owned())],
+            warnings: vec!["column `id` looks like an identifier".to_owned()],
+            checks: vec![("different scores".to_owned(), "2 of 2 rows".to_owned())],
+            worst: vec![WorstRows {
+                set: "training".to_owned(),
+                rows: vec![WorstRow {
+                    row_idx: 1,
+                    score: 0.6,
+                    p_value: 0.5,
+                    is_above: true,
+                    reasons: vec![Reason {
+                        field: "mean".to_owned(),
+                        value: "0.75".to_owned(),
+                        contribution: 0.2,
+                    }],
+                }],
+            }],
             parameters: vec![("n_estimators".to_owned(), "100".to_owned())],
             data: vec![("training rows".to_owned(), "2".to_owned())],
             scores: ScoreHistogram::of(
@@ -318,6 +440,7 @@ mod tests {
             encode_floats([0.25, 0.75]),
             encode_floats([-0.1, 0.1, 0.2, -0.2]),
             "\"n_estimators\"".to_owned(),
+            "looks like an identifier".to_owned(),
         ] {
             assert!(html.contains(&part), "{part}");
         }

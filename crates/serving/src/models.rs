@@ -108,7 +108,7 @@ impl Models {
         &self.packages
     }
 
-    /// The version that a request asks for; an empty one is the newest.
+    /// The version that a request asks for; an empty one is the default: the newest, unless the model was rolled back.
     pub(crate) fn find(&self, name: &str, version: &str) -> Result<Arc<Model>, NotFound> {
         let snapshot = self.packages.snapshot();
         let of_name = || {
@@ -120,8 +120,14 @@ impl Models {
             unloaded.is_empty() || !unloaded.contains(&(it.name.clone(), it.version))
         };
         let found = if version.is_empty() {
-            let newest = of_name().filter(is_loaded).max_by_key(|it| it.version);
-            newest.or_else(|| of_name().max_by_key(|it| it.version))
+            let rolled_back_to = self.packages.rolled_back_to(name);
+            let default = |even_unloaded: bool| {
+                let of = || of_name().filter(|it| even_unloaded || is_loaded(it));
+                let before = |to| of().filter(|it| it.version <= to).max_by_key(|it| it.version);
+                let before = rolled_back_to.and_then(before);
+                before.or_else(|| of().max_by_key(|it| it.version))
+            };
+            default(false).or_else(|| default(true))
         } else {
             of_name().find(|it| it.version_text == version)
         };
@@ -140,7 +146,7 @@ impl Models {
 
     fn not_found(&self, name: &str, version: &str, versions: &[&str]) -> NotFound {
         if !versions.is_empty() {
-            let expected = format!("one of {}, or none for the newest", versions.join(", "));
+            let expected = format!("one of {}, or none for the default", versions.join(", "));
             return NotFound::Version { name: clip(name), version: clip(version), expected };
         }
         let names: BTreeSet<String> = self.all().into_iter().map(|it| it.name.clone()).collect();

@@ -34,7 +34,8 @@ pub use alerts::{
 };
 pub use batch::Batch;
 pub use checks::{
-    Check, CheckCounts, CheckFilter, CheckMetric, CheckPage, CheckSubject, Cursor, NewCheck,
+    Check, CheckCounts, CheckExplanation, CheckFilter, CheckMetric, CheckPage, CheckSubject,
+    Cursor, Explanation, NewCheck,
 };
 pub use error::StoreError;
 pub use options::StoreOptions;

@@ -50,8 +50,11 @@ pub struct Score {
     pub model: ModelRef,
     /// What was measured.
     pub metric: MetricRef,
-    /// Whether it was the detector's newest version: its score answers the metric specs that name none.
+    /// Whether it was the detector's default version, the newest unless it was rolled back: its score answers the metric
+    /// specs that name none.
     pub is_newest: bool,
+    /// The detector's own threshold, for the metric specs that take theirs from its package.
+    pub threshold: Option<f64>,
     /// The score, or the reason why there is none.
     pub result: Result<ScoreValue, Unscored>,
     /// The origin of the inference. Of a window: whoever computed it, and its place in what it computed.
@@ -80,6 +83,7 @@ impl Score {
             received_at: Some(to_timestamp(self.received_at)),
             scored_at: Some(to_timestamp(self.scored_at)),
             is_newest: self.is_newest,
+            threshold: self.threshold,
             subject: Some((&self.subject).into()),
             metric: Some((&self.metric).into()),
             ..Default::default()
@@ -156,6 +160,7 @@ impl Score {
             model: wire.model.ok_or_else(|| missing("model"))?.into(),
             metric,
             is_newest: wire.is_newest,
+            threshold: wire.threshold.filter(|it| it.is_finite()),
             result,
             origin: origin(NAME, &wire.origin.ok_or_else(|| missing("origin"))?)?,
             received_at,

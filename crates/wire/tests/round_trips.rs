@@ -123,7 +123,10 @@ prop_compose! {
             Subject::Window(window) => window.to(),
             Subject::Inference(_) => received_at,
         };
-        Score { subject, model: model(), metric, is_newest, result, origin, received_at, scored_at }
+        let threshold = is_newest.then_some(0.62);
+        Score {
+            subject, model: model(), metric, is_newest, threshold, result, origin, received_at, scored_at,
+        }
     }
 }
 
@@ -225,6 +228,7 @@ fn a_score_that_is_no_number_is_read_as_unscored() {
             model: model(),
             metric: MonitorRef { name: "m".to_owned(), version: "1".to_owned() }.into(),
             is_newest: true,
+            threshold: None,
             result: Ok(ScoreValue {
                 value,
                 record_idx: 0,

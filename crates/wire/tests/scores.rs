@@ -39,6 +39,7 @@ fn score(inference_id: &str, result: Result<ScoreValue, Unscored>) -> Score {
         model: model(),
         metric: MonitorRef { name: "forest".into(), version: "2".into() }.into(),
         is_newest: true,
+        threshold: None,
         result,
         origin: Origin {
             instance: Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001),

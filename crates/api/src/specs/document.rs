@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use shadowline_evaluation::{MetricSpec, RawMetric, RawMetricSpec, Scalar};
+use shadowline_evaluation::{MetricSpec, RawMetric, RawMetricSpec, Scalar, Threshold};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -83,8 +83,8 @@ pub struct MetricChoice {
 pub struct AlertWhen {
     /// The operator's name.
     pub operator: String,
-    /// What the value is compared with.
-    pub threshold: f64,
+    /// What the value is compared with: a number, or `from_package`.
+    pub threshold: Threshold,
 }
 
 /// The window that is judged together.
@@ -179,7 +179,10 @@ impl PartialSchema for MetricSpecDocument {
                         "operator": {"type": "string", "enum": [
                             "equal", "not_equal", "greater", "less", "greater_or_equal", "less_or_equal"
                         ]},
-                        "threshold": {"type": "number"}
+                        "threshold": {
+                            "description": "A number, or `from_package`: the threshold of the detector version that scored.",
+                            "oneOf": [{"type": "number"}, {"type": "string", "enum": ["from_package"]}]
+                        }
                     }
                 },
                 "over": {
@@ -248,5 +251,10 @@ mod tests {
             "name": "a", "model": {"name": "m"}, "metric": {"drift": "psi"},
             "alert_when": {"operator": "greater", "threshold": 0.2},
         }));
+        let said = check(json!({
+            "name": "a", "model": {"name": "m"}, "metric": {"monitor": "k"},
+            "alert_when": {"operator": "greater", "threshold": "from_package"},
+        }));
+        assert_eq!(said["alert_when"]["threshold"], "from_package");
     }
 }

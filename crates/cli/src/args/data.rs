@@ -54,12 +54,14 @@ pub struct ExploreArgs {
 Examples:
   shadowline score --package census_knn --data people.csv --out scores.csv
   shadowline score --package cards --data test.csv --out scores.csv --explain --sklearn
+  shadowline score --package people_knn --data people.csv --id customer --out scores.csv
 
 The result has one line for each row: row,score,p_value,breach,error. `row` counts from 0 in the file; `p_value`
 is the share of the training scores at or above the score; `breach` is true above the threshold. A row that cannot be
 scored has only its number and the reason in `error`. The exit status is 0 only if every row has a score. The package
 says what its columns are: numbers are read as numbers, and text is compared as it stands.
---explain adds expected, and contribution_FEATURE for every feature: together they are the score.")]
+--explain adds expected, and contribution_FEATURE for every feature: together they are the score. Why a live request was
+unusual, `shadowline checks show ID` says by its id.")]
 pub struct ScoreArgs {
     /// Directory of the package, as `shadowline train` wrote it
     #[arg(long, value_name = "DIR")]
@@ -73,6 +75,9 @@ pub struct ScoreArgs {
     /// Only these rows, counted from 0; the end is left out
     #[arg(long, value_name = "A..B", value_parser = parse_rows)]
     pub rows: Option<Range<usize>>,
+    /// Keeps this column, by which rows are known elsewhere: it stands behind `row`
+    #[arg(long, value_name = "COL")]
+    pub id: Option<String>,
     /// Adds what each feature contributes to the score
     #[arg(long)]
     pub explain: bool,

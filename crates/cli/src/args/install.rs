@@ -14,11 +14,13 @@ use super::servers::ServerArgs;
 #[command(after_help = "\
 Examples:
   shadowline apply -f census/serving.yaml specs.yaml
+  shadowline apply -f census_knn
   cat specs.yaml | shadowline apply -f -
 
-Every document is read and checked before the first one is sent.")]
+Of a directory, every file that ends in .yaml or .yml is read, and none of directories in it. Models and detectors go
+before metric specs. An artefact is a file in its document's directory, or below it. Every document is read and checked before the first one is sent.")]
 pub struct ApplyArgs {
-    /// YAML files with one or several documents; `-` is standard input
+    /// YAML files with one or several documents, or directories of them; `-` is standard input
     #[arg(short, long = "file", value_name = "FILE", num_args = 1.., required = true)]
     pub files: Vec<PathBuf>,
     /// Prints one JSON document on standard output
@@ -53,6 +55,31 @@ pub struct DeleteArgs {
     /// Only this version of a model; without it, all
     #[arg(long)]
     pub version: Option<NonZeroU64>,
+    /// The service that hosts the model, where several have one of this name
+    #[arg(long, value_enum)]
+    pub on: Option<Host>,
+    /// Prints one JSON document on standard output
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub servers: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The default version is the one that answers where a request or a metric spec names none: the newest, until a
+rollback. A rollback holds, also through restarts, until a newer version is installed or the newest is made the default
+again by --to. No version is deleted, and requests that name one get it.
+
+Examples:
+  shadowline rollback census
+  shadowline rollback census --to 1")]
+pub struct RollbackArgs {
+    /// The model's or the detector's name
+    pub name: String,
+    /// The version to answer from now on [default: the one before the version that answers now]
+    #[arg(long, value_name = "VERSION")]
+    pub to: Option<NonZeroU64>,
     /// The service that hosts the model, where several have one of this name
     #[arg(long, value_enum)]
     pub on: Option<Host>,

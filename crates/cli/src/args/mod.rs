@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 
 pub use data::{ExploreArgs, ReplayArgs, ScoreArgs};
 pub use exchange::{ExportArgs, FormatArg, ImportCommand, ImportForestArgs};
-pub use install::{ApplyArgs, DeleteArgs, Host, Kind};
+pub use install::{ApplyArgs, DeleteArgs, Host, Kind, RollbackArgs};
 pub use read::{ReadArgs, TypeArgs};
 pub use run::{DemoArgs, DemoData, UpArgs};
 pub use servers::{ServerArgs, with_servers};
@@ -63,6 +63,8 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Deletes a model, a detector or a metric spec
     Delete(DeleteArgs),
+    /// Makes an older version of a model or a detector the default again, which answers where none is named
+    Rollback(RollbackArgs),
     /// Lists the installed models and detectors
     Models(ModelsArgs),
     /// Lists the metric specs

@@ -21,10 +21,11 @@ pub struct ServerArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Servers")]
 struct Common {
-    /// Host of all services, at their default ports [default: 127.0.0.1]
+    /// Host of all services, at their default ports [default: 127.0.0.1, where no file of --endpoints is found]
     #[arg(long, global = true, value_name = "HOST")]
     server: Option<String>,
-    /// The `endpoints.json` that `shadowline up` writes into its data directory
+    /// The `endpoints.json` that `shadowline up` writes into its data directory [default: SHADOWLINE_ENDPOINTS, or
+    /// `.shadowline/endpoints.json` in this directory or the nearest above it]
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "server")]
     endpoints: Option<PathBuf>,
 }
@@ -120,10 +121,14 @@ mod tests {
             })
             .collect();
         let expected = [
-            ("server", "Host of all services, at their default ports [default: 127.0.0.1]"),
+            (
+                "server",
+                "Host of all services, at their default ports [default: 127.0.0.1, where no file of --endpoints is found]",
+            ),
             (
                 "endpoints",
-                "The `endpoints.json` that `shadowline up` writes into its data directory",
+                "The `endpoints.json` that `shadowline up` writes into its data directory [default: \
+                 SHADOWLINE_ENDPOINTS, or `.shadowline/endpoints.json` in this directory or the nearest above it]",
             ),
             ("serving-url", "Address of serving's REST interface [default: http://HOST:8000]"),
             ("serving-grpc-url", "Address of serving's gRPC interface [default: http://HOST:8001]"),

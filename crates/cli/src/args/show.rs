@@ -109,7 +109,7 @@ pub struct StatusArgs {
     /// Prints one JSON document on standard output
     #[arg(long)]
     pub json: bool,
-    /// Waits until every service is ready, for at most this long
+    /// Waits until every service is ready, and the file of --endpoints is there, for at most this long
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub wait: Option<u64>,
     #[command(flatten)]

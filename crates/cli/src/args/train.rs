@@ -68,9 +68,14 @@ pub struct DetectorArgs {
     /// What becomes of rows that lack a number
     #[arg(long, value_enum, default_value_t = MissingArg::Refuse)]
     pub missing: MissingArg,
-    /// Sets the threshold so that at most this share of normal rows is above it, instead of --contamination
+    /// Sets the threshold so that this share of fresh normal rows is expected above it, instead of --contamination; the
+    /// training says in which interval the true share lies
     #[arg(long, value_name = "SHARE", conflicts_with = "contamination")]
     pub alert_budget: Option<f64>,
+    /// The model whose traffic the detector is to watch, for `spec.yaml` [default: the detector's name without its last
+    /// part, such as `_iforest` or `_knn`]
+    #[arg(long, value_name = "MODEL")]
+    pub watch: Option<String>,
     #[command(flatten)]
     pub boundary: BoundaryArgs,
 }
@@ -98,8 +103,9 @@ Examples:
     --contamination 0.001 --grid-range -2..70 --compare cards_default
   shadowline train isolation-forest --data trips.parquet --out trips --drop ehail_fee --missing keep --alert-budget 0.001
 
-The package is DIR/serving.yaml and DIR/model.slm; DIR/report.html shows the scores, the threshold and, for two features,
-the decision boundary. The same data, parameters and seed give the same bytes.")]
+The package is DIR/serving.yaml and DIR/model.slm; DIR/spec.yaml is a metric spec for it, with the package's threshold and
+a rule that stands what is above it by chance. `shadowline apply -f DIR` installs both. DIR/report.html shows the scores,
+the threshold, what the detector found out about itself and, for two features, the decision boundary. The same data, parameters and seed give the same bytes.")]
 pub struct IsolationForestArgs {
     #[command(flatten)]
     pub training: TrainingArgs,
@@ -137,8 +143,9 @@ Examples:
   shadowline train knn --data trips.parquet --out trips_knn --drop ehail_fee --missing median --scale robust \\
     --clusters 200
 
-The package is DIR/serving.yaml and DIR/model.slm; DIR/report.html shows the scores, the threshold and, for two features,
-the decision boundary.")]
+The package is DIR/serving.yaml and DIR/model.slm; DIR/spec.yaml is a metric spec for it, with the package's threshold and
+a rule that stands what is above it by chance. `shadowline apply -f DIR` installs both. DIR/report.html shows the scores,
+the threshold, what the detector found out about itself and, for two features, the decision boundary.")]
 pub struct KnnArgs {
     #[command(flatten)]
     pub training: TrainingArgs,

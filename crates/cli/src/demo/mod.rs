@@ -207,9 +207,14 @@ impl<'a> Teller<'a> {
             Err(_) => bail!("the training ended by a panic"),
         };
         for report in &prepared.reports {
-            let came_to = match (report.threshold, report.training_accuracy) {
+            let came_to = match (report.threshold, &report.classifier) {
                 (Some(threshold), _) => format!("threshold {threshold:.4}"),
-                (None, Some(accuracy)) => format!("right on {}", output::percent(accuracy)),
+                (None, Some(it)) => format!(
+                    "right on {} (always `{}`: {})",
+                    output::percent(it.training_accuracy),
+                    it.most_frequent,
+                    output::percent(it.base_rate)
+                ),
                 (None, None) => String::new(),
             };
             self.say.line(format!(
@@ -228,7 +233,7 @@ impl<'a> Teller<'a> {
         let mut applied = Vec::new();
         for document in documents::read_all(files)? {
             let one = apply::apply(&self.servers, document).await?;
-            let Applied { kind, name, version, outcome, service } = &one;
+            let Applied { kind, name, version, outcome, service, is_rolled_back: _ } = &one;
             self.say.line(format!("{outcome:12} {kind} {name}, version {version} ({service})"))?;
             applied.push(one);
         }

@@ -1,20 +1,26 @@
 //! `shadowline train`: a file in, a package out.
 
 pub(crate) mod evaluation;
+mod figures;
 mod package;
 pub(crate) mod page;
 mod params;
+mod rule;
+mod spec;
+mod warnings;
+mod worst;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, bail};
 use indicatif::ProgressBar;
+use shadowline_detectors::Finding;
 use shadowline_features::Table;
 use shadowline_packages::PackageName;
 
 use crate::args::{DetectorArgs, LogisticRegressionArgs, MissingArg, TrainCommand, TrainingArgs};
 use crate::data::{self, Data, Decision, Purpose};
-use crate::{figures, output, progress};
+use crate::{output, progress};
 use evaluation::Test;
 use page::Compared;
 use params::Chosen;
@@ -97,7 +103,11 @@ async fn detect(
     let (columns, left) = (decision.columns(), decision.left());
     let data = decision.data;
     if let Some(label) = &args.label {
-        figures::validate_positive(data.table.column(label)?, label, args.positive.as_deref())?;
+        crate::figures::validate_positive(
+            data.table.column(label)?,
+            label,
+            args.positive.as_deref(),
+        )?;
     }
     let compared = match &args.boundary.compare {
         None => None,
@@ -119,7 +129,11 @@ async fn detect(
     let test = test.map(|raw| Test { raw, types: training.types.clone() });
     let (args, forced) = (args.clone(), training.progress);
     let work = move || detect_blocking(name, chosen, data, test, compared.as_ref(), &args, forced);
-    let mut trained = tokio::task::spawn_blocking(work).await??;
+    let (mut trained, fatal) = tokio::task::spawn_blocking(work).await??;
+    if let Some(finding) = fatal {
+        trained.write_page(&training.out)?;
+        bail!("{finding}; nothing is written but {}", training.out.join("report.html").display());
+    }
     trained.take(columns, left, &training.types.read.na)?;
     finish(&trained, &training.out, training.json)?;
     // The package is written: it is the rows of --test that are at fault.
@@ -142,7 +156,7 @@ fn detect_blocking(
     compared: Option<&Compared>,
     args: &DetectorArgs,
     forced: bool,
-) -> anyhow::Result<Trained> {
+) -> anyhow::Result<(Trained, Option<Finding>)> {
     let features = features(&data.table, args.label.as_ref())?;
     let fitting = progress::stage("encoding", 100, forced);
     // A part of a hundred at a time: each is a line where standard error is a file.
@@ -157,6 +171,23 @@ fn detect_blocking(
     let options = params::options(args, &observe);
     let (mut trained, artefact) = detector(name, &chosen.params, &options, &features, &data.name)?;
     fitting.finish_and_clear();
+    let checking = progress::spinner("checking the detector");
+    let records = artefact.preprocessing().transform(&features)?.values;
+    let check =
+        artefact.self_check(&chosen.params, records.view()).context("check the detector")?;
+    checking.finish_and_clear();
+    let labels = match &args.label {
+        Some(label) => data.table.column(label)?.to_texts(),
+        None => Vec::new(),
+    };
+    let mut warned = warnings::of_columns(&features);
+    warned.extend(warnings::of_label(&features, &labels));
+    warned.extend(warnings::of_spreads(&artefact, records.view()));
+    warned.extend(check.findings.iter().map(ToString::to_string));
+    let model = args.watch.as_deref().unwrap_or_else(|| spec::watched(artefact.name()));
+    trained.spec = spec::document(&artefact, Some(&check), model);
+    trained.report.self_check = Some((&check).into());
+    trained.report.warnings.clone_from(&warned);
     let (label, positive) = (args.label.as_deref(), args.positive.as_deref());
     let mut sets = vec![evaluation::training(&artefact, data, label, positive)?];
     if let Some(test) = test {
@@ -168,9 +199,17 @@ fn detect_blocking(
     trained.report.auc = sets[0].figures.auc;
     trained.report.test = sets.get(1).map(|it| it.figures.clone());
     let making: ProgressBar = progress::spinner("making the report");
-    trained.page = Some(page::page(&artefact, chosen.listed, &sets, &args.boundary, compared)?);
+    trained.page = Some(page::page(
+        &artefact,
+        chosen.listed,
+        &sets,
+        &args.boundary,
+        compared,
+        Some((&check, warned.as_slice())),
+    )?);
     making.finish_and_clear();
-    Ok(trained)
+    let fatal = check.findings.into_iter().find(Finding::is_fatal);
+    Ok((trained, fatal))
 }
 
 /// The columns that a detector learns from.

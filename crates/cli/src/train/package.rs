@@ -13,12 +13,16 @@ use shadowline_packages::{ModelDocument, PackageName};
 use tokio::time::Instant;
 
 use super::evaluation::Figures;
+use super::figures::{ClassifierFigures, SelfCheckFigures, ShareFigures};
+use super::{spec, warnings};
 use crate::data::{Column, Left};
 use crate::folder::{DOCUMENT, MISSING_WORDS};
 use crate::output;
 
 /// The artefact's file in a package.
 const ARTEFACT: &str = "model.slm";
+/// The metric spec's file beside them; it is applied by itself, or with the folder.
+const SPEC: &str = "spec.yaml";
 /// The page's file beside them; it is for people, and not installed.
 const REPORT: &str = "report.html";
 
@@ -30,6 +34,8 @@ pub(crate) struct Trained {
     pub(crate) report: Report,
     /// For people, where there is one.
     pub(crate) page: Option<String>,
+    /// A metric spec for it, where there is one.
+    pub(crate) spec: Option<String>,
 }
 
 /// What a training came to.
@@ -55,9 +61,17 @@ pub(crate) struct Report {
     /// Of the rows that --test names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) test: Option<Figures>,
-    /// Of classifiers, on the training rows.
+    /// Of detectors: what is above the threshold of rows like the training rows.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) training_accuracy: Option<f64>,
+    pub(crate) expected: Option<ShareFigures>,
+    /// What the detector found out about itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) self_check: Option<SelfCheckFigures>,
+    /// Of classifiers, on the training rows.
+    #[serde(flatten)]
+    pub(crate) classifier: Option<ClassifierFigures>,
+    /// What looks wrong.
+    pub(crate) warnings: Vec<String>,
     /// What the columns of the file were taken for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) columns: Vec<Column>,
@@ -88,6 +102,13 @@ impl Trained {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("make directory `{}`", folder.display()))?;
         crate::files::write_whole(&folder.join(ARTEFACT), &self.artefact)?;
+        if let Some(spec) = &self.spec {
+            // It may have been edited since.
+            let path = folder.join(SPEC);
+            if !path.exists() {
+                crate::files::write_whole(&path, spec.as_bytes())?;
+            }
+        }
         if let Some(page) = &self.page {
             crate::files::write_whole(&folder.join(REPORT), page.as_bytes())?;
         }
@@ -95,10 +116,29 @@ impl Trained {
     }
 }
 
+impl Trained {
+    /// Writes nothing but the page, which says why there is no package.
+    pub(crate) fn write_page(&self, folder: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("make directory `{}`", folder.display()))?;
+        match &self.page {
+            Some(page) => crate::files::write_whole(&folder.join(REPORT), page.as_bytes()),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Writes the package into a folder and says what it came to.
 pub(crate) fn finish(trained: &Trained, folder: &Path, json: bool) -> anyhow::Result<()> {
+    let spec_was_there = trained.spec.is_some() && folder.join(SPEC).exists();
     trained.write(folder)?;
     let report = &trained.report;
+    for warning in &report.warnings {
+        eprintln!("warning: {warning}");
+    }
+    if spec_was_there {
+        eprintln!("{} is kept as it was; delete it for a new one", folder.join(SPEC).display());
+    }
     if json {
         return output::json(report);
     }
@@ -114,6 +154,17 @@ pub(crate) fn finish(trained: &Trained, folder: &Path, json: bool) -> anyhow::Re
             "threshold {threshold}; {} of the training rows are above it ({})",
             output::thousands(flagged),
             output::percent_fine(share)
+        ))?;
+    }
+    if let Some(expected) = &report.expected {
+        output::line(spec::expected_text(&expected.share()))?;
+    }
+    if let Some(held_out) = report.self_check.as_ref().and_then(|it| it.held_out.as_ref()) {
+        output::line(format!(
+            "of rows that were held out, {} were above it (95 % interval {} to {})",
+            spec::percent(held_out.share),
+            spec::percent(held_out.low),
+            spec::percent(held_out.high)
         ))?;
     }
     if let Some(test) = &report.test {
@@ -133,14 +184,25 @@ pub(crate) fn finish(trained: &Trained, folder: &Path, json: bool) -> anyhow::Re
         let test = test.map(|it| format!(", {it:.4} of the test rows")).unwrap_or_default();
         output::line(format!("area under the ROC curve: {auc:.4} of the training rows{test}"))?;
     }
-    if let Some(accuracy) = report.training_accuracy {
-        let share = output::percent(accuracy);
-        output::line(format!("{share} of the training rows are predicted right"))?;
+    if let Some(classifier) = &report.classifier {
+        let ClassifierFigures { training_accuracy, base_rate, most_frequent, training_auc } =
+            classifier;
+        output::line(format!(
+            "{} of the training rows are predicted right; always `{most_frequent}` would be right for {}",
+            output::percent(*training_accuracy),
+            output::percent(*base_rate)
+        ))?;
+        if let Some(auc) = training_auc {
+            output::line(format!("area under the ROC curve: {auc:.4} of the training rows"))?;
+        }
     }
     if trained.page.is_some() {
         output::line(format!("report: {}", folder.join(REPORT).display()))?;
     }
     let out = folder.join(DOCUMENT);
+    if trained.spec.is_some() {
+        output::line(format!("metric spec: {}", folder.join(SPEC).display()))?;
+    }
     output::line(format!("written; install it with: shadowline apply -f {}", out.display()))
 }
 
@@ -182,7 +244,10 @@ pub(crate) fn package(
         flagged_share: Some(share(n_above, rows)),
         auc: None,
         test: None,
-        training_accuracy: None,
+        expected: Some(scores.expected_share_above(threshold).into()),
+        self_check: None,
+        classifier: None,
+        warnings: Vec::new(),
         columns: Vec::new(),
         left_out: Vec::new(),
     };
@@ -202,7 +267,8 @@ pub(crate) fn package(
         contract: Signature::new(features.fields(), outputs)?,
         metadata,
     };
-    Ok(Trained { document, artefact: artefact.to_bytes()?, report, page: None })
+    let spec = spec::document(artefact, None, spec::watched(artefact.name()));
+    Ok(Trained { document, artefact: artefact.to_bytes()?, report, page: None, spec })
 }
 
 /// Trains a classifier that predicts a column by all others.
@@ -217,24 +283,27 @@ pub(crate) fn classifier(
         .train(name.as_str(), table, label)
         .with_context(|| format!("train `{name}`"))?;
     let seconds = started.elapsed().as_secs_f64();
-    let inputs = table.without(&[label])?.fields();
-    let predicted = model.predict(table)?.labels;
+    let features = table.without(&[label])?;
     let labels = table.column(label)?.to_texts();
-    let n_right =
-        predicted.iter().zip(&labels).filter(|(predicted, label)| predicted == label).count();
+    let figures = ClassifierFigures::of(&model, table, &labels)?;
+    let warnings =
+        [warnings::of_columns(&features), warnings::of_label(&features, &labels)].concat();
     let rows = table.n_rows();
     let report = Report {
         name: name.to_string(),
         runtime: "logistic-regression".to_owned(),
         rows,
-        features: inputs.len(),
+        features: features.columns().len(),
         seconds,
         threshold: None,
         flagged: None,
         flagged_share: None,
         auc: None,
         test: None,
-        training_accuracy: Some(share(n_right, rows)),
+        expected: None,
+        self_check: None,
+        classifier: Some(figures),
+        warnings,
         columns: Vec::new(),
         left_out: Vec::new(),
     };
@@ -248,10 +317,11 @@ pub(crate) fn classifier(
         runtime: report.runtime.clone(),
         artefact: ARTEFACT.to_owned(),
         artefacts: BTreeMap::new(),
-        contract: Signature::new(inputs, model.outputs())?,
+        contract: Signature::new(features.fields(), model.outputs())?,
         metadata,
     };
-    Ok(Trained { document, artefact: model.to_bytes()?, report, page: None })
+    let (artefact, page, spec) = (model.to_bytes()?, None, None);
+    Ok(Trained { document, artefact, report, page, spec })
 }
 
 /// The name that was given, or else the last part of the folder's.

@@ -1,7 +1,7 @@
 //! The page of a training: what goes on it.
 
 use anyhow::Context;
-use shadowline_detectors::{Detector, DetectorArtefact};
+use shadowline_detectors::{Detector, DetectorArtefact, SelfCheck, Share};
 use shadowline_features::{Encoding, Table, TableColumn};
 use shadowline_report::{
     Boundary, BoundaryPanel, Grid, GridError, Marked, ScoreHistogram, Scores, TrainingReport,
@@ -9,6 +9,8 @@ use shadowline_report::{
 };
 
 use super::evaluation::Evaluated;
+use super::spec::percent;
+use super::worst;
 use crate::args::BoundaryArgs;
 use crate::output;
 use crate::scoring::Rows;
@@ -30,6 +32,7 @@ pub(crate) fn page(
     sets: &[Evaluated],
     args: &BoundaryArgs,
     compared: Option<&Compared>,
+    checked: Option<(&SelfCheck, &[String])>,
 ) -> anyhow::Result<String> {
     let threshold = artefact.detector().threshold();
     let values: Vec<(&str, Vec<f64>)> =
@@ -38,17 +41,36 @@ pub(crate) fn page(
         values.iter().map(|(name, values)| Scores { name, values }).collect();
     let report = TrainingReport {
         title: artefact.name().to_owned(),
-        figures: figures(threshold, sets),
+        figures: figures(artefact, sets, checked.map(|it| it.0)),
+        warnings: checked.map(|it| it.1.to_vec()).unwrap_or_default(),
+        checks: checked.map(|it| checks(it.0)).unwrap_or_default(),
         parameters,
         data: data(artefact, sets),
         scores: ScoreHistogram::of(&values, threshold, N_BINS),
+        worst: sets.iter().map(|it| worst::of(artefact, it)).collect::<anyhow::Result<_>>()?,
         boundary: boundary(artefact, sets, args, compared)?,
     };
     Ok(training_page(&report)?)
 }
 
-fn figures(threshold: f64, sets: &[Evaluated]) -> Vec<(String, String)> {
+fn figures(
+    artefact: &DetectorArtefact,
+    sets: &[Evaluated],
+    check: Option<&SelfCheck>,
+) -> Vec<(String, String)> {
+    let threshold = artefact.detector().threshold();
     let mut figures = vec![("threshold".to_owned(), format!("{threshold:.6}"))];
+    let interval = |name: &str, Share { share, low, high, .. }: Share| {
+        let text = format!("{} ({} to {})", percent(share), percent(low), percent(high));
+        (name.to_owned(), text)
+    };
+    figures.push(interval(
+        "expected above it of fresh rows like these, 95 % interval",
+        artefact.training_scores().expected_share_above(threshold),
+    ));
+    if let Some(held_out) = check.and_then(|it| it.held_out) {
+        figures.push(interval("above it of rows that were held out, 95 % interval", held_out));
+    }
     for Evaluated { name, figures: its, .. } in sets {
         figures.push((format!("{name} rows"), output::thousands(its.rows)));
         figures.push((
@@ -67,6 +89,45 @@ fn figures(threshold: f64, sets: &[Evaluated]) -> Vec<(String, String)> {
         }
     }
     figures
+}
+
+/// What the detector found out about itself, each with its figure.
+fn checks(check: &SelfCheck) -> Vec<(String, String)> {
+    let mut checks = vec![
+        (
+            "different scores".to_owned(),
+            format!(
+                "{} of {} rows; {} share the most frequent one",
+                output::thousands(check.n_distinct),
+                output::thousands(check.n_records),
+                percent(check.share_of_most_frequent)
+            ),
+        ),
+        (
+            "spread of the scores".to_owned(),
+            format!(
+                "{:.6} to {:.6}, interquartile range {:.6}",
+                check.range.0, check.range.1, check.interquartile_range
+            ),
+        ),
+    ];
+    if let Some((n_checked, n_wrong)) = check.neighbours {
+        let text = format!("right on {} of {n_checked} rows", n_checked - n_wrong);
+        checks.push(("neighbours, against measuring every distance".to_owned(), text));
+    }
+    checks.push((
+        "stability over three seeds".to_owned(),
+        match check.stability {
+            Some(least) => format!("least rank correlation {least:.3}"),
+            None => "nothing is random, or there are too few rows".to_owned(),
+        },
+    ));
+    if let Some((field, share)) = &check.decisive {
+        let text =
+            format!("`{field}` has {:.0} % of what the highest scores are made of", share * 100.0);
+        checks.push(("most decisive column".to_owned(), text));
+    }
+    checks
 }
 
 fn data(artefact: &DetectorArtefact, sets: &[Evaluated]) -> Vec<(String, String)> {

@@ -74,6 +74,12 @@ impl Default for IsolationForestParams {
 }
 
 impl IsolationForestParams {
+    /// The same with another seed.
+    pub(crate) fn more_random_state(self, more: u64) -> Self {
+        let random_state = self.0.random_state.wrapping_add(more);
+        self.random_state(random_state)
+    }
+
     /// Sets the number of trees; 100 unless set.
     pub fn n_estimators(mut self, n_estimators: usize) -> Self {
         self.0.n_estimators = n_estimators;

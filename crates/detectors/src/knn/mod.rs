@@ -7,6 +7,7 @@
 //! Start at `outlier.rs`, the fitted detector; `fit.rs` makes one. `tree.rs` finds neighbours, with its parts
 //! `build.rs`, `values.rs`, `limit.rs` and `nearest.rs`; `explain.rs` takes scores apart.
 
+mod brute_force;
 mod build;
 mod clusters;
 mod explain;

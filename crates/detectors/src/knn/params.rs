@@ -55,6 +55,17 @@ impl Default for KnnParams {
 }
 
 impl KnnParams {
+    /// Whether another seed gives another detector.
+    pub(crate) fn is_random(&self) -> bool {
+        self.checked.n_clusters.is_some() || 0.0 < self.checked.trim
+    }
+
+    /// The same with another seed.
+    pub(crate) fn more_random_state(self, more: u64) -> Self {
+        let random_state = self.checked.random_state.wrapping_add(more);
+        self.random_state(random_state)
+    }
+
     /// Sets the number of neighbours; 5 unless set.
     pub fn n_neighbors(mut self, n_neighbors: usize) -> Self {
         self.checked.n_neighbors = n_neighbors;

@@ -37,6 +37,7 @@ impl<'a> Draft<'a> {
         let reading = Reading {
             at: observation.at.min(now),
             value: observation.value,
+            threshold: observation.threshold,
             subject: observation.subject,
         };
         let mut checks = Vec::new();
@@ -49,7 +50,8 @@ impl<'a> Draft<'a> {
             let (outcome, transitions) = state.evaluation.observe(&entry.spec, reading);
             let steps =
                 transitions.into_iter().map(|it| state.step(id, entry.version, it)).collect();
-            checks.push(SpecCheck { spec: id, version: entry.version, outcome, steps });
+            let condition = state.evaluation.condition(&entry.spec);
+            checks.push(SpecCheck { spec: id, version: entry.version, outcome, condition, steps });
         }
         Effects { checks }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::alert::{AlertState, Transition};
-use crate::condition::Outcome;
+use crate::condition::{Condition, Outcome};
 use crate::evaluation::Evaluation;
 use crate::id::{SpecId, SpecVersion};
 use crate::spec::MetricSpec;
@@ -73,6 +73,8 @@ pub struct SpecCheck {
     pub version: SpecVersion,
     /// What the judgement was.
     pub outcome: Outcome,
+    /// By which condition, with the number of its threshold where that is known.
+    pub condition: Condition,
     /// How the alert moved: at most one step by a timer that was due before, then one by the check.
     pub steps: Vec<Step>,
 }

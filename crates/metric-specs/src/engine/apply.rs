@@ -119,7 +119,8 @@ impl Engine {
                     events: n_events..judged.events.len(),
                 });
             }
-            judged.checks.push(effects::new_check(scored, &tracked.stored, check.outcome));
+            let verdict = (check.outcome, check.condition);
+            judged.checks.push(effects::new_check(scored, &tracked.stored, verdict));
         }
     }
 

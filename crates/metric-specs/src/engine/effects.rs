@@ -1,11 +1,14 @@
 //! From a score on the wire to what specs judge, and from what they judged to the rows of the store.
 
 use jiff::Timestamp;
-use shadowline_evaluation::{Observation, ObservedMetric, Outcome, SpecState, Step};
+use shadowline_error::chain;
+use shadowline_evaluation::{Condition, Observation, ObservedMetric, Outcome, SpecState, Step};
 use shadowline_store::{
-    AlertEvent, CheckMetric, CheckSubject, Checkpoint, NewCheck, NewState, Revision, StoredSpec,
+    AlertEvent, CheckExplanation, CheckMetric, CheckSubject, Checkpoint, NewCheck, NewState,
+    Revision, StoredSpec,
 };
 use shadowline_wire::{Score, Subject};
+use tracing::warn;
 use uuid::Uuid;
 
 use super::handle::PartitionedScore;
@@ -34,6 +37,7 @@ pub(super) fn observation<'a>(score: &'a Score, subject: &'a str) -> Observation
     Observation {
         at: score.received_at,
         value: score.result.as_ref().ok().map(|it| it.value),
+        threshold: score.threshold,
         subject,
         model: &score.model.name,
         model_version: &score.model.version,
@@ -50,17 +54,34 @@ pub(super) fn observation<'a>(score: &'a Score, subject: &'a str) -> Observation
 pub(super) fn new_check(
     scored: &PartitionedScore,
     stored: &StoredSpec,
-    outcome: Outcome,
+    (outcome, condition): (Outcome, Condition),
 ) -> NewCheck {
     let PartitionedScore { partition, score, trace: _ } = scored;
     let (value, reason) = match &score.result {
+        Ok(_) if outcome == Outcome::Unscored => {
+            let reason = "no_threshold: the score came without the threshold of its package";
+            (None, Some(reason.to_owned()))
+        }
         Ok(score) => (Some(score.value), None),
         Err(unscored) => (None, Some(format!("{}: {}", unscored.code, unscored.message))),
+    };
+    let explanation = match &score.result {
+        Ok(score) if !score.contributions.is_empty() => {
+            match CheckExplanation::new(score.expected, &score.contributions) {
+                Ok(explanation) => Some(explanation),
+                // The check counts; why its score is what it is, is worth no check.
+                Err(error) => {
+                    warn!(error = chain(&error), "an explanation was dropped");
+                    None
+                }
+            }
+        }
+        Ok(_) | Err(_) => None,
     };
     NewCheck {
         spec_no: stored.no,
         spec_version: stored.version,
-        condition: *stored.spec.condition(),
+        condition,
         subject: check_subject(&score.subject),
         model: (score.model.name.clone(), score.model.version.clone()),
         metric: CheckMetric {
@@ -71,6 +92,7 @@ pub(super) fn new_check(
         value: value.filter(|_| outcome != Outcome::Unscored),
         outcome,
         reason,
+        explanation,
         event_at: score.received_at,
         partition: *partition,
         origin: (score.origin.instance, score.origin.sequence),

@@ -162,6 +162,7 @@ fn score_at(sequence: u64, value: f64, received_at: Timestamp) -> Score {
         model: ModelRef { name: "census".into(), version: "1".into() },
         metric: MonitorRef { name: "iforest".into(), version: "1".into() }.into(),
         is_newest: true,
+        threshold: None,
         result: Ok(ScoreValue {
             value,
             record_idx: 0,
@@ -291,7 +292,7 @@ async fn a_change_that_another_process_was_faster_with_is_refused_and_the_next_o
     assert!(matches!(refused, ChangeError::Store(StoreError::SpecMoved { .. })), "{refused:?}");
     let (changed, _) = bench.engine.patch("outliers".to_owned(), patch).await.unwrap();
     assert_eq!(changed.version, SpecVersion(3));
-    assert_eq!((changed.spec.condition().threshold(), changed.spec.enabled()), (0.7, false));
+    assert_eq!((changed.spec.condition().line(), changed.spec.enabled()), (Some(0.7), false));
 }
 
 #[tokio::test(start_paused = true)]

@@ -67,7 +67,7 @@ async fn every_bad_request(database: TestDatabase) {
         (
             with("/alert_when/threshold", json!("0.6")),
             400,
-            &["`alert_when.threshold`", "0.6", "f64"],
+            &["`alert_when.threshold`", "0.6", "a number or `from_package`"],
         ),
         (spec("new").to_string().replace("0.62", "NaN"), 400, &["`alert_when.threshold`"]),
         (

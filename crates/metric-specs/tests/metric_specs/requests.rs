@@ -330,6 +330,8 @@ on_both_logs_and_stores! {
             assert_eq!(alert["generatorURL"], format!("https://shadowline.example/specs/v1/metric-specs/{id}"));
             assert!(alert["annotations"]["examples"].as_str().unwrap().contains("inference-"));
             assert_eq!(alert["annotations"]["description"], "alerts when > 0.62; healthy while <= 0.62");
+            let said = ["summary", "value", "line"].map(|it| alert["annotations"][it].as_str().unwrap());
+            assert_eq!(said, ["iforest of census: alerts when > 0.62", "score 0.9", "0.62"], "{alert}");
         }
         assert!(failing.posts().is_empty());
         let metrics = service.metrics().await;

@@ -192,6 +192,7 @@ impl Monitor {
             model: ModelRef { name: "census".into(), version: "1".into() },
             metric: MonitorRef { name: self.name.into(), version: "1".into() }.into(),
             is_newest: true,
+            threshold: None,
             result,
             origin: shadowline_wire::Origin { instance: INSTANCE, sequence },
             received_at: clock::now(),

@@ -1,6 +1,7 @@
-//! Which model answers: the newest version of each detector that is installed.
+//! Which model answers: the default version of each detector that is installed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -126,15 +127,21 @@ impl Table {
     fn of(detectors: &Detectors, metrics: &PredictionMetrics) -> Self {
         // Read before what it counts, so that a change in between only costs another look.
         let generation = *detectors.changes().borrow();
-        let mut models = HashMap::new();
-        // Sorted by version, so that the newest stays.
+        let mut versions: BTreeMap<String, BTreeMap<NonZeroU64, _>> = BTreeMap::new();
         for (key, hosted) in detectors.snapshot().iter() {
             let Some(information) = information::of(&hosted.package, &hosted.loaded) else {
                 continue;
             };
-            let name = key.name.to_string();
+            let of_name = versions.entry(key.name.to_string()).or_default();
+            of_name.insert(key.version, (Arc::clone(hosted), information));
+        }
+        let mut models = HashMap::new();
+        for (name, mut versions) in versions {
+            let default = detectors.choose(&name, versions.keys().copied());
+            let Some((hosted, information)) = default.and_then(|it| versions.remove(&it)) else {
+                continue;
+            };
             let metrics = metrics.of(&name);
-            let hosted = Arc::clone(hosted);
             models.insert(name.clone(), Arc::new(Model { name, hosted, information, metrics }));
         }
         Self { generation, models }

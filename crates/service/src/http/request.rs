@@ -90,7 +90,8 @@ pub(super) async fn finish_request(
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let id = request_id(request.headers());
+    let has_own_id = request.headers().contains_key(REQUEST_ID);
+    let mut id = request_id(request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
@@ -114,7 +115,13 @@ pub(super) async fn finish_request(
         None => error_span!("http", request_id = id, %method, path),
     };
     let response = next.run(request).instrument(log_span).await;
-    let mut response = as_json_error(response, &method, &path, &id).await;
+    // What was recorded, also as refused, goes by the id of its record; a caller's own id is not taken from him.
+    let recorded = response.headers().get(INFERENCE_ID).and_then(|it| it.to_str().ok());
+    let named = recorded.map_or_else(|| id.clone(), str::to_owned);
+    let mut response = as_json_error(response, &method, &path, &named).await;
+    if !has_own_id {
+        id = named;
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

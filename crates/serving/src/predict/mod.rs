@@ -24,6 +24,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span, error, error_span};
+use uuid::Uuid;
 
 use self::accept::{Accepted, Arrival, RequestContext, accept, reject};
 use self::record::Recorder;
@@ -120,7 +121,7 @@ impl Predictor {
     /// Accepts and computes on a thread of its own, so that small requests do not wait behind a large one.
     async fn predict_large(
         self: &Arc<Self>,
-        request: Request,
+        mut request: Request,
         arrival: Arrival,
     ) -> Result<Answer, Refusal> {
         let limit = self.request_timeout;
@@ -133,6 +134,10 @@ impl Predictor {
                 return Err(self.recorder().rejected(reject(request, arrival, error)));
             }
         };
+        if request.id.is_empty() {
+            // Chosen here, so that a refusal before the record is made names the same.
+            request.id = Uuid::now_v7().to_string();
+        }
         let call = Call { endpoint: request.endpoint, id: request.id.clone(), arrival };
         let this = Arc::clone(self);
         let id = call.id.clone();

@@ -15,7 +15,7 @@ use crate::models::Model;
 pub(crate) struct Request {
     pub(crate) endpoint: Endpoint,
     pub(crate) model_name: String,
-    /// Empty for the newest.
+    /// Empty for the default one.
     pub(crate) model_version: String,
     /// Empty for one of ours.
     pub(crate) id: String,

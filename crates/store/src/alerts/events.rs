@@ -143,7 +143,7 @@ impl Store {
 }
 
 const EVENT_COLUMNS: &str = "SELECT e.event_no, e.id AS event_id, e.spec_version, e.incident, e.from_state, \
-     e.to_state, e.reason, e.at, e.recorded_at, e.condition_since, e.fired_at, e.value, e.n_scored, e.n_breach, \
+     e.to_state, e.reason, e.at, e.recorded_at, e.condition_since, e.fired_at, e.value, e.line, e.n_scored, e.n_breach, \
      e.n_unscored, e.examples, s.spec_no, s.id, v.version, v.document, s.created_at, v.created_at AS updated_at, \
      s.deleted_at FROM alert_events e JOIN metric_specs s ON s.spec_no = e.spec_no \
      JOIN metric_spec_versions v ON v.spec_no = e.spec_no AND v.version = e.spec_version";
@@ -157,8 +157,8 @@ impl Transaction {
             let statement = Statement::new(
                 "insert changes of alerts",
                 "INSERT INTO alert_events (id, spec_no, spec_version, incident, from_state, to_state, reason, at, \
-                 recorded_at, condition_since, fired_at, value, n_scored, n_breach, n_unscored, examples, published) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, FALSE)",
+                 recorded_at, condition_since, fired_at, value, n_scored, n_breach, n_unscored, examples, line, published) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, FALSE)",
             )
             .bind(event.id.as_str())
             .bind(event.spec_no.0)
@@ -175,7 +175,8 @@ impl Transaction {
             .bind(window.map(|it| it.n_scored))
             .bind(window.map(|it| it.n_breach))
             .bind(window.map(|it| it.n_unscored))
-            .bind(to_json("examples of an alert", &transition.examples)?);
+            .bind(to_json("examples of an alert", &transition.examples)?)
+            .bind(transition.line);
             self.inner.change(statement).await?;
         }
         Ok(())
@@ -202,6 +203,7 @@ fn read_event(columns: &Row) -> Result<RecordedAlertEvent, StoreError> {
         fired_at: columns.optional_time("fired_at")?,
         reason: columns.named("reason", TransitionReason::from_name)?,
         value,
+        line: columns.get("line")?,
         window,
         examples: columns.json("examples")?,
     };

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use shadowline_evaluation::{Condition, Outcome, SpecVersion};
 use uuid::Uuid;
 
+use super::explanation::CheckExplanation;
 use super::subject::{CheckMetric, CheckSubject};
 use crate::database::{Column, Rows};
 use crate::error::StoreError;
@@ -31,6 +32,8 @@ pub struct NewCheck {
     pub outcome: Outcome,
     /// Why there is no score.
     pub reason: Option<String>,
+    /// What the score came from, where the monitor said.
+    pub explanation: Option<CheckExplanation>,
     /// When the request arrived, or the window ended.
     pub event_at: Timestamp,
     /// Which partition the score was in.
@@ -78,8 +81,13 @@ fn rows(checks: &[NewCheck]) -> Rows<'_> {
             ("value", reals(|it| it.value)),
             ("outcome", texts(checks, |it| Some(it.outcome.name()))),
             ("reason", texts(checks, |it| it.reason.as_deref())),
+            (
+                "explanation",
+                texts(checks, |it| it.explanation.as_ref().map(CheckExplanation::as_json)),
+            ),
             ("operator", texts(checks, |it| Some(it.condition.operator().name()))),
-            ("threshold", reals(|it| Some(it.condition.threshold()))),
+            // The column takes no NULL. Infinity is no threshold of a spec, so it says that there was none.
+            ("threshold", reals(|it| Some(it.condition.line().unwrap_or(f64::INFINITY)))),
             ("event_at", times(|it| Some(it.event_at))),
             ("log_partition", numbers(|it| it.partition.into())),
             (

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use shadowline_evaluation::{Operator, Outcome, SpecId, SpecVersion};
 use uuid::Uuid;
 
+use super::explanation::Explanation;
 use super::subject::{CheckMetric, CheckSubject};
 use crate::database::{Row, Statement};
 use crate::error::StoreError;
@@ -33,10 +34,12 @@ pub struct Check {
     pub outcome: Outcome,
     /// Why there is no score.
     pub reason: Option<String>,
+    /// What the score came from, where the monitor said.
+    pub explanation: Option<Explanation>,
     /// The relation that alerted then.
     pub operator: Operator,
-    /// What the score was compared with.
-    pub threshold: f64,
+    /// What the score was compared with; none if it came without the threshold that it is judged by.
+    pub threshold: Option<f64>,
     /// When the request arrived, or the window ended.
     pub event_at: Timestamp,
     /// Which partition the score was in.
@@ -124,8 +127,8 @@ impl Store {
             "read checks",
             "SELECT c.check_no, s.id AS spec_id, s.name AS spec_name, c.spec_version, c.subject, c.inference_id, \
              c.window_from, c.window_to, c.segment, c.model, \
-             c.model_version, c.metric_kind, c.monitor, c.monitor_version, c.value, c.outcome, c.reason, c.operator, c.threshold, \
-             c.event_at, c.log_partition, c.origin_instance, c.origin_sequence \
+             c.model_version, c.metric_kind, c.monitor, c.monitor_version, c.value, c.outcome, c.reason, c.explanation, \
+             c.operator, c.threshold, c.event_at, c.log_partition, c.origin_instance, c.origin_sequence \
              FROM checks c JOIN metric_specs s ON s.spec_no = c.spec_no WHERE 1 = 1",
         );
         push_filter(&mut query, filter);
@@ -229,8 +232,12 @@ fn read_check(columns: &Row) -> Result<Check, StoreError> {
         value: columns.get("value")?,
         outcome: columns.named("outcome", Outcome::from_name)?,
         reason: columns.get("reason")?,
+        explanation: match columns.get::<Option<String>>("explanation")? {
+            Some(_) => Some(columns.json("explanation")?),
+            None => None,
+        },
         operator: columns.named("operator", |name| name.parse().ok())?,
-        threshold: columns.get("threshold")?,
+        threshold: Some(columns.get("threshold")?).filter(|it: &f64| it.is_finite()),
         event_at: columns.time("event_at")?,
         partition: columns.u32("log_partition")?,
         origin: (columns.uuid("origin_instance")?, columns.unsigned("origin_sequence")?),

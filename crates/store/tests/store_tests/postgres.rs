@@ -43,6 +43,7 @@ async fn others_read_what_is_stored_through_the_views() {
             fired_at: Some(at(5)),
             reason: TransitionReason::ConditionHolds,
             value: Some(0.75),
+            line: Some(0.5),
             window: None,
             examples: vec!["inference-00000001".to_owned()],
         },
@@ -150,7 +151,7 @@ async fn processes_that_start_at_once_migrate_once() {
         store.await.unwrap().unwrap().ping().await.unwrap();
     }
     let applied = psql(database.url(), "SELECT COUNT(*), BOOL_AND(success) FROM _sqlx_migrations");
-    assert_eq!(applied.await.unwrap(), "3|t");
+    assert_eq!(applied.await.unwrap(), "4|t");
 }
 
 #[tokio::test]

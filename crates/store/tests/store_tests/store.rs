@@ -158,6 +158,9 @@ on_both_stores! {
             let page = store.checks(&all, 33, cursor).await.unwrap();
             for check in &page.checks {
                 assert_eq!(check.value.is_none(), check.outcome == Outcome::Unscored);
+                let contributions = check.explanation.as_ref().map(|it| it.contributions[0].0.as_str());
+                let explained = check.value.filter(|it| 0.5 < *it).map(|_| "age");
+                assert_eq!(contributions, explained, "those that move the score most come first");
                 assert!(
                     seen.insert((check.spec_name.clone(), check.subject.clone())),
                     "{check:?} came twice"
@@ -321,6 +324,7 @@ fn resolved(spec: &StoredSpec) -> AlertEvent {
             fired_at: Some(at(5)),
             reason: TransitionReason::Recovered,
             value: Some(0.25),
+            line: Some(0.5),
             window: None,
             examples: vec!["inference-1".to_owned()],
         },
@@ -360,7 +364,7 @@ fn event(spec: &StoredSpec, incident: u64, to: AlertState, recorded_at: Timestam
 fn now_firing(spec: &StoredSpec, incident: u64) -> NewState {
     let mut evaluation = Evaluation::new(&spec.spec);
     for second in 0..20 {
-        let reading = Reading { at: at(second), value: Some(0.9), subject: "x" };
+        let reading = Reading { at: at(second), value: Some(0.9), threshold: None, subject: "x" };
         evaluation.observe(&spec.spec, reading);
     }
     assert_eq!(evaluation.state(), AlertState::Firing);

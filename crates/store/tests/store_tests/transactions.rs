@@ -15,7 +15,7 @@ use shadowline_testkit_stack::on_both_stores;
 fn timer(spec: &StoredSpec, revision: Revision) -> Batch {
     let mut evaluation = Evaluation::new(&spec.spec);
     for second in 0..20 {
-        let reading = Reading { at: at(second), value: Some(0.9), subject: "x" };
+        let reading = Reading { at: at(second), value: Some(0.9), threshold: None, subject: "x" };
         evaluation.observe(&spec.spec, reading);
     }
     assert_eq!(evaluation.state(), AlertState::Firing);
@@ -33,6 +33,7 @@ fn timer(spec: &StoredSpec, revision: Revision) -> Batch {
             fired_at: Some(at(19)),
             reason: TransitionReason::ConditionHolds,
             value: Some(0.9),
+            line: Some(0.5),
             window: None,
             examples: Vec::new(),
         },

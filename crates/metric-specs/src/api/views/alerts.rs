@@ -1,7 +1,8 @@
 //! Alerts and their history as answers.
 
-use shadowline_api::alerts::{AlertAnswer, AlertEventAnswer, WindowAnswer};
-use shadowline_evaluation::WindowSummary;
+use jiff::Timestamp;
+use shadowline_api::alerts::{AlertAnswer, AlertEventAnswer, JudgedAnswer, WindowAnswer};
+use shadowline_evaluation::{Aggregate, Evaluation, MetricSpec, Operator, WindowSummary};
 use shadowline_store::RecordedAlertEvent;
 
 use super::reference;
@@ -23,10 +24,31 @@ pub(in crate::api) fn alert(status: SpecStatus) -> AlertAnswer {
         model: (spec.model().name.clone(), spec.model().version.to_string()).into(),
         operator: condition.operator().name().to_owned(),
         threshold: condition.threshold(),
+        judged: Some(judged(spec, evaluation, status.spec.updated_at)),
+        rule: Some(spec.alerts_when()),
         alerts_when: condition.alerts_when(),
         healthy_while: condition.healthy_while(),
         severity: spec.severity().name().to_owned(),
         labels: spec.labels().clone(),
+    }
+}
+
+/// The value by which the alert stands as it does.
+fn judged(spec: &MetricSpec, evaluation: &Evaluation, updated_at: Timestamp) -> JudgedAnswer {
+    let judged = evaluation.judged(spec);
+    let operator = match spec.over().map(|it| it.aggregate()) {
+        Some(Aggregate::BreachShare { .. }) => Operator::Greater,
+        Some(Aggregate::Mean | Aggregate::Max | Aggregate::Min) | None => {
+            spec.condition().operator()
+        }
+    };
+    JudgedAnswer {
+        by: spec.judged_by().to_owned(),
+        value: judged.value.filter(|it| it.is_finite()),
+        at: judged.at,
+        operator: operator.name().to_owned(),
+        line: judged.line,
+        line_since: judged.line.map(|_| judged.line_since.unwrap_or(updated_at)),
     }
 }
 
@@ -46,6 +68,7 @@ pub(in crate::api) fn event(recorded: RecordedAlertEvent) -> AlertEventAnswer {
         condition_since: transition.condition_since,
         fired_at: transition.fired_at,
         value: transition.value,
+        line: transition.line,
         window: transition.window.map(window),
         examples: transition.examples,
         alerts_when: spec.condition().alerts_when(),

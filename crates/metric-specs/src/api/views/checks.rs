@@ -1,11 +1,12 @@
 //! Checks as answers.
 
 use shadowline_api::checks::{
-    CheckAnswer, CheckedMetric, CheckedWindow, CountsAnswer, OriginAnswer,
+    CheckAnswer, CheckedMetric, CheckedWindow, ContributionAnswer, CountsAnswer, ExplanationAnswer,
+    OriginAnswer,
 };
 use shadowline_api::specs::SpecName;
 use shadowline_evaluation::MetricKind;
-use shadowline_store::{Check, CheckCounts, CheckMetric, CheckSubject};
+use shadowline_store::{Check, CheckCounts, CheckMetric, CheckSubject, Explanation};
 
 /// One score judged by one metric spec.
 pub(in crate::api) fn check(check: Check) -> CheckAnswer {
@@ -32,11 +33,23 @@ pub(in crate::api) fn check(check: Check) -> CheckAnswer {
         value: check.value,
         outcome: check.outcome,
         reason: check.reason,
+        explanation: check.explanation.map(explanation),
         operator: check.operator.name().to_owned(),
         threshold: check.threshold,
         event_at: check.event_at,
         partition: check.partition,
         origin: OriginAnswer { instance: check.origin.0.to_string(), sequence: check.origin.1 },
+    }
+}
+
+fn explanation(explanation: Explanation) -> ExplanationAnswer {
+    let Explanation { expected, contributions } = explanation;
+    let contributions = contributions.into_iter();
+    ExplanationAnswer {
+        expected,
+        contributions: contributions
+            .map(|(feature, value)| ContributionAnswer { feature, value })
+            .collect(),
     }
 }
 
