@@ -12,7 +12,7 @@ use indicatif::ProgressBar;
 use shadowline_features::{Table, TableColumn, is_missing};
 use shadowline_packages::PackageName;
 
-use crate::args::{DetectorArgs, LogisticRegressionArgs, TrainCommand, TrainingArgs};
+use crate::args::{DetectorArgs, LogisticRegressionArgs, MissingArg, TrainCommand, TrainingArgs};
 use crate::data::{self, Data};
 use crate::{figures, output, progress};
 use page::Compared;
@@ -67,11 +67,15 @@ fn refuse_not_finite(table: &Table) -> anyhow::Result<()> {
 
 async fn classify(args: &LogisticRegressionArgs) -> anyhow::Result<()> {
     let name = package_name(args.training.name.as_ref(), &args.training.out)?;
+    if args.missing == MissingArg::Keep {
+        bail!("--missing keep: a logistic regression has no weight for a missing number; use median or refuse");
+    }
     let data = load(&args.training, Some(&args.label)).await?;
+    validate_missing(&features(&data.table, Some(&args.label))?, args.missing)?;
     let rows = output::thousands(data.table.n_rows());
     let progress = progress::spinner(&format!("training on {rows} rows"));
-    let label = args.label.clone();
-    let work = move || classifier(name, &data.table, &label, &data.name);
+    let (label, missing) = (args.label.clone(), params::missing(args.missing));
+    let work = move || classifier(name, &data.table, &label, missing, &data.name);
     let trained = tokio::task::spawn_blocking(work).await??;
     progress.finish_and_clear();
     finish(&trained, &args.training.out, args.training.json)
@@ -121,6 +125,7 @@ fn detect_blocking(
     forced: bool,
 ) -> anyhow::Result<Trained> {
     let features = features(&data.table, args.label.as_ref())?;
+    validate_missing(&features, args.missing)?;
     let fitting = progress::stage("encoding", 100, forced);
     // A part of a hundred at a time: each is a line where standard error is a file.
     let part = AtomicUsize::new(0);
@@ -148,6 +153,24 @@ fn detect_blocking(
     trained.page = Some(page::page(&artefact, chosen.listed, &sets, &args.boundary, compared)?);
     making.finish_and_clear();
     Ok(trained)
+}
+
+/// Refuses a number that is missing where nothing was said about them.
+fn validate_missing(features: &Table, missing: MissingArg) -> anyhow::Result<()> {
+    if missing != MissingArg::Refuse {
+        return Ok(());
+    }
+    for (name, column) in features.columns() {
+        let TableColumn::Numbers(numbers) = column else { continue };
+        let Some(row_idx) = column.first_missing() else { continue };
+        let n_missing = output::thousands(numbers.iter().filter(|it| it.is_nan()).count());
+        let n_rows = output::thousands(numbers.len());
+        bail!(
+            "column `{name}` lacks a number in {n_missing} of {n_rows} rows, the first of them row {row_idx}, counted \
+             from 0; say what becomes of these with --missing, or leave the column out with --drop"
+        );
+    }
+    Ok(())
 }
 
 /// The columns that a detector learns from.
