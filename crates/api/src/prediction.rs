@@ -18,7 +18,7 @@ use utoipa::{PartialSchema, ToSchema};
 #[serde(deny_unknown_fields)]
 pub struct PredictionRequest {
     /// The model's input features in their order, which GET model_information names: a number, a text for a feature
-    /// of categories, or null for a missing number where the model was trained with missing numbers.
+    /// of categories, or null for a missing value where the model was trained with missing ones.
     pub feature_vector: Vec<FeatureValue>,
     /// Whether the answer is to have `anomaly_score`; left out and null are as false.
     pub score: Option<bool>,

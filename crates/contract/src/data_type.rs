@@ -107,6 +107,11 @@ impl DataType {
             .ok_or_else(|| UnknownDataType { given: name.to_owned() })
     }
 
+    /// Whether a value of this type can be missing: NaN, or an empty text.
+    pub const fn has_missing(self) -> bool {
+        matches!(self, Self::Float32 | Self::Float64 | Self::String)
+    }
+
     /// The bytes of one element in a raw tensor; none for text, whose elements have their own lengths.
     pub const fn size_bytes(self) -> Option<usize> {
         match self {

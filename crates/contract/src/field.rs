@@ -172,12 +172,20 @@ pub struct Field {
     pub shape: Shape,
     /// What kind of quantity it is.
     pub profile: Profile,
+    /// Whether a record may lack it: NaN of a number, an empty text of a string. Only floats and strings can.
+    pub nullable: bool,
 }
 
 impl Field {
-    /// A scalar field.
+    /// A scalar field, which no record may lack.
     pub fn scalar(name: impl Into<String>, data_type: DataType) -> Self {
-        Self { name: name.into(), data_type, shape: Shape::scalar(), profile: Profile::None }
+        Self {
+            name: name.into(),
+            data_type,
+            shape: Shape::scalar(),
+            profile: Profile::None,
+            nullable: false,
+        }
     }
 }
 
@@ -202,6 +210,19 @@ pub enum SignatureError {
         /// The name in question.
         name: String,
     },
+    /// A field may lack its value, and its type has no way to say so.
+    #[error(
+        "{side} have the nullable field `{name}` of type {}; only float32, float64 and string can lack a value",
+        data_type.name()
+    )]
+    Nullable {
+        /// `inputs` or `outputs`.
+        side: &'static str,
+        /// The field's name.
+        name: String,
+        /// Its type.
+        data_type: DataType,
+    },
     /// There is nothing to predict from, or nothing predicted.
     #[error("{side} are empty; a model has at least one field on each side")]
     Empty {
@@ -212,7 +233,7 @@ pub enum SignatureError {
 
 /// The fields a model reads and the fields it answers, in their order.
 ///
-/// In a `serving.yaml` each side is a map of a name to `{type, shape, profile}`, or to the type alone.
+/// In a `serving.yaml` each side is a map of a name to `{type, shape, profile, nullable}`, or to the type alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "RawSignature", into = "RawSignature")]
 pub struct Signature {
@@ -224,7 +245,7 @@ impl Signature {
     /// Builds a signature.
     ///
     /// # Errors
-    /// [`SignatureError`] if a side is empty, or a name is repeated or unusable.
+    /// [`SignatureError`] if a side is empty, a name is repeated or unusable, or a type cannot be nullable.
     pub fn new(inputs: Vec<Field>, outputs: Vec<Field>) -> Result<Self, SignatureError> {
         for (side, fields) in [("inputs", &inputs), ("outputs", &outputs)] {
             if fields.is_empty() {
@@ -240,6 +261,10 @@ impl Signature {
                 }
                 if fields[..idx].iter().any(|it| it.name == *name) {
                     return Err(SignatureError::Duplicate { side, name: name.clone() });
+                }
+                let data_type = field.data_type;
+                if field.nullable && !data_type.has_missing() {
+                    return Err(SignatureError::Nullable { side, name: name.clone(), data_type });
                 }
             }
         }
@@ -291,6 +316,8 @@ struct RawField {
     shape: Shape,
     #[serde(default, skip_serializing_if = "is_unsaid")]
     profile: Profile,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    nullable: bool,
 }
 
 fn is_unsaid(profile: &Profile) -> bool {
@@ -300,11 +327,14 @@ fn is_unsaid(profile: &Profile) -> bool {
 impl Serialize for RawFields {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for Field { name, data_type, shape, profile } in &self.0 {
-            map.serialize_entry(
-                name,
-                &RawField { data_type: *data_type, shape: shape.clone(), profile: *profile },
-            )?;
+        for Field { name, data_type, shape, profile, nullable } in &self.0 {
+            let raw = RawField {
+                data_type: *data_type,
+                shape: shape.clone(),
+                profile: *profile,
+                nullable: *nullable,
+            };
+            map.serialize_entry(name, &raw)?;
         }
         map.end()
     }
@@ -317,7 +347,7 @@ impl<'de> Deserialize<'de> for RawFields {
             type Value = RawFields;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of field names to {type, shape, profile} or to a type")
+                f.write_str("a map of field names to {type, shape, profile, nullable} or to a type")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawFields, A::Error> {
@@ -325,8 +355,8 @@ impl<'de> Deserialize<'de> for RawFields {
                 while let Some((name, RawFieldOrType(raw))) =
                     map.next_entry::<String, RawFieldOrType>()?
                 {
-                    let RawField { data_type, shape, profile } = raw;
-                    fields.push(Field { name, data_type, shape, profile });
+                    let RawField { data_type, shape, profile, nullable } = raw;
+                    fields.push(Field { name, data_type, shape, profile, nullable });
                 }
                 Ok(RawFields(fields))
             }
@@ -345,7 +375,7 @@ impl<'de> Deserialize<'de> for RawFieldOrType {
             type Value = RawFieldOrType;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a type such as `int64`, or {type, shape, profile}")
+                f.write_str("a type such as `int64`, or {type, shape, profile, nullable}")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<RawFieldOrType, E> {
@@ -354,6 +384,7 @@ impl<'de> Deserialize<'de> for RawFieldOrType {
                     data_type,
                     shape: Shape::scalar(),
                     profile: Profile::None,
+                    nullable: false,
                 }))
             }
 

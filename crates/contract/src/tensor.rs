@@ -115,17 +115,23 @@ impl TensorData {
 
     /// The first element that is NaN or infinite, with its place.
     pub fn first_non_finite(&self) -> Option<(usize, f64)> {
+        self.first_number(|it| !it.is_finite())
+    }
+
+    /// The first element that is infinite, with its place.
+    pub fn first_infinite(&self) -> Option<(usize, f64)> {
+        self.first_number(f64::is_infinite)
+    }
+
+    /// The first float that is of a kind; widening keeps NaN and the infinities what they are.
+    fn first_number(&self, is_sought: impl Fn(f64) -> bool) -> Option<(usize, f64)> {
         match self {
-            Self::Float32(values) => values
-                .iter()
-                .enumerate()
-                .find(|(_, it)| !it.is_finite())
-                .map(|(idx, it)| (idx, f64::from(*it))),
-            Self::Float64(values) => values
-                .iter()
-                .enumerate()
-                .find(|(_, it)| !it.is_finite())
-                .map(|(idx, it)| (idx, *it)),
+            Self::Float32(values) => {
+                values.iter().map(|it| f64::from(*it)).enumerate().find(|(_, it)| is_sought(*it))
+            }
+            Self::Float64(values) => {
+                values.iter().copied().enumerate().find(|(_, it)| is_sought(*it))
+            }
             _ => None,
         }
     }

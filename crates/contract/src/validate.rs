@@ -59,8 +59,8 @@ pub enum ContractError {
         /// This field's number of records.
         got: usize,
     },
-    /// A number is NaN or infinite.
-    #[error("field `{field}`: expected finite numbers, got {got} at element {element_idx}")]
+    /// A number is NaN or infinite, and may not be.
+    #[error("field `{field}`: expected finite numbers, got {got} at element {element_idx}{}", hint(got))]
     NotFinite {
         /// The field's name.
         field: String,
@@ -68,6 +68,16 @@ pub enum ContractError {
         element_idx: usize,
         /// `NaN`, `inf` or `-inf`.
         got: String,
+    },
+    /// A value is null where the contract wants one.
+    #[error("field `{field}`: expected type {expected}, got null at element {element_idx}{NULLABLE}")]
+    Null {
+        /// The field's name.
+        field: String,
+        /// The contract's type.
+        expected: String,
+        /// Its place in row-major order.
+        element_idx: usize,
     },
     /// A number does not fit the field's type.
     #[error("field `{field}`: expected a value of type {expected}, got {got}")]
@@ -81,6 +91,14 @@ pub enum ContractError {
     },
 }
 
+/// What a caller whose value is missing can do.
+const NULLABLE: &str = "; only a field that the contract declares `nullable` may lack a value (`train --missing` \
+    declares it)";
+
+fn hint(got: &str) -> &'static str {
+    if got == "NaN" { NULLABLE } else { "" }
+}
+
 impl ContractError {
     /// The field that is at fault.
     pub fn field(&self) -> &str {
@@ -92,6 +110,7 @@ impl ContractError {
             | Self::Shape { field, .. }
             | Self::Records { field, .. }
             | Self::NotFinite { field, .. }
+            | Self::Null { field, .. }
             | Self::Range { field, .. } => field,
         }
     }
@@ -172,7 +191,8 @@ impl Signature {
         accept(self.outputs(), tensors).map_err(|it| it.error)
     }
 
-    /// Validates values that a caller named, converting each to its field's type where nothing is lost by it.
+    /// Validates values that a caller named, converting each to its field's type where nothing is lost by it. Null is
+    /// the missing value of a nullable field.
     ///
     /// # Errors
     /// The first [`ContractError`] found.
@@ -203,7 +223,8 @@ impl Signature {
 }
 
 impl Tensor {
-    /// Makes a tensor of plain values in row-major order, converting each where nothing is lost by it.
+    /// Makes a tensor of plain values in row-major order, converting each where nothing is lost by it. No contract
+    /// is known here: a float that is null becomes NaN, which its contract may refuse.
     ///
     /// # Errors
     /// [`ContractError`] naming `field`, for the first value of another type or out of its range, and for a
@@ -214,7 +235,7 @@ impl Tensor {
         shape: Vec<usize>,
         values: Vec<Value>,
     ) -> Result<Self, ContractError> {
-        let data = elements(field, data_type, values)?;
+        let data = elements(field, data_type, Nulls::OfFloats, values)?;
         Self::new(shape, data).map_err(|error| ContractError::Shape {
             field: clip(field),
             expected: format!("{:?}, which holds {} elements", error.shape, error.expected),
@@ -327,7 +348,9 @@ fn validate_tensor(field: &Field, tensor: &Tensor) -> Result<Vec<usize>, Contrac
         expected: with_batch(&field.shape),
         got: format!("{:?}", tensor.shape()),
     })?;
-    if let Some((element_idx, got)) = tensor.data().first_non_finite() {
+    let data = tensor.data();
+    let odd = if field.nullable { data.first_infinite() } else { data.first_non_finite() };
+    if let Some((element_idx, got)) = odd {
         return Err(ContractError::NotFinite {
             field: field.name.clone(),
             element_idx,
@@ -373,7 +396,8 @@ fn to_tensor(field: &Field, value: Value) -> Result<Tensor, ContractError> {
     let shape = list_shape(field, &value)?;
     let mut leaves = Vec::new();
     flatten(value, &mut leaves);
-    let data = elements(&field.name, field.data_type, leaves)?;
+    let nulls = if field.nullable { Nulls::Missing } else { Nulls::Refused };
+    let data = elements(&field.name, field.data_type, nulls, leaves)?;
     Tensor::new(shape, data).map_err(|_| ContractError::Shape {
         field: field.name.clone(),
         expected: with_batch(&field.shape),
@@ -419,11 +443,40 @@ fn flatten(value: Value, into: &mut Vec<Value>) {
     }
 }
 
+/// What becomes of null among values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nulls {
+    /// It is an error.
+    Refused,
+    /// NaN of a float; of other types an error.
+    OfFloats,
+    /// NaN of a float, an empty text of a string; no other type is nullable.
+    Missing,
+}
+
+impl Nulls {
+    fn admitted(self, data_type: DataType) -> bool {
+        match (self, data_type) {
+            (Self::Refused, _) => false,
+            (Self::OfFloats | Self::Missing, DataType::Float32 | DataType::Float64) => true,
+            (Self::OfFloats, _) => false,
+            (Self::Missing, other) => other.has_missing(),
+        }
+    }
+}
+
 fn elements(
     field: &str,
     data_type: DataType,
+    nulls: Nulls,
     leaves: Vec<Value>,
 ) -> Result<TensorData, ContractError> {
+    if !nulls.admitted(data_type)
+        && let Some(element_idx) = leaves.iter().position(|it| matches!(it, Value::Null))
+    {
+        let (field, expected) = (clip(field), spoken(data_type));
+        return Err(ContractError::Null { field, expected, element_idx });
+    }
     let wrong = |value: &Value| ContractError::Type {
         field: clip(field),
         expected: spoken(data_type),
@@ -451,6 +504,7 @@ fn elements(
         #[expect(clippy::cast_precision_loss, reason = "as above")]
         Value::Uint(it) => Ok(*it as f64),
         Value::Float(it) => Ok(*it),
+        Value::Null => Ok(f64::NAN),
         other => Err(wrong(other)),
     };
     macro_rules! whole_numbers {
@@ -503,6 +557,7 @@ fn elements(
             .into_iter()
             .map(|it| match it {
                 Value::String(text) => Ok(text),
+                Value::Null => Ok(String::new()),
                 other => Err(wrong(&other)),
             })
             .collect::<Result<_, _>>()

@@ -4,12 +4,12 @@
 
 use proptest::prelude::*;
 use shadowline_contract::{
-    DataType, Field, NamedTensor, Profile, Shape, Signature, Tensor, TensorData, Value,
+    DataType, Field, NamedTensor, Shape, Signature, SignatureError, Tensor, TensorData, Value,
 };
 
 fn field(name: &str, data_type: DataType, dims: &[i64]) -> Field {
     let shape = Shape::from_dims(dims).unwrap();
-    Field { name: name.to_owned(), data_type, shape, profile: Profile::None }
+    Field { shape, ..Field::scalar(name, data_type) }
 }
 
 fn signature() -> Signature {
@@ -91,7 +91,8 @@ fn every_broken_rule_names_the_field_what_came_and_what_was_expected() {
     );
     check(
         &|it| it[0] = named("pixels", &[1, 2, 1], TensorData::Float32(vec![0.5, f32::NAN])),
-        "field `pixels`: expected finite numbers, got NaN at element 1",
+        "field `pixels`: expected finite numbers, got NaN at element 1; only a field that the contract declares \
+         `nullable` may lack a value (`train --missing` declares it)",
     );
     check(
         &|it| it[2] = named("hours", &[1], TensorData::Float64(vec![f64::NEG_INFINITY])),
@@ -117,7 +118,11 @@ fn values_are_converted_where_nothing_is_lost() {
         assert_eq!(batch.column("hours").unwrap().data(), &TensorData::Float64(vec![40.0]));
     }
     for (value, expected) in [
-        (Value::Null, "field `age`: expected type int8 (INT8), got null"),
+        (
+            Value::Null,
+            "field `age`: expected type int8 (INT8), got null at element 0; only a field that the contract declares \
+             `nullable` may lack a value (`train --missing` declares it)",
+        ),
         (
             Value::Int(128),
             "field `age`: expected a value of type int8 (INT8), got the whole number 128",
@@ -169,6 +174,85 @@ fn a_signature_reads_as_it_was_written() {
     ] {
         let error = serde_json::from_str::<Signature>(&json.replace(from, to)).unwrap_err();
         assert!(error.to_string().contains(word), "{to}: {error}");
+    }
+}
+
+/// `hours` and `workclass` may be missing, `rate` may not.
+fn with_gaps() -> Signature {
+    let nullable = |name, data_type| Field { nullable: true, ..field(name, data_type, &[]) };
+    Signature::new(
+        vec![
+            nullable("hours", DataType::Float64),
+            nullable("workclass", DataType::String),
+            field("rate", DataType::Float32, &[]),
+        ],
+        vec![field("label", DataType::String, &[])],
+    )
+    .unwrap()
+}
+
+#[test]
+fn a_nullable_field_may_lack_its_value_and_no_other() {
+    let fields = |hours: Value, workclass: Value, rate: Value| {
+        vec![
+            ("hours".to_owned(), hours),
+            ("workclass".to_owned(), workclass),
+            ("rate".to_owned(), rate),
+        ]
+    };
+    let text = |it: &str| Value::String(it.to_owned());
+    let list = |items: &[Value]| Value::List(items.to_vec());
+    let one = Value::Float(1.0);
+    let missing = list(&[Value::Null, Value::Float(f64::NAN), Value::Int(3)]);
+    let texts = list(&[text("a"), Value::Null, text("")]);
+    let rates = list(&[one.clone(), one.clone(), one.clone()]);
+    let batch = with_gaps().validate_values(fields(missing, texts, rates)).unwrap();
+    let hours = batch.column("hours").unwrap().data();
+    assert!(hours.as_f64(0).unwrap().is_nan() && hours.as_f64(1).unwrap().is_nan());
+    assert_eq!(hours.as_f64(2), Some(3.0));
+    let classes = ["a", "", ""].map(str::to_owned).to_vec();
+    assert_eq!(batch.column("workclass").unwrap().data(), &TensorData::String(classes));
+
+    let refused = |hours, workclass, rate| {
+        with_gaps().validate_values(fields(hours, workclass, rate)).unwrap_err().to_string()
+    };
+    let error = refused(Value::Float(f64::INFINITY), text("a"), one.clone());
+    assert_eq!(error, "field `hours`: expected finite numbers, got inf at element 0");
+    let error = refused(one.clone(), text("a"), Value::Null);
+    assert!(error.starts_with("field `rate`: expected type float32 (FP32), got null at"), "{error}");
+    let error = refused(one, text("a"), Value::Float(f64::NAN));
+    assert!(error.contains("got NaN at element 0; only a field that"), "{error}");
+}
+
+#[test]
+fn a_tensor_of_values_has_nan_for_null_only_where_its_type_has_one() {
+    let read = |data_type, values| Tensor::from_values("x", data_type, vec![2], values);
+    let values = || vec![Value::Null, Value::Int(2)];
+    let Ok(tensor) = read(DataType::Float32, values()) else { panic!("null is NaN") };
+    assert_eq!(tensor.data().first_non_finite().map(|it| it.0), Some(0));
+    let error = read(DataType::Int64, values()).unwrap_err().to_string();
+    assert!(error.contains("int64 (INT64), got null at element 0"), "{error}");
+    let texts = vec![Value::String("a".to_owned()), Value::Null];
+    let error = read(DataType::String, texts).unwrap_err().to_string();
+    assert!(error.contains("string (BYTES), got null at element 1"), "{error}");
+}
+
+#[test]
+fn nullable_is_written_where_it_is_so_and_only_for_types_that_have_it() {
+    let json = serde_json::to_value(with_gaps()).unwrap();
+    assert_eq!(json["inputs"]["hours"], serde_json::json!({"type": "float64", "nullable": true}));
+    assert_eq!(json["inputs"]["rate"], serde_json::json!({"type": "float32"}));
+    assert_eq!(serde_json::from_value::<Signature>(json).unwrap(), with_gaps());
+    for data_type in DataType::ALL {
+        let field = Field { nullable: true, ..Field::scalar("x", data_type) };
+        let made = Signature::new(vec![field], vec![Field::scalar("y", DataType::Bool)]);
+        if data_type.has_missing() {
+            assert!(made.is_ok(), "{data_type}");
+        } else {
+            let error = made.unwrap_err();
+            assert!(matches!(error, SignatureError::Nullable { .. }), "{error}");
+            assert!(error.to_string().contains(data_type.name()), "{error}");
+        }
     }
 }
 

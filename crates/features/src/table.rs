@@ -80,6 +80,15 @@ impl TableColumn {
         }
     }
 
+    /// The first row without a value: a number that is NaN, or a text that [says so](is_missing).
+    pub fn first_missing(&self) -> Option<usize> {
+        match self {
+            Self::Integers(_) => None,
+            Self::Numbers(values) => values.iter().position(|it| it.is_nan()),
+            Self::Texts(values) => values.iter().position(|it| is_missing(it)),
+        }
+    }
+
     /// The values as they are.
     pub fn values(&self) -> Values<'_> {
         match self {
@@ -205,7 +214,7 @@ impl Table {
         Self { n_rows: range.len(), columns }
     }
 
-    /// The fields that a contract for records like these rows would have.
+    /// The fields that a contract for records like these rows would have; a column with gaps is nullable.
     pub fn fields(&self) -> Vec<Field> {
         self.columns
             .iter()
@@ -214,7 +223,8 @@ impl Table {
                     TableColumn::Texts(_) => Profile::Categorical,
                     TableColumn::Integers(_) | TableColumn::Numbers(_) => Profile::Numerical,
                 };
-                Field { profile, ..Field::scalar(name.clone(), column.data_type()) }
+                let nullable = column.first_missing().is_some();
+                Field { profile, nullable, ..Field::scalar(name.clone(), column.data_type()) }
             })
             .collect()
     }

@@ -1,7 +1,8 @@
 use linfa::{DatasetBase, ParamGuard, traits::Fit};
 use ndarray::{Array1, Array2, ShapeBuilder};
 use shadowline_features::{
-    CategoryEncoding, FieldSource, Preprocessing, PreprocessingError, Scale, Table, TableError,
+    CategoryEncoding, FieldSource, Missing, Preprocessing, PreprocessingError, Scale, Table,
+    TableError,
 };
 
 use crate::{LogisticRegression, PROBABILITY};
@@ -16,6 +17,7 @@ pub struct LogisticRegressionValidParams {
     alpha: f64,
     max_iterations: u64,
     gradient_tolerance: f64,
+    missing: Missing,
 }
 
 /// Why a model cannot be trained.
@@ -30,6 +32,17 @@ pub enum TrainError {
     /// The solver would never be content.
     #[error("gradient_tolerance is {0}; a finite number above 0 expected")]
     GradientTolerance(f64),
+    /// Missing numbers would stay missing.
+    #[error("a logistic regression has no weight for a missing number; use the median, or refuse them")]
+    KeepMissing,
+    /// A row has no label.
+    #[error("label column `{label}` has no value in row {row_idx}, counted from 0; every row needs a class")]
+    NoLabel {
+        /// The label column.
+        label: String,
+        /// The first such row.
+        row_idx: usize,
+    },
     /// The table has no such label column.
     #[error("find the label column")]
     Label(#[source] TableError),
@@ -70,6 +83,7 @@ impl Default for LogisticRegressionParams {
             alpha: 1.0,
             max_iterations: 100,
             gradient_tolerance: 1e-4,
+            missing: Missing::Refuse,
         })
     }
 }
@@ -93,6 +107,13 @@ impl LogisticRegressionParams {
         self
     }
 
+    /// Sets what becomes of missing numbers, in training and in predictions; they are refused unless set. They
+    /// cannot be kept.
+    pub fn missing(mut self, missing: Missing) -> Self {
+        self.0.missing = missing;
+        self
+    }
+
     /// Checks the parameters and trains, as [`LogisticRegressionValidParams::train`].
     ///
     /// # Errors
@@ -112,7 +133,11 @@ impl ParamGuard for LogisticRegressionParams {
     type Error = TrainError;
 
     fn check_ref(&self) -> Result<&LogisticRegressionValidParams, TrainError> {
-        let LogisticRegressionValidParams { alpha, max_iterations, gradient_tolerance } = self.0;
+        let LogisticRegressionValidParams { alpha, max_iterations, gradient_tolerance, missing } =
+            self.0;
+        if missing == Missing::Keep {
+            return Err(TrainError::KeepMissing);
+        }
         let usable = alpha.is_finite() && 0.0 <= alpha;
         if !usable {
             return Err(TrainError::Alpha(alpha));
@@ -145,13 +170,21 @@ impl LogisticRegressionValidParams {
         table: &Table,
         label: &str,
     ) -> Result<LogisticRegression, TrainError> {
-        let labels = table.column(label).map_err(TrainError::Label)?.to_texts();
+        let column = table.column(label).map_err(TrainError::Label)?;
+        if let Some(row_idx) = column.first_missing() {
+            return Err(TrainError::NoLabel { label: label.to_owned(), row_idx });
+        }
+        let labels = column.to_texts();
         if label == PROBABILITY {
             return Err(TrainError::LabelName);
         }
         let features = table.without(&[label]).map_err(TrainError::Label)?;
-        let preprocessing =
-            Preprocessing::fit(&features, CategoryEncoding::OneHot, Scale::Standard)?;
+        let preprocessing = Preprocessing::fit_with_missing(
+            &features,
+            CategoryEncoding::OneHot,
+            Scale::Standard,
+            self.missing,
+        )?;
         let mut classes = labels.clone();
         classes.sort_unstable();
         classes.dedup();

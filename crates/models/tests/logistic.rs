@@ -7,7 +7,7 @@ use std::{error::Error, panic::catch_unwind, path::Path};
 use anyhow::Result;
 use shadowline_artefact::{ArtefactError, ArtefactReader, ArtefactWriter, SectionData};
 use shadowline_contract::{Batch, Column, DataType, Tensor, TensorData};
-use shadowline_features::{FeatureError, Table, TableBuilder, TableColumn};
+use shadowline_features::{FeatureError, Missing, Table, TableBuilder, TableColumn};
 use shadowline_models::{KIND, LogisticRegression, PredictError, TrainError};
 
 /// The share of rows whose label the model names.
@@ -58,6 +58,50 @@ fn classes_that_a_line_parts_are_told_apart() {
         assert_eq!(sure.labels, ["a"]);
         assert!(0.95 < sure.probabilities[0] && sure.probabilities[0] <= 1.0, "{sure:?}");
     }
+}
+
+#[test]
+fn a_missing_number_is_the_median_where_training_was_told_so() {
+    let mut rows = TableBuilder::new(["x", "class"]).unwrap();
+    for row in 0..300 {
+        let x = row % 30;
+        let cell = if row % 4 == 0 { String::new() } else { x.to_string() };
+        rows.push_row([cell.as_str(), ["a", "b"][usize::from(15 <= x)]]).unwrap();
+    }
+    let table = rows.finish();
+    let params = |missing| LogisticRegression::params().alpha(0.01).missing(missing);
+    let error = params(Missing::Refuse).train("gaps", &table, "class").unwrap_err();
+    assert!(matches!(error, TrainError::Preprocessing(_)), "{error}");
+    let error = params(Missing::Keep).train("gaps", &table, "class").unwrap_err();
+    assert!(matches!(error, TrainError::KeepMissing), "{error}");
+
+    let model = params(Missing::Median).train("gaps", &table, "class").unwrap();
+    let one = |x: f64| {
+        let tensor = Tensor::vector(TensorData::Float64(vec![x]));
+        Batch::new(1, vec![Column { name: "x".to_owned(), tensor }]).unwrap()
+    };
+    let mut present = table.column("x").unwrap().to_numbers().unwrap();
+    present.retain(|it| !it.is_nan());
+    let median = shadowline_features::percentile(&present, 50.0).unwrap();
+    let again = LogisticRegression::from_bytes(&model.to_bytes().unwrap()).unwrap();
+    for model in [&model, &again] {
+        let missing = model.predict(&one(f64::NAN)).unwrap();
+        assert_eq!(missing, model.predict(&one(median)).unwrap());
+        assert_eq!(model.predict(&one(0.0)).unwrap().labels, ["a"]);
+        assert_eq!(model.predict(&one(29.0)).unwrap().labels, ["b"]);
+    }
+    let field = &table.without(&["class"]).unwrap().fields()[0];
+    assert!(field.nullable, "{field:?}");
+}
+
+#[test]
+fn a_row_without_a_label_is_refused() {
+    let mut rows = TableBuilder::new(["x", "class"]).unwrap();
+    for (x, class) in [("1", "a"), ("2", ""), ("3", "b")] {
+        rows.push_row([x, class]).unwrap();
+    }
+    let error = LogisticRegression::params().train("m", &rows.finish(), "class").unwrap_err();
+    assert!(matches!(error, TrainError::NoLabel { row_idx: 1, .. }), "{error}");
 }
 
 #[test]

@@ -218,6 +218,32 @@ async fn categories_are_texts_and_missing_numbers_null_where_training_had_them()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_category_is_null_only_where_training_had_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let jobs = |of: [&str; 3]| (0..60).map(|it| of[it % 3].to_owned()).collect();
+    let table = Table::new(vec![
+        ("job".to_owned(), TableColumn::Texts(jobs(["clerk", "", "?"]))),
+        ("town".to_owned(), TableColumn::Texts(jobs(["Rome", "Oslo", "Lima"]))),
+    ])
+    .unwrap();
+    let options = TrainOptions::default();
+    let packaged = package(dir.path(), "people", &table, Contamination::Auto, &options);
+    let service = Service::ready(&settings(dir.path(), &[&packaged.folder])).await;
+    let null = r#"{"feature_vector":[null,"Rome"],"score":true}"#;
+    let (status, answer) = service.post("/prediction", null).await;
+    assert_eq!(status, 200, "{answer}");
+    let row = Table::new(vec![
+        ("job".to_owned(), TableColumn::Texts(vec![String::new()])),
+        ("town".to_owned(), TableColumn::Texts(vec!["Rome".to_owned()])),
+    ]);
+    let expected = -packaged.artefact.score(&row.unwrap()).unwrap().scores[0];
+    assert_eq!(answer["anomaly_score"].as_f64(), Some(expected));
+    let (status, answer) = service.post("/prediction", r#"{"feature_vector":["clerk",null]}"#).await;
+    assert_eq!((status, &answer["detail"][0]["type"]), (422, &json!("string_type")), "{answer}");
+    assert_eq!(answer["detail"][0]["loc"], json!(["body", "feature_vector", 1]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_models_are_asked_by_name_and_one_may_stand_for_all() {
     let dir = tempfile::tempdir().unwrap();
     let (first, second) = (plain(dir.path(), "first"), plain(dir.path(), "second"));

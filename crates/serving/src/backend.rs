@@ -53,6 +53,11 @@ enum Unusable {
     Runtime { runtime: String },
     #[error("the model reads field `{field}`, which is not among the contract's inputs")]
     Input { field: String },
+    #[error(
+        "the contract lets field `{field}` be missing, and the model was trained to refuse that; train it with \
+        --missing median, or declare the field without `nullable`"
+    )]
+    Nullable { field: String },
     #[error("the model answers {answers}, but the contract's outputs are {outputs}")]
     Outputs { answers: String, outputs: String },
 }
@@ -110,6 +115,13 @@ fn fits(model: &LogisticRegression, signature: &Signature) -> Result<(), Unusabl
         features.find(|it| !signature.inputs().iter().any(|field| field.name == it.field))
     {
         return Err(Unusable::Input { field: odd.field.clone() });
+    }
+    let odd = model.preprocessing().features().iter().find(|feature| {
+        let field = signature.inputs().iter().find(|it| it.name == feature.field);
+        field.is_some_and(|it| it.nullable) && !feature.admits_missing()
+    });
+    if let Some(odd) = odd {
+        return Err(Unusable::Nullable { field: odd.field.clone() });
     }
     let spoken = |fields: &[shadowline_contract::Field]| {
         let mut fields: Vec<(String, DataType)> =

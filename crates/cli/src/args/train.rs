@@ -179,14 +179,18 @@ pub struct KnnArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
-  shadowline train logistic-regression --data dataset:adult --out census --label income --drop fnlwgt")]
+Examples:
+  shadowline train logistic-regression --data dataset:adult --out census --label income --drop fnlwgt
+  shadowline train logistic-regression --data loans.csv --out loans --label defaulted --missing median")]
 pub struct LogisticRegressionArgs {
     #[command(flatten)]
     pub training: TrainingArgs,
     /// Column to predict
     #[arg(long, value_name = "COL")]
     pub label: String,
+    /// What becomes of rows that lack a number
+    #[arg(long, value_enum, default_value_t = MissingArg::Refuse)]
+    pub missing: MissingArg,
 }
 
 /// How features are scaled.

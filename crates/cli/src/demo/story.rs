@@ -6,7 +6,7 @@ use anyhow::Context;
 use shadowline_datasets::{Loader, census, wine};
 use shadowline_detectors::isolation_forest::Contamination;
 use shadowline_detectors::{DetectorParams, IsolationForest, KnnOutlier, TrainOptions};
-use shadowline_features::{Scale, Table, TableColumn};
+use shadowline_features::{Missing, Scale, Table, TableColumn};
 use shadowline_packages::PackageName;
 
 use crate::args::DemoData;
@@ -133,7 +133,13 @@ impl Story {
         let features = table.without(&[self.label])?;
         let trained_on = self.name;
         let name = |text: String| PackageName::try_from(text).context("name of a package");
-        let model = train::classifier(name(self.name.to_owned())?, &table, self.label, trained_on)?;
+        let model = train::classifier(
+            name(self.name.to_owned())?,
+            &table,
+            self.label,
+            Missing::Refuse,
+            trained_on,
+        )?;
         let forest =
             IsolationForest::params().contamination(Contamination::Share(FOREST_CONTAMINATION));
         let forest = DetectorParams::IsolationForest(forest);

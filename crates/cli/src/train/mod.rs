@@ -54,7 +54,7 @@ async fn load(training: &TrainingArgs, label: Option<&String>) -> anyhow::Result
 }
 
 /// Refuses a number that is missing or infinite, by its column, its row and its cell.
-fn refuse_gaps(decision: &Decision, label: Option<&String>, advice: &str) -> anyhow::Result<()> {
+fn refuse_gaps(decision: &Decision, label: Option<&String>) -> anyhow::Result<()> {
     for taken in decision.taken.iter().filter(|it| Some(&it.name) != label) {
         let Some((row_idx, cell)) = &taken.first_gap else { continue };
         let found =
@@ -66,7 +66,8 @@ fn refuse_gaps(decision: &Decision, label: Option<&String>, advice: &str) -> any
             format!(", and {} more rows have no finite number there", output::thousands(others))
         };
         bail!(
-            "column `{}` has {found} in row {row_idx}, counted from 0{others}; a finite number expected{advice}",
+            "column `{}` has {found} in row {row_idx}, counted from 0{others}; a finite number expected, or say with \
+             --missing what becomes of such rows",
             taken.name
         );
     }
@@ -75,14 +76,19 @@ fn refuse_gaps(decision: &Decision, label: Option<&String>, advice: &str) -> any
 
 async fn classify(args: &LogisticRegressionArgs) -> anyhow::Result<()> {
     let name = package_name(args.training.name.as_ref(), &args.training.out)?;
+    if args.missing == MissingArg::Keep {
+        bail!("--missing keep: a logistic regression has no weight for a missing number; use median or refuse");
+    }
     let decision = load(&args.training, Some(&args.label)).await?;
-    refuse_gaps(&decision, Some(&args.label), "")?;
+    if args.missing == MissingArg::Refuse {
+        refuse_gaps(&decision, Some(&args.label))?;
+    }
     let (columns, left) = (decision.columns(), decision.left());
     let data = decision.data;
     let rows = output::thousands(data.table.n_rows());
     let progress = progress::spinner(&format!("training on {rows} rows"));
-    let label = args.label.clone();
-    let work = move || classifier(name, &data.table, &label, &data.name);
+    let (label, missing) = (args.label.clone(), params::missing(args.missing));
+    let work = move || classifier(name, &data.table, &label, missing, &data.name);
     let mut trained = tokio::task::spawn_blocking(work).await??;
     progress.finish_and_clear();
     trained.take(columns, left, &args.training.types.read.na)?;
@@ -97,8 +103,7 @@ async fn detect(
     let name = package_name(training.name.as_ref(), &training.out)?;
     let decision = load(training, args.label.as_ref()).await?;
     if args.missing == MissingArg::Refuse {
-        let advice = ", or say with --missing what becomes of such rows";
-        refuse_gaps(&decision, args.label.as_ref(), advice)?;
+        refuse_gaps(&decision, args.label.as_ref())?;
     }
     let (columns, left) = (decision.columns(), decision.left());
     let data = decision.data;

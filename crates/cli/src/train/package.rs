@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde::Serialize;
 use shadowline_contract::{DataType, Field, Profile, Signature};
 use shadowline_detectors::{Detector, DetectorArtefact, DetectorParams, TrainOptions};
-use shadowline_features::Table;
+use shadowline_features::{Missing, Table};
 use shadowline_models::LogisticRegression;
 use shadowline_packages::{ModelDocument, PackageName};
 use tokio::time::Instant;
@@ -276,10 +276,12 @@ pub(crate) fn classifier(
     name: PackageName,
     table: &Table,
     label: &str,
+    missing: Missing,
     trained_on: &str,
 ) -> anyhow::Result<Trained> {
     let started = Instant::now();
     let model = LogisticRegression::params()
+        .missing(missing)
         .train(name.as_str(), table, label)
         .with_context(|| format!("train `{name}`"))?;
     let seconds = started.elapsed().as_secs_f64();

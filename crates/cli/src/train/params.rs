@@ -83,16 +83,21 @@ pub(crate) fn knn(args: &KnnArgs) -> anyhow::Result<Chosen> {
 
 /// How the data is prepared and the threshold set.
 pub(crate) fn options<'a>(args: &DetectorArgs, observe: Observe<'a>) -> TrainOptions<'a> {
-    let missing = match args.missing {
-        MissingArg::Refuse => Missing::Refuse,
-        MissingArg::Keep => Missing::Keep,
-        MissingArg::Median => Missing::Median,
-    };
+    let missing = missing(args.missing);
     let threshold = match args.alert_budget {
         Some(share) => ThresholdRule::AlertBudget(share),
         None => ThresholdRule::Contamination,
     };
     TrainOptions { scale: scale(args.scale), missing, threshold, observe }
+}
+
+/// What becomes of missing numbers.
+pub(crate) fn missing(arg: MissingArg) -> Missing {
+    match arg {
+        MissingArg::Refuse => Missing::Refuse,
+        MissingArg::Keep => Missing::Keep,
+        MissingArg::Median => Missing::Median,
+    }
 }
 
 fn common(args: &DetectorArgs, contamination: &dyn ToString) -> Vec<(String, String)> {

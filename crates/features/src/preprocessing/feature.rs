@@ -125,6 +125,14 @@ pub struct Feature {
 }
 
 impl Feature {
+    /// Whether a record may lack it. A text always may: a missing one is a category, or one that was never seen.
+    pub fn admits_missing(&self) -> bool {
+        match self.encoding {
+            Encoding::Number => self.missing != MissingNumber::Refuse,
+            Encoding::Code { .. } | Encoding::OneHot { .. } => true,
+        }
+    }
+
     /// The value as one number before scaling.
     #[expect(clippy::cast_precision_loss, reason = "a count of categories is far below 2^53")]
     pub(super) fn single(

@@ -1,8 +1,8 @@
 //! A body's feature vector: read, and said what is wrong with it.
 //!
 //! The vector holds the detector's input fields in their order: a number for a field of numbers, a text for a field
-//! of categories, and `null` for a missing number where the detector was trained with missing numbers. Texts are
-//! not read as numbers, nor numbers as texts.
+//! of categories, and `null` for a missing value where the detector was trained with missing ones. Texts are not read
+//! as numbers, nor numbers as texts.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,9 @@ use serde::de::{self, Deserializer, Visitor};
 use serde_json::{Value, json};
 use shadowline_api::prediction::{Place, Problem};
 use shadowline_detectors::DetectorArtefact;
-use shadowline_features::{Encoding, Feature, FeatureError, FeatureRows, MissingNumber, Values};
+use shadowline_features::{
+    Encoding, Feature, FeatureError, FeatureRows, MissingNumber, Values, is_missing,
+};
 
 use super::problem;
 
@@ -115,18 +117,25 @@ fn encode(
             Element::Text(_) | Element::Missing => f64::NAN,
         })
         .collect();
+    let features = preprocessing.features();
+    let is_text = |(element, feature): (&Element<'_>, &Feature)| match element {
+        Element::Text(_) => true,
+        Element::Missing => has_missing_category(feature),
+        Element::Number(_) => false,
+    };
     // Most vectors have none, and an empty one takes no memory.
-    let has_texts = vector.iter().any(|it| matches!(it, Element::Text(_)));
+    let has_texts = vector.iter().zip(features).any(is_text);
     let texts: Vec<String> = match has_texts {
         true => vector.iter().map(Element::to_text).collect(),
         false => Vec::new(),
     };
     let fields: Vec<Values<'_>> = vector
         .iter()
+        .zip(features)
         .enumerate()
-        .map(|(idx, it)| match it {
-            Element::Text(_) => Values::Texts(&texts[idx..=idx]),
-            Element::Number(_) | Element::Missing => Values::Numbers(&numbers[idx..=idx]),
+        .map(|(idx, it)| match is_text(it) {
+            true => Values::Texts(&texts[idx..=idx]),
+            false => Values::Numbers(&numbers[idx..=idx]),
         })
         .collect();
     Some(preprocessing.transform_listed(&fields))
@@ -212,11 +221,22 @@ fn problems(body: &[u8], detector: &DetectorArtefact, otherwise: &str) -> Vec<Pr
     found
 }
 
+/// Whether training had records that lack this category.
+fn has_missing_category(feature: &Feature) -> bool {
+    match &feature.encoding {
+        Encoding::Number => false,
+        Encoding::Code { categories } | Encoding::OneHot { categories } => {
+            categories.iter().any(|it| is_missing(it))
+        }
+    }
+}
+
 /// What is wrong with one element for its feature, if anything is.
 fn element(idx: usize, value: &Value, feature: &Feature) -> Option<Problem> {
     let is_category = !matches!(feature.encoding, Encoding::Number);
     let (code, msg) = match value {
         Value::String(_) if is_category => return None,
+        Value::Null if has_missing_category(feature) => return None,
         _ if is_category => (problem::STRING_TYPE, "Input should be a valid string"),
         Value::Number(_) => return None,
         Value::Null if feature.missing != MissingNumber::Refuse => return None,

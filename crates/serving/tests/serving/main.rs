@@ -10,6 +10,7 @@ mod bad_input;
 mod endpoints;
 mod hanging_up;
 mod messages;
+mod missing;
 mod packages;
 mod rest;
 mod server;

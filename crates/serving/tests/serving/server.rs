@@ -34,7 +34,7 @@ pub(crate) struct TestServer {
 
 fn field(name: &str, data_type: DataType, dims: &[i64]) -> Field {
     let shape = Shape::from_dims(dims).unwrap();
-    Field { name: name.to_owned(), data_type, shape, profile: Profile::None }
+    Field { shape, ..Field::scalar(name, data_type) }
 }
 
 /// What every model here reads and answers.
@@ -49,6 +49,15 @@ pub(crate) fn signature() -> Signature {
         vec![field("income", DataType::String, &[]), field("probability", DataType::Float64, &[])],
     )
     .unwrap()
+}
+
+/// As [`signature`], for records whose `workclass` and `hours` may be missing.
+pub(crate) fn gaps() -> Signature {
+    let mut inputs = signature().inputs().to_vec();
+    for field in &mut inputs {
+        field.nullable = matches!(field.name.as_str(), "workclass" | "hours");
+    }
+    Signature::new(inputs, signature().outputs().to_vec()).unwrap()
 }
 
 /// Answers `age / 100` as the probability.
@@ -97,6 +106,7 @@ impl TestServer {
         let server = Server::new(config, log.clone())
             .with_function("census", version(1), signature(), function(census))
             .with_function("census", version(2), signature(), function(census))
+            .with_function("gaps", version(1), gaps(), function(census))
             .with_function(
                 "panics",
                 version(1),
