@@ -75,6 +75,10 @@ pub struct Packages {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PackageVersions {
     pub name: String,
+    /// Whether a version of it takes requests; what clients of KServe's first protocol ask for.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub ready: bool,
     pub versions: Vec<Package>,
     pub damaged: Vec<UnusablePackage>,
 }

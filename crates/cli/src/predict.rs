@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use shadowline_contract::{DataType, NamedTensor, Tensor, TensorData};
+use shadowline_contract::{DataType, NamedTensor, Tensor, TensorData, Value};
 use shadowline_features::{Table, TableColumn};
 use shadowline_wire::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
 use shadowline_wire::inference::model_metadata_response::TensorMetadata;
@@ -98,10 +98,12 @@ impl Predictor {
                         Ok(NamedTensor { name: input.name.clone(), tensor: Tensor::vector(data) })
                     })
                     .collect::<anyhow::Result<Vec<_>>>()?;
+                let (inputs, raw_input_contents) = open_inference::encode_inputs(&inputs);
                 Ok(ModelInferRequest {
                     model_name: self.model.clone(),
                     model_version: self.version.clone(),
-                    inputs: open_inference::encode_inputs(&inputs),
+                    inputs,
+                    raw_input_contents,
                     ..ModelInferRequest::default()
                 })
             })
@@ -275,6 +277,14 @@ fn cell(column: &TableColumn, row_idx: usize, data_type: DataType) -> anyhow::Re
         DataType::Uint16 => whole!(u16, Uint16),
         DataType::Uint32 => whole!(u32, Uint32),
         DataType::Uint64 => whole!(u64, Uint64),
+        DataType::Float16 | DataType::Bfloat16 => {
+            let value = Value::Float(column.values().number(row_idx).with_context(wrong)?);
+            Tensor::from_values("", data_type, vec![1], vec![value])
+                .ok()
+                .with_context(wrong)?
+                .into_parts()
+                .1
+        }
         DataType::Float64 => {
             TensorData::Float64(vec![column.values().number(row_idx).with_context(wrong)?])
         }

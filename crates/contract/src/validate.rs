@@ -1,5 +1,7 @@
 //! The rules by which what a caller sends becomes a [`Batch`].
 
+use half::{bf16, f16};
+
 use crate::{Batch, Column, DataType, Field, NamedTensor, Shape, Signature, Tensor, TensorData};
 
 /// Why records break the contract. Every message names the field, what was expected and what came.
@@ -424,25 +426,33 @@ fn elements(
     data_type: DataType,
     leaves: Vec<Value>,
 ) -> Result<TensorData, ContractError> {
-    let wrong = |value: &Value| ContractError::Type {
+    // Of several elements, which one.
+    let place = |idx: usize, value: &Value| match leaves.len() {
+        1 => value.kind(),
+        _ => format!("{} at element {idx}", value.kind()),
+    };
+    let wrong = |idx: usize, value: &Value| ContractError::Type {
         field: clip(field),
         expected: spoken(data_type),
-        got: value.kind(),
+        got: place(idx, value),
     };
-    let out_of_range = |value: &Value| ContractError::Range {
+    let out_of_range = |idx: usize, value: &Value| ContractError::Range {
         field: clip(field),
         expected: spoken(data_type),
-        got: value.kind(),
+        got: place(idx, value),
     };
-    let whole = |value: &Value| match value {
+    let whole = |idx: usize, value: &Value| match value {
         Value::Int(it) => Ok(i128::from(*it)),
         Value::Uint(it) => Ok(i128::from(*it)),
-        #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^63: exact")]
-        Value::Float(it) if it.fract() == 0.0 && it.abs() < 9.2e18 => Ok(*it as i128),
-        Value::Float(_) => Err(out_of_range(value)),
-        other => Err(wrong(other)),
+        // Beyond 2^64 there is no field for it, and every whole float up to there is an i128 exactly.
+        #[expect(clippy::cast_possible_truncation, reason = "whole and within i128: exact")]
+        Value::Float(it) if it.fract() == 0.0 && it.abs() <= 18_446_744_073_709_551_616.0 => {
+            Ok(*it as i128)
+        }
+        Value::Float(_) => Err(out_of_range(idx, value)),
+        other => Err(wrong(idx, other)),
     };
-    let number = |value: &Value| match value {
+    let number = |idx: usize, value: &Value| match value {
         #[expect(
             clippy::cast_precision_loss,
             reason = "a caller's whole number for a float field; rounding is usual"
@@ -451,15 +461,37 @@ fn elements(
         #[expect(clippy::cast_precision_loss, reason = "as above")]
         Value::Uint(it) => Ok(*it as f64),
         Value::Float(it) => Ok(*it),
-        other => Err(wrong(other)),
+        other => Err(wrong(idx, other)),
     };
-    macro_rules! whole_numbers {
-        ($variant:ident, $type:ty) => {
+    macro_rules! each {
+        ($variant:ident, $convert:expr) => {
             leaves
                 .iter()
-                .map(|it| <$type>::try_from(whole(it)?).map_err(|_| out_of_range(it)))
-                .collect::<Result<Vec<$type>, _>>()
+                .enumerate()
+                .map(|(idx, it)| $convert(idx, it))
+                .collect::<Result<Vec<_>, ContractError>>()
                 .map(TensorData::$variant)
+        };
+    }
+    macro_rules! whole_numbers {
+        ($variant:ident, $type:ty) => {
+            each!($variant, |idx, it| {
+                <$type>::try_from(whole(idx, it)?).map_err(|_| out_of_range(idx, it))
+            })
+        };
+    }
+    // A float of fewer bits: rounding is usual, a finite number that becomes an infinity is not.
+    macro_rules! narrower {
+        ($variant:ident, $narrow:expr) => {
+            each!($variant, |idx, it| {
+                let wide = number(idx, it)?;
+                let narrow = $narrow(wide);
+                if wide.is_finite() && !narrow.is_finite() {
+                    Err(out_of_range(idx, it))
+                } else {
+                    Ok(narrow)
+                }
+            })
         };
     }
     match data_type {
@@ -471,41 +503,29 @@ fn elements(
         DataType::Uint16 => whole_numbers!(Uint16, u16),
         DataType::Uint32 => whole_numbers!(Uint32, u32),
         DataType::Uint64 => whole_numbers!(Uint64, u64),
-        DataType::Float64 => {
-            leaves.iter().map(number).collect::<Result<_, _>>().map(TensorData::Float64)
+        DataType::Float16 => narrower!(Float16, f16::from_f64),
+        DataType::Bfloat16 => narrower!(Bfloat16, bf16::from_f64),
+        DataType::Float32 => {
+            #[expect(clippy::cast_possible_truncation, reason = "overflow is looked for behind it")]
+            let narrow = |it: f64| it as f32;
+            narrower!(Float32, narrow)
         }
-        DataType::Float32 => leaves
-            .iter()
-            .map(|it| {
-                let wide = number(it)?;
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "overflow is looked for right below"
-                )]
-                let narrow = wide as f32;
-                if wide.is_finite() && !narrow.is_finite() {
-                    Err(out_of_range(it))
-                } else {
-                    Ok(narrow)
-                }
-            })
-            .collect::<Result<_, _>>()
-            .map(TensorData::Float32),
-        DataType::Bool => leaves
-            .iter()
-            .map(|it| match it {
-                Value::Bool(truth) => Ok(*truth),
-                other => Err(wrong(other)),
-            })
-            .collect::<Result<_, _>>()
-            .map(TensorData::Bool),
-        DataType::String => leaves
-            .into_iter()
-            .map(|it| match it {
-                Value::String(text) => Ok(text),
-                other => Err(wrong(&other)),
-            })
-            .collect::<Result<_, _>>()
-            .map(TensorData::String),
+        DataType::Float64 => each!(Float64, number),
+        DataType::Bool => each!(Bool, |idx, it: &Value| match it {
+            Value::Bool(truth) => Ok(*truth),
+            other => Err(wrong(idx, other)),
+        }),
+        DataType::String => {
+            if let Some((idx, other)) =
+                leaves.iter().enumerate().find(|(_, it)| !matches!(it, Value::String(_)))
+            {
+                return Err(wrong(idx, other));
+            }
+            let texts = leaves.into_iter().filter_map(|it| match it {
+                Value::String(text) => Some(text),
+                _ => None,
+            });
+            Ok(TensorData::String(texts.collect()))
+        }
     }
 }

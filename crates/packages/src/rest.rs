@@ -3,10 +3,10 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use shadowline_api::Role;
 use shadowline_api::error::ErrorAnswer;
 use shadowline_api::packages::{
@@ -38,6 +38,17 @@ pub fn routes<T: Send + Sync + 'static>(
     max_upload_bytes: usize,
 ) -> Routes {
     declare::<T>(max_upload_bytes).with_state(registry)
+}
+
+/// Whether a model takes requests, for a service that can take one out of work while its package stays: as a layer
+/// around [`routes`]. Without it, whatever is installed is ready.
+#[derive(Clone)]
+pub struct IsReady(pub Arc<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl std::fmt::Debug for IsReady {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IsReady")
+    }
 }
 
 /// The same routes as a list.
@@ -86,6 +97,7 @@ async fn list<T: Send + Sync + 'static>(State(registry): Shared<T>) -> Json<Pack
 async fn show<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path(name): Path<String>,
+    ready: Option<Extension<IsReady>>,
 ) -> Result<Json<PackageVersions>, ApiError> {
     let name = parse_name(name)?;
     let snapshot = registry.snapshot();
@@ -96,7 +108,9 @@ async fn show<T: Send + Sync + 'static>(
     if versions.is_empty() && damaged.is_empty() {
         return Err(ApiError::not_found(format!("there is no model `{name}`")));
     }
-    Ok(Json(PackageVersions { name: name.to_string(), versions, damaged }))
+    let ready =
+        !versions.is_empty() && ready.is_none_or(|Extension(IsReady(ready))| ready(name.as_str()));
+    Ok(Json(PackageVersions { name: name.to_string(), ready, versions, damaged }))
 }
 
 /// Shows one version of a package.

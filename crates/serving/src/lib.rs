@@ -10,13 +10,14 @@
 
 mod backend;
 mod config;
+mod describe;
 mod drain;
 mod error;
 mod grpc;
-mod json;
 mod metrics;
 mod models;
 mod openapi;
+mod parameters;
 mod predict;
 mod rest;
 mod routes;
@@ -24,12 +25,13 @@ mod server;
 mod service;
 mod shadow;
 mod spool_record;
+mod statistics;
 mod undecodable;
 
 pub use backend::ModelFunction;
 pub use config::{Config, ConfigError, DEFAULTS, Limits, SpoolSettings, TopicSettings, WhenFull};
 pub use error::ServeError;
-pub use grpc::INFERENCE_ID;
+pub use grpc::{DROPPED_TAGS, INFERENCE_ID};
 pub use metrics::metric_families;
 pub use openapi::openapi_json;
 pub use routes::{grpc_methods, routes};

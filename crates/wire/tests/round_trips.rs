@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use half::{bf16, f16};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use shadowline_contract::{Batch, Column, NamedTensor, Tensor, TensorData, Value};
@@ -28,6 +29,10 @@ fn any_data(len: usize) -> impl Strategy<Value = TensorData> {
         vec(any::<u16>(), len).prop_map(TensorData::Uint16),
         vec(any::<u32>(), len).prop_map(TensorData::Uint32),
         vec(any::<u64>(), len).prop_map(TensorData::Uint64),
+        vec(any::<u16>().prop_map(f16::from_bits).prop_filter("finite", |it| it.is_finite()), len)
+            .prop_map(TensorData::Float16),
+        vec(any::<u16>().prop_map(bf16::from_bits).prop_filter("finite", |it| it.is_finite()), len)
+            .prop_map(TensorData::Bfloat16),
         vec(any::<f32>().prop_filter("finite", |it| it.is_finite()), len)
             .prop_map(TensorData::Float32),
         vec(any::<f64>().prop_filter("finite", |it| it.is_finite()), len)
@@ -152,7 +157,8 @@ proptest! {
 
     #[test]
     fn tensors_come_back_typed_and_raw(tensors in prop::collection::vec(any_tensor(), 0..5)) {
-        let typed = ModelInferRequest { inputs: open_inference::encode_inputs(&tensors), ..Default::default() };
+        let (inputs, raw_input_contents) = open_inference::encode_inputs(&tensors);
+        let typed = ModelInferRequest { inputs, raw_input_contents, ..Default::default() };
         prop_assert_eq!(open_inference::decode_inputs(&mut typed.clone()).unwrap(), tensors.clone());
         let mut raw = typed;
         raw.inputs.iter_mut().for_each(|it| it.contents = None);

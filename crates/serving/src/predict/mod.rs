@@ -13,6 +13,7 @@ mod accept;
 mod compute;
 mod record;
 mod request;
+mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use tracing::{Instrument, Span, error, error_span};
 use self::accept::{Accepted, Arrival, RequestContext, accept, reject};
 use self::record::Recorder;
 pub(crate) use self::request::{Answer, Inputs, Refusal, Request};
+pub(crate) use self::tags::Tags;
 use crate::backend::Backend;
 use crate::error::PredictError;
 use crate::metrics::{Endpoint, ServingMetrics, UNKNOWN_MODEL};
@@ -84,6 +86,13 @@ impl Predictor {
                 self.wait(call, task).await
             }
         }
+    }
+
+    /// Refuses a request whose message could not be read at all: it is shadowed as an error, and counted as those that
+    /// gRPC itself cannot read.
+    pub(crate) async fn undecodable(self: &Arc<Self>, request: Request) -> Result<Answer, Refusal> {
+        self.metrics.undecodable();
+        self.predict(request).await
     }
 
     /// Accepts a request and, where its model answers at once, computes and records it: all without an `await`, so that
