@@ -92,8 +92,8 @@ async fn list<T: Send + Sync + 'static>(State(registry): Shared<T>) -> Json<Pack
 
 /// Shows the versions of one package.
 #[utoipa::path(get, path = "/v1/models/{name}", tag = "packages", params(
-    ("name" = String, Path, description = "The package's name"),
-), responses((status = 200, body = PackageVersions), (status = 404, body = ErrorAnswer)))]
+    ("name" = String, Path, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,62}$", description = "The package's name"),
+), responses((status = 200, body = PackageVersions), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 async fn show<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path(name): Path<String>,
@@ -115,9 +115,9 @@ async fn show<T: Send + Sync + 'static>(
 
 /// Shows one version of a package.
 #[utoipa::path(get, path = "/v1/models/{name}/versions/{version}", tag = "packages", params(
-    ("name" = String, Path, description = "The package's name"),
-    ("version" = u64, Path, description = "Its version, from 1"),
-), responses((status = 200, body = Package), (status = 404, body = ErrorAnswer)))]
+    ("name" = String, Path, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,62}$", description = "The package's name"),
+    ("version" = u64, Path, minimum = 1, description = "Its version, from 1"),
+), responses((status = 200, body = Package), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 async fn show_version<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path((name, version)): Path<(String, String)>,
@@ -191,8 +191,8 @@ async fn install<T: Send + Sync + 'static>(
 
 /// Removes every version of a package.
 #[utoipa::path(delete, path = "/v1/models/{name}", tag = "packages", params(
-    ("name" = String, Path, description = "The package's name"),
-), responses((status = 204), (status = 404, body = ErrorAnswer)))]
+    ("name" = String, Path, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,62}$", description = "The package's name"),
+), responses((status = 204), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 async fn remove_all<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path(name): Path<String>,
@@ -202,9 +202,9 @@ async fn remove_all<T: Send + Sync + 'static>(
 
 /// Removes one version of a package.
 #[utoipa::path(delete, path = "/v1/models/{name}/versions/{version}", tag = "packages", params(
-    ("name" = String, Path, description = "The package's name"),
-    ("version" = u64, Path, description = "Its version, from 1"),
-), responses((status = 204), (status = 404, body = ErrorAnswer)))]
+    ("name" = String, Path, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,62}$", description = "The package's name"),
+    ("version" = u64, Path, minimum = 1, description = "Its version, from 1"),
+), responses((status = 204), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 async fn remove_version<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path((name, version)): Path<(String, String)>,

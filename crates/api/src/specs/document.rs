@@ -155,26 +155,59 @@ impl From<MetricSpec> for MetricSpecDocument {
 
 impl PartialSchema for MetricSpecDocument {
     fn schema() -> RefOr<Schema> {
-        let duration =
-            |text: &str| json!({"type": "string", "description": text, "examples": ["90s"]});
-        let version = json!({"type": ["integer", "string"], "description": "A whole number from 1; left out, any."});
+        // What is refused is said here, as far as a schema can say it; `evaluation` has the whole of it.
+        const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$";
+        const DURATION: &str = "^([1-9][0-9]{2,7}ms|[1-9][0-9]{0,4}s|[1-9][0-9]{0,3}m|[1-9][0-9]?h)$";
+        let duration = |text: &str| json!({"type": ["string", "null"], "pattern": DURATION, "description": text, "examples": ["90s"]});
+        let name = |text: &str| json!({"type": "string", "pattern": NAME, "description": text});
+        let version = json!({
+            "description": "A whole number from 1; left out or `*`, any.",
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": i64::MAX},
+                {"type": "string", "pattern": "^([1-9][0-9]{0,17}|[*])$"},
+                {"type": "null"}
+            ]
+        });
+        let span = |one: &str| match one {
+            "window" => json!({"type": "string", "pattern": DURATION, "description": "A span of event time.", "examples": ["5m"]}),
+            _ => json!({"type": "integer", "minimum": 1, "maximum": 1000, "description": "A number of checks."}),
+        };
+        let share = json!({"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "The share of breaches above which it alerts."});
+        // At most `last`, which no schema can say, so of `last` it is 1 here or left out.
+        let least = |one: &str| match one {
+            "window" => json!({"type": ["integer", "null"], "minimum": 1, "maximum": 1000, "description": "How many scored checks it takes."}),
+            _ => json!({"type": ["integer", "null"], "minimum": 1, "maximum": 1000, "description": "How many scored checks it takes; at most `last`."}),
+        };
+        let over = |one: &str, aggregate: serde_json::Value, required: &[&str]| {
+            let mut properties = json!({one: span(one), "aggregate": aggregate, "min_samples": least(one)});
+            if required.contains(&"exceeds") {
+                properties["exceeds"] = share.clone();
+            }
+            json!({"type": "object", "required": required, "additionalProperties": false, "properties": properties})
+        };
+        let by_share = json!({"type": ["string", "null"], "enum": ["breach_share", null]});
+        let by_value = json!({"type": "string", "enum": ["mean", "max", "min"]});
         let schema = json!({
             "type": "object",
             "description": "A metric spec. It alerts when `value OPERATOR threshold` is true.",
             "required": ["name", "model", "metric", "alert_when"],
+            "additionalProperties": false,
             "properties": {
-                "kind": {"type": "string", "enum": ["MetricSpec"]},
-                "name": {"type": "string", "description": "Unique; letters, digits, `_`, `-` and `.`."},
+                "kind": {"type": ["string", "null"], "enum": ["MetricSpec", null]},
+                "name": name("Unique; letters, digits, `_`, `-` and `.`; no UUID."),
                 "model": {
                     "type": "object", "required": ["name"], "description": "Whose traffic is judged.",
-                    "properties": {"name": {"type": "string"}, "version": version.clone()}
+                    "additionalProperties": false,
+                    "properties": {"name": name("The model's name."), "version": version.clone()}
                 },
                 "metric": {
                     "type": "object", "required": ["monitor"], "description": "Which score is judged.",
-                    "properties": {"monitor": {"type": "string"}, "version": version}
+                    "additionalProperties": false,
+                    "properties": {"monitor": name("The detector's name."), "version": version}
                 },
                 "alert_when": {
                     "type": "object", "required": ["operator", "threshold"],
+                    "additionalProperties": false,
                     "properties": {
                         "operator": {"type": "string", "enum": [
                             "equal", "not_equal", "greater", "less", "greater_or_equal", "less_or_equal"
@@ -183,21 +216,26 @@ impl PartialSchema for MetricSpecDocument {
                     }
                 },
                 "over": {
-                    "type": "object",
                     "description": "Judges a window: `window` of event time, or the `last` so many checks.",
-                    "properties": {
-                        "window": {"type": "string", "examples": ["5m"]},
-                        "last": {"type": "integer", "minimum": 1, "maximum": 1000},
-                        "aggregate": {"type": "string", "enum": ["breach_share", "mean", "max", "min"]},
-                        "min_samples": {"type": "integer", "minimum": 1},
-                        "exceeds": {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
-                    }
+                    "anyOf": [
+                        over("window", by_share.clone(), &["window", "exceeds"]),
+                        over("window", by_value.clone(), &["window", "aggregate"]),
+                        over("last", by_share, &["last", "exceeds"]),
+                        over("last", by_value, &["last", "aggregate"]),
+                        {"type": "null"}
+                    ]
                 },
                 "for": duration("How long the condition must hold before the alert fires."),
                 "resolve_after": duration("How long it must not hold before the alert resolves."),
-                "severity": {"type": "string", "enum": ["info", "warning", "critical"]},
-                "labels": {"type": "object", "additionalProperties": {"type": "string"}},
-                "enabled": {"type": "boolean"}
+                "severity": {"type": ["string", "null"], "enum": ["info", "warning", "critical", null]},
+                "labels": {
+                    "type": ["object", "null"],
+                    "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]{0,127}$", "not": {"enum": [
+                        "alertname", "severity", "model", "version", "spec"
+                    ]}},
+                    "additionalProperties": {"type": "string", "minLength": 1}
+                },
+                "enabled": {"type": ["boolean", "null"]}
             }
         });
         RefOr::T(serde_json::from_value(schema).expect("the schema is a constant"))

@@ -54,6 +54,9 @@ fn declare() -> Routes<Arc<Models>> {
 #[utoipa::path(post, path = "/prediction", tag = "predictions", request_body = PredictionRequest, responses(
     (status = 200, body = Prediction),
     (status = 409, body = ref("#/components/schemas/ErrorAnswer"), description = "There are several models, and the path names none"),
+    (status = 400, body = ref("#/components/schemas/ErrorAnswer"), description = "The body could not be read"),
+    (status = 413, body = ref("#/components/schemas/ErrorAnswer"), description = "The body has more than 1 MiB"),
+    (status = 415, body = ref("#/components/schemas/ErrorAnswer"), description = "The body is in a coding other than gzip and deflate"),
     (status = 422, body = ProblemsAnswer, description = "The body is not one; nothing was predicted"),
     (status = 503, body = ref("#/components/schemas/ErrorAnswer"), description = "There is no model"),
 ))]
@@ -67,6 +70,9 @@ async fn predict(State(models): State<Arc<Models>>, request: Request) -> Respons
 ), responses(
     (status = 200, body = Prediction),
     (status = 404, body = ref("#/components/schemas/ErrorAnswer"), description = "There is no such model"),
+    (status = 400, body = ref("#/components/schemas/ErrorAnswer"), description = "The body could not be read"),
+    (status = 413, body = ref("#/components/schemas/ErrorAnswer"), description = "The body has more than 1 MiB"),
+    (status = 415, body = ref("#/components/schemas/ErrorAnswer"), description = "The body is in a coding other than gzip and deflate"),
     (status = 422, body = ProblemsAnswer, description = "The body is not one; nothing was predicted"),
     (status = 503, body = ref("#/components/schemas/ErrorAnswer"), description = "There is no model at all"),
 ))]

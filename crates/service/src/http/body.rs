@@ -70,7 +70,7 @@ pub enum BodyError {
     TooLarge {
         /// What it may have.
         limit: usize,
-        /// What it has, or that it is more.
+        /// What it has, or more than what.
         got: String,
     },
     /// It broke off, or is not in the coding that its headers name.
@@ -93,14 +93,15 @@ impl From<BodyError> for ApiError {
 /// # Errors
 /// [`BodyError`]; of a body that is too long, much is read before.
 pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, BodyError> {
-    let declared = http_body::Body::size_hint(&body).exact();
     let mut pieces = body.into_data_stream();
     let mut whole = Bytes::new();
     let mut n_bytes = 0;
+    let mut is_whole = true;
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|error| BodyError::Unreadable(unreadable(&error)))?;
         n_bytes += piece.len();
         if limit.saturating_add(MAX_DISCARDED_BYTES) < n_bytes {
+            is_whole = false;
             break;
         }
         if limit < n_bytes {
@@ -112,7 +113,7 @@ pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, BodyError> {
         }
     }
     if limit < n_bytes {
-        let got = declared.map_or_else(|| "more".to_owned(), |it| it.to_string());
+        let got = if is_whole { n_bytes.to_string() } else { format!("more than {n_bytes}") };
         return Err(BodyError::TooLarge { limit, got });
     }
     Ok(whole)

@@ -5,6 +5,7 @@
 
 mod body;
 mod error;
+mod json;
 mod request;
 mod system;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use tracing::{debug, info, warn};
 use self::body::refuse_other_codings;
 pub use self::body::{BodyError, read_body};
 pub use self::error::ApiError;
+pub use self::json::read_json;
 use self::request::finish_request;
 pub(crate) use self::request::register_metrics;
 pub use self::request::{REQUEST_ID, RequestId, RequestTrace};

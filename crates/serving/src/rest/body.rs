@@ -164,7 +164,6 @@ impl Input {
     fn read(idx: usize, json: Json) -> Result<Self, String> {
         let mut members = Members::of(json, format!("inputs[{idx}]"))?;
         let name = members.needed_text("name")?;
-        let datatype = members.needed_text("datatype")?;
         let expected = "a list of whole numbers from 0";
         let shape = members.needed("shape", expected)?;
         let named = members.named("shape");
@@ -177,6 +176,7 @@ impl Input {
                 other => Err(format!("{named}: expected {expected}, got {}", other.kind())),
             });
         let shape = dims.collect::<Result<_, _>>()?;
+        let datatype = members.needed_text("datatype")?;
         let parameters = parameters_of(&mut members)?;
         Ok(Self { name, datatype, shape, parameters, data: members.take("data") })
     }

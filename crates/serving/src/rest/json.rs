@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use shadowline_api::numbers;
 use shadowline_contract::Value;
 
 use crate::models::clip;
@@ -169,7 +170,7 @@ impl Members {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
-    /// The first member that nobody has taken, in the order of the body.
+    /// A member that nobody has taken.
     pub(crate) fn left(&self) -> Option<&str> {
         self.members.iter().find(|(_, it)| !it.is_null()).map(|(name, _)| name.as_str())
     }
@@ -179,58 +180,9 @@ impl Members {
 /// as a text.
 const NUMBER: &str = "\0number";
 
-/// The body with each number that is none in JSON, bare `NaN`, `Infinity` and `-Infinity` or one beyond the range of
-/// 64-bit floats, in a form that [`Json`] reads; nothing if there is none.
+/// The body with each number that is none in JSON in a form that [`Json`] reads; nothing if there is none.
 fn with_numbers_named(body: &[u8]) -> Option<Vec<u8>> {
-    const WORDS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
-    let mut named = Vec::with_capacity(body.len() + 64);
-    let mut has_any = false;
-    let mut put = |named: &mut Vec<u8>, word: &[u8]| {
-        has_any = true;
-        named.extend_from_slice(b"{\"\\u0000number\":\"");
-        named.extend_from_slice(word);
-        named.extend_from_slice(b"\"}");
-    };
-    let mut rest = body;
-    while let Some((&byte, after)) = rest.split_first() {
-        if byte == b'"' {
-            let end = end_of_text(after);
-            named.extend_from_slice(&rest[..=end]);
-            rest = &rest[end + 1..];
-        } else if let Some(word) = WORDS.iter().find(|it| rest.starts_with(it)) {
-            put(&mut named, word);
-            rest = &rest[word.len()..];
-        } else if byte == b'-' || byte.is_ascii_digit() {
-            let is_part = |it: &&u8| it.is_ascii_digit() || b"+-.eE".contains(it);
-            let (number, behind) = rest.split_at(rest.iter().take_while(is_part).count());
-            let parsed = std::str::from_utf8(number).ok().and_then(|it| it.parse::<f64>().ok());
-            match parsed {
-                Some(it) if it.is_infinite() => {
-                    put(&mut named, if it < 0.0 { b"-Infinity" } else { b"Infinity" });
-                }
-                _ => named.extend_from_slice(number),
-            }
-            rest = behind;
-        } else {
-            named.push(byte);
-            rest = after;
-        }
-    }
-    has_any.then_some(named)
-}
-
-/// How many bytes a text has behind its first quote, with its last.
-fn end_of_text(after: &[u8]) -> usize {
-    let mut escaped = false;
-    for (idx, byte) in after.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return idx + 1,
-            _ => {}
-        }
-    }
-    after.len()
+    numbers::replace(body, |it| format!(r#"{{"\u0000number":"{}"}}"#, it.word()))
 }
 
 impl<'de> Deserialize<'de> for Json {
