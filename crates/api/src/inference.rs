@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::Value;
 
@@ -91,6 +93,19 @@ pub struct InferRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outputs: Option<Vec<InferOutput>>,
 }
+
+/// JSON with raw bytes behind it.
+#[derive(Debug, Clone, Copy)]
+pub struct RawBytes;
+
+impl PartialSchema for RawBytes {
+    fn schema() -> RefOr<Schema> {
+        let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(binary)).into()
+    }
+}
+
+impl ToSchema for RawBytes {}
 
 /// An answer of the Open Inference Protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

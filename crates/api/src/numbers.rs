@@ -69,7 +69,9 @@ pub fn replace(json: &[u8], with: impl Fn(NotFinite) -> String) -> Option<Vec<u8
 /// The infinity that a number is rounded to, if it is.
 fn beyond(number: &[u8]) -> Option<NotFinite> {
     let value = std::str::from_utf8(number).ok()?.parse::<f64>().ok()?;
-    NotFinite::ALL.into_iter().find(|it| value.is_infinite() && value.total_cmp(&it.value()).is_eq())
+    NotFinite::ALL
+        .into_iter()
+        .find(|it| value.is_infinite() && value.total_cmp(&it.value()).is_eq())
 }
 
 /// How many bytes a text has behind its first quote, with its last.

@@ -54,7 +54,8 @@ async fn install(dir: &Path, up: &Up) {
     }
     let data = dir.join("people.csv");
     std::fs::write(&data, csv).unwrap();
-    let (data, out) = (data.display().to_string(), |name: &str| dir.join(name).display().to_string());
+    let (data, out) =
+        (data.display().to_string(), |name: &str| dir.join(name).display().to_string());
     let train = |kind, label: [&'static str; 2], name: &str| {
         ["train", kind, "--data", &data, label[0], label[1], "--out", &out(name)].map(str::to_owned)
     };

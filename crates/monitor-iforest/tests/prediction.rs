@@ -215,7 +215,10 @@ async fn categories_are_texts_and_missing_numbers_null_where_training_had_them()
     let (status, answer) =
         service.post("/prediction", r#"{"feature_vector":[-Infinity,"NaN"]}"#).await;
     let problem = &answer["detail"][0];
-    assert_eq!((status, &problem["loc"][2], &problem["input"]), (422, &json!(0), &json!("-Infinity")));
+    assert_eq!(
+        (status, &problem["loc"][2], &problem["input"]),
+        (422, &json!(0), &json!("-Infinity"))
+    );
     // An unseen category has its code; a number is no category.
     assert_eq!(service.post("/prediction", r#"{"feature_vector":[30,"judge"]}"#).await.0, 200);
     let (status, answer) = service.post("/prediction", r#"{"feature_vector":[30,1]}"#).await;

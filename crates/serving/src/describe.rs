@@ -1,7 +1,7 @@
 //! What the server says of itself and of its models, the same over gRPC and REST.
 
 use shadowline_contract::Field;
-use shadowline_wire::inference::{DataType, ModelConfig, ModelInput, ModelOutput};
+use shadowline_wire::inference::{DataType, ModelConfig, ModelInput, ModelOutput, ModelStatistics};
 
 use crate::models::{Model, clip};
 
@@ -73,6 +73,11 @@ pub(crate) fn config(model: &Model) -> ModelConfig {
         output: outputs.collect(),
         backend: "shadowline".to_owned(),
     }
+}
+
+/// How often and for how long a model version was asked.
+pub(crate) fn statistics(model: &Model) -> ModelStatistics {
+    model.statistics.of(&model.name, &model.version_text)
 }
 
 /// The type by the name that configurations have for it.

@@ -9,7 +9,6 @@ use tonic::{Code, Status};
 
 use crate::config::ConfigError;
 use crate::models::NotFound;
-use crate::parameters::Unsupported;
 use crate::shadow::ShadowError;
 
 /// Why a request got no prediction.
@@ -40,12 +39,6 @@ pub(crate) enum PredictError {
     TimedOut { limit: std::time::Duration },
     #[error("the prediction is refused, as it cannot be recorded: {0}")]
     Shadow(ShadowError),
-}
-
-impl From<Unsupported> for PredictError {
-    fn from(Unsupported(message): Unsupported) -> Self {
-        Self::Unsupported(message)
-    }
 }
 
 impl PredictError {

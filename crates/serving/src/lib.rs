@@ -5,7 +5,8 @@
 //! length. This crate knows nothing of monitors, scores or alerts.
 //!
 //! Start reading at `predict/mod.rs` for a request's way in three steps: accepted, computed, recorded. Then `shadow.rs`
-//! and `drain.rs` for what becomes of what was recorded, `grpc.rs` and `rest.rs` for the endpoints, `routes.rs` for the
+//! and `drain.rs` for what becomes of what was recorded, `grpc` and `rest` for the endpoints, `parameters.rs` for what
+//! callers may ask for besides, `routes.rs` for the
 //! role that each of them needs, and [`serve`], which puts the parts together.
 
 mod backend;

@@ -4,7 +4,7 @@
 use shadowline_api::error::ProtocolError;
 use shadowline_api::inference::{
     IndexRequest, IndexedModel, InferAnswer, InferRequest, Live, ModelConfig, ModelMetadata,
-    ModelReady, PredictAnswer, PredictRequest, Ready, RepositoryRequest, ServerMetadata,
+    ModelReady, PredictAnswer, PredictRequest, RawBytes, Ready, RepositoryRequest, ServerMetadata,
     StatisticsAnswer,
 };
 use utoipa::OpenApi;
@@ -110,10 +110,10 @@ described! {
     predict_version
 
     /// Predicts by tensors, with a model's newest version.
-    #[utoipa::path(post, path = "/v2/models/{name}/infer", tag = "Open Inference Protocol", request_body(content((InferRequest = "application/json"), (Vec<u8> = "application/octet-stream")), description = "JSON; with the header Inference-Header-Content-Length raw bytes behind it"), params(
+    #[utoipa::path(post, path = "/v2/models/{name}/infer", tag = "Open Inference Protocol", request_body(content((InferRequest = "application/json"), (RawBytes = "application/octet-stream")), description = "JSON; with the header Inference-Header-Content-Length raw bytes behind it"), params(
         ("name" = String, Path, description = "The model's name"),
     ), responses(
-        (status = 200, content((InferAnswer = "application/json"), (Vec<u8> = "application/octet-stream")), description = "JSON; where outputs were asked for as raw bytes, these are behind it, and the header Inference-Header-Content-Length says where"),
+        (status = 200, content((InferAnswer = "application/json"), (RawBytes = "application/octet-stream")), description = "JSON; where outputs were asked for as raw bytes, these are behind it, and the header Inference-Header-Content-Length says where"),
         (status = 400, body = ProtocolError, description = "The request breaks the model's contract, or is none; it is shadowed as an error"),
         (status = 404, body = ProtocolError),
         (status = 413, body = ProtocolError, description = "The body is longer than the setting `limits.message_bytes`"),
@@ -127,11 +127,11 @@ described! {
     infer
 
     /// Predicts by tensors, with one version of a model.
-    #[utoipa::path(post, path = "/v2/models/{name}/versions/{version}/infer", tag = "Open Inference Protocol", request_body(content((InferRequest = "application/json"), (Vec<u8> = "application/octet-stream")), description = "JSON; with the header Inference-Header-Content-Length raw bytes behind it"), params(
+    #[utoipa::path(post, path = "/v2/models/{name}/versions/{version}/infer", tag = "Open Inference Protocol", request_body(content((InferRequest = "application/json"), (RawBytes = "application/octet-stream")), description = "JSON; with the header Inference-Header-Content-Length raw bytes behind it"), params(
         ("name" = String, Path, description = "The model's name"),
         ("version" = String, Path, description = "Its version, a whole number from 1"),
     ), responses(
-        (status = 200, content((InferAnswer = "application/json"), (Vec<u8> = "application/octet-stream")), description = "JSON; where outputs were asked for as raw bytes, these are behind it, and the header Inference-Header-Content-Length says where"),
+        (status = 200, content((InferAnswer = "application/json"), (RawBytes = "application/octet-stream")), description = "JSON; where outputs were asked for as raw bytes, these are behind it, and the header Inference-Header-Content-Length says where"),
         (status = 400, body = ProtocolError, description = "The request breaks the model's contract, or is none; it is shadowed as an error"),
         (status = 404, body = ProtocolError),
         (status = 413, body = ProtocolError, description = "The body is longer than the setting `limits.message_bytes`"),

@@ -7,6 +7,7 @@ use shadowline_wire::inference::InferParameter;
 use shadowline_wire::inference::infer_parameter::ParameterChoice;
 use shadowline_wire::open_inference::{CONTENT_TYPE, TEXT};
 
+use crate::error::PredictError;
 use crate::models::clip;
 use crate::predict::Tags;
 
@@ -77,15 +78,25 @@ impl Parameter {
     }
 }
 
-/// What a caller asks for that is not done here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unsupported(pub(crate) String);
+impl Parameter {
+    /// The value, for a message.
+    pub(crate) fn shown(&self) -> String {
+        match self.clone().into_text() {
+            Ok(text) => format!("`{}`", clip(&text)),
+            Err(kind) => kind,
+        }
+    }
+}
+
+fn unsupported(message: String) -> Result<(), PredictError> {
+    Err(PredictError::Unsupported(message))
+}
 
 /// Checks the parameters of a request as a whole.
 ///
 /// # Errors
 /// A content type that would have to be applied.
-pub(crate) fn check_request(parameters: &Parameters) -> Result<(), Unsupported> {
+pub(crate) fn check_request(parameters: &Parameters) -> Result<(), PredictError> {
     check_content_type("the request", parameters)
 }
 
@@ -93,7 +104,7 @@ pub(crate) fn check_request(parameters: &Parameters) -> Result<(), Unsupported> 
 ///
 /// # Errors
 /// Shared memory, or a content type that would have to be applied.
-pub(crate) fn check_input(name: &str, parameters: &Parameters) -> Result<(), Unsupported> {
+pub(crate) fn check_input(name: &str, parameters: &Parameters) -> Result<(), PredictError> {
     let what = format!("field `{}`", clip(name));
     check_shared_memory(&what, parameters)?;
     check_content_type(&what, parameters)
@@ -103,44 +114,41 @@ pub(crate) fn check_input(name: &str, parameters: &Parameters) -> Result<(), Uns
 ///
 /// # Errors
 /// Shared memory, classification, or a content type that would have to be applied.
-pub(crate) fn check_output(name: &str, parameters: &Parameters) -> Result<(), Unsupported> {
+pub(crate) fn check_output(name: &str, parameters: &Parameters) -> Result<(), PredictError> {
     let what = format!("output `{}`", clip(name));
     check_shared_memory(&what, parameters)?;
     if parameters.get("classification").is_some_and(|it| *it != Parameter::Int(0)) {
-        return Err(Unsupported(format!(
+        return unsupported(format!(
             "{what}: the parameter `classification` is not supported; ask for the output itself"
-        )));
+        ));
     }
     check_content_type(&what, parameters)
 }
 
-fn check_shared_memory(what: &str, parameters: &Parameters) -> Result<(), Unsupported> {
+fn check_shared_memory(what: &str, parameters: &Parameters) -> Result<(), PredictError> {
     match parameters.keys().find(|it| it.starts_with("shared_memory_")) {
         None => Ok(()),
-        Some(name) => Err(Unsupported(format!(
+        Some(name) => unsupported(format!(
             "{what}: the parameter `{name}` asks for shared memory, which is not supported; send the elements"
-        ))),
+        )),
     }
 }
 
 /// The content types that change nothing about how elements are read here: arrays, tables and text.
 const CONTENT_TYPES: [&str; 3] = ["np", "pd", TEXT];
 
-fn check_content_type(what: &str, parameters: &Parameters) -> Result<(), Unsupported> {
+fn check_content_type(what: &str, parameters: &Parameters) -> Result<(), PredictError> {
     match parameters.get(CONTENT_TYPE) {
         None => Ok(()),
         Some(Parameter::Text(it)) if CONTENT_TYPES.contains(&it.as_str()) || it.is_empty() => {
             Ok(())
         }
         Some(other) => {
-            let got = match other {
-                Parameter::Text(it) => format!("`{}`", clip(it)),
-                other => format!("{other:?}"),
-            };
-            Err(Unsupported(format!(
+            let got = other.shown();
+            unsupported(format!(
                 "{what}: the content type {got} is not supported; expected one of {}, or none",
                 CONTENT_TYPES.join(", ")
-            )))
+            ))
         }
     }
 }
@@ -177,7 +185,7 @@ mod tests {
                 check_input("age", &parameters),
                 check_output("age", &parameters),
             ] {
-                assert!(checked.unwrap_err().0.contains(content_type));
+                assert!(checked.unwrap_err().to_string().contains(content_type));
             }
         }
         for content_type in ["np", "pd", "str"] {
@@ -186,9 +194,11 @@ mod tests {
             check_input("age", &parameters).unwrap();
         }
         let region = one("shared_memory_region", text("a"));
-        assert!(check_input("age", &region).unwrap_err().0.contains("`age`"));
-        assert!(check_output("income", &region).unwrap_err().0.contains("`income`"));
+        assert!(check_input("age", &region).unwrap_err().to_string().contains("`age`"));
+        assert!(check_output("income", &region).unwrap_err().to_string().contains("`income`"));
         let classes = one("classification", Parameter::Int(2));
-        assert!(check_output("income", &classes).unwrap_err().0.contains("classification"));
+        assert!(
+            check_output("income", &classes).unwrap_err().to_string().contains("classification")
+        );
     }
 }

@@ -6,8 +6,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use shadowline_wire::inference::{InferStatistics, ModelStatistics, StatisticDuration};
 
-use crate::models::Model;
-
 /// Counts since the version was loaded.
 #[derive(Debug, Default)]
 pub(crate) struct Statistics {
@@ -40,20 +38,19 @@ impl Statistics {
     }
 
     /// Returns the counts as they are now. How a request's time divides is not measured, so those durations are zero.
-    pub(crate) fn of(model: &Model) -> ModelStatistics {
-        let this = &model.statistics;
+    pub(crate) fn of(&self, model: &str, version: &str) -> ModelStatistics {
         let read = |it: &AtomicU64| it.load(Ordering::Relaxed);
         let duration = |count, ns| Some(StatisticDuration { count: read(count), ns: read(ns) });
         let none = Some(StatisticDuration::default());
         ModelStatistics {
-            name: model.name.clone(),
-            version: model.version_text.clone(),
-            last_inference: read(&this.last_ms),
-            inference_count: read(&this.n_records),
-            execution_count: read(&this.n_succeeded),
+            name: model.to_owned(),
+            version: version.to_owned(),
+            last_inference: read(&self.last_ms),
+            inference_count: read(&self.n_records),
+            execution_count: read(&self.n_succeeded),
             inference_stats: Some(InferStatistics {
-                success: duration(&this.n_succeeded, &this.succeeded_ns),
-                fail: duration(&this.n_failed, &this.failed_ns),
+                success: duration(&self.n_succeeded, &self.succeeded_ns),
+                fail: duration(&self.n_failed, &self.failed_ns),
                 queue: none,
                 compute_input: none,
                 compute_infer: none,

@@ -157,7 +157,10 @@ impl PartialSchema for MetricSpecDocument {
     fn schema() -> RefOr<Schema> {
         // What is refused is said here, as far as a schema can say it; `evaluation` has the whole of it.
         const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$";
-        const DURATION: &str = "^([1-9][0-9]{2,7}ms|[1-9][0-9]{0,4}s|[1-9][0-9]{0,3}m|[1-9][0-9]?h)$";
+        const DURATION: &str =
+            "^([1-9][0-9]{2,7}ms|[1-9][0-9]{0,4}s|[1-9][0-9]{0,3}m|[1-9][0-9]?h)$";
+        const LABEL: &str =
+            "^(?!__)(?!(alertname|severity|model|version|spec)$)[A-Za-z_][A-Za-z0-9_]{0,127}$";
         let duration = |text: &str| json!({"type": ["string", "null"], "pattern": DURATION, "description": text, "examples": ["90s"]});
         let name = |text: &str| json!({"type": "string", "pattern": NAME, "description": text});
         let version = json!({
@@ -169,17 +172,26 @@ impl PartialSchema for MetricSpecDocument {
             ]
         });
         let span = |one: &str| match one {
-            "window" => json!({"type": "string", "pattern": DURATION, "description": "A span of event time.", "examples": ["5m"]}),
-            _ => json!({"type": "integer", "minimum": 1, "maximum": 1000, "description": "A number of checks."}),
+            "window" => {
+                json!({"type": "string", "pattern": DURATION, "description": "A span of event time.", "examples": ["5m"]})
+            }
+            _ => {
+                json!({"type": "integer", "minimum": 1, "maximum": 1000, "description": "A number of checks."})
+            }
         };
         let share = json!({"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "The share of breaches above which it alerts."});
         // At most `last`, which no schema can say, so of `last` it is 1 here or left out.
         let least = |one: &str| match one {
-            "window" => json!({"type": ["integer", "null"], "minimum": 1, "maximum": 1000, "description": "How many scored checks it takes."}),
-            _ => json!({"type": ["integer", "null"], "minimum": 1, "maximum": 1000, "description": "How many scored checks it takes; at most `last`."}),
+            "window" => {
+                json!({"type": ["integer", "null"], "minimum": 1, "maximum": 1000, "description": "How many scored checks it takes."})
+            }
+            _ => {
+                json!({"type": ["integer", "null"], "minimum": 1, "maximum": 1000, "description": "How many scored checks it takes; at most `last`."})
+            }
         };
         let over = |one: &str, aggregate: serde_json::Value, required: &[&str]| {
-            let mut properties = json!({one: span(one), "aggregate": aggregate, "min_samples": least(one)});
+            let mut properties =
+                json!({one: span(one), "aggregate": aggregate, "min_samples": least(one)});
             if required.contains(&"exceeds") {
                 properties["exceeds"] = share.clone();
             }
@@ -230,9 +242,7 @@ impl PartialSchema for MetricSpecDocument {
                 "severity": {"type": ["string", "null"], "enum": ["info", "warning", "critical", null]},
                 "labels": {
                     "type": ["object", "null"],
-                    "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]{0,127}$", "not": {"enum": [
-                        "alertname", "severity", "model", "version", "spec"
-                    ]}},
+                    "propertyNames": {"type": "string", "pattern": LABEL},
                     "additionalProperties": {"type": "string", "minLength": 1}
                 },
                 "enabled": {"type": ["boolean", "null"]}
@@ -260,6 +270,15 @@ mod tests {
         // And what was answered can be sent again.
         assert_eq!(serde_json::from_value::<MetricSpec>(said.clone()).unwrap(), spec);
         said
+    }
+
+    #[test]
+    fn the_schema_is_one() {
+        let schema = serde_json::to_value(MetricSpecDocument::schema()).unwrap();
+        assert_eq!(schema["required"], json!(["name", "model", "metric", "alert_when"]));
+        assert_eq!(schema["properties"]["over"]["anyOf"].as_array().unwrap().len(), 5);
+        let labels = &schema["properties"]["labels"]["propertyNames"];
+        assert!(labels["pattern"].as_str().unwrap().contains("alertname"), "{schema}");
     }
 
     #[test]

@@ -187,12 +187,30 @@ mod tests {
         };
         read_json::<Body>(br#"{"name": "a", "count": null, "labels": null, "list": []}"#).unwrap();
         check(r#"{"name": 1}"#, "`name`: invalid type: integer `1`, expected a text at line 1");
-        check(r#"{"name": "a", "count": "x"}"#, "`count`: invalid type: the text \"x\", expected a whole number from 0 at");
-        check(r#"{"name": "a", "share": []}"#, "`share`: invalid type: a list, expected a number at");
-        check(r#"{"name": "a", "enabled": {}}"#, "`enabled`: invalid type: an object, expected true or false at");
-        check(r#"{"name": "a", "labels": 3}"#, "`labels`: invalid type: integer `3`, expected an object at");
-        check(r#"{"name": "a", "list": [3]}"#, "`list[0]`: invalid type: integer `3`, expected an object at");
-        check(r#"{"name": "a", "list": [{"offset": true}]}"#, "`list[0].offset`: invalid type: the truth value `true`, expected a whole number at");
+        check(
+            r#"{"name": "a", "count": "x"}"#,
+            "`count`: invalid type: the text \"x\", expected a whole number from 0 at",
+        );
+        check(
+            r#"{"name": "a", "share": []}"#,
+            "`share`: invalid type: a list, expected a number at",
+        );
+        check(
+            r#"{"name": "a", "enabled": {}}"#,
+            "`enabled`: invalid type: an object, expected true or false at",
+        );
+        check(
+            r#"{"name": "a", "labels": 3}"#,
+            "`labels`: invalid type: integer `3`, expected an object at",
+        );
+        check(
+            r#"{"name": "a", "list": [3]}"#,
+            "`list[0]`: invalid type: integer `3`, expected an object at",
+        );
+        check(
+            r#"{"name": "a", "list": [{"offset": true}]}"#,
+            "`list[0].offset`: invalid type: the truth value `true`, expected a whole number at",
+        );
         check("[]", "the body: ");
         check("{", "the body: EOF");
     }

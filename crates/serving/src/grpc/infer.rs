@@ -13,8 +13,9 @@ use shadowline_wire::inference::{
 use shadowline_wire::open_inference;
 use tonic::{Code, Status, Streaming};
 
+use crate::error::PredictError;
 use crate::metrics::Endpoint;
-use crate::parameters::{self, Parameters, Unsupported};
+use crate::parameters::{self, Parameters};
 use crate::predict::{Answer, Inputs, Predictor, Request};
 
 /// The answers of a stream.
@@ -27,9 +28,7 @@ pub(super) fn read(mut message: ModelInferRequest, trace: Option<SpanContext>) -
     let parameters = parameters::of_message(std::mem::take(&mut message.parameters));
     let unsupported = check(&parameters, &mut message).err();
     let inputs = match (unsupported, open_inference::decode_inputs_partly(&mut message)) {
-        (Some(unsupported), (tensors, _)) => {
-            Inputs::Unusable { tensors, error: unsupported.into() }
-        }
+        (Some(unsupported), (tensors, _)) => Inputs::Unusable { tensors, error: unsupported },
         (None, (tensors, None)) => Inputs::Tensors(tensors),
         (None, (tensors, Some(error))) => Inputs::unreadable(tensors, error.to_string()),
     };
@@ -53,7 +52,7 @@ pub(super) struct Asked {
 }
 
 /// Looks for what is asked for and not done, before anything else is said about such a message.
-fn check(of_request: &Parameters, message: &mut ModelInferRequest) -> Result<(), Unsupported> {
+fn check(of_request: &Parameters, message: &mut ModelInferRequest) -> Result<(), PredictError> {
     parameters::check_request(of_request)?;
     for input in &mut message.inputs {
         let of_input = parameters::of_message(std::mem::take(&mut input.parameters));

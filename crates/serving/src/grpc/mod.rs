@@ -23,7 +23,6 @@ use crate::error::PredictError;
 use crate::metrics::Endpoint;
 use crate::models::{LoadRefused, NotFound};
 use crate::predict::{Answer, Inputs, Predictor, Refusal, Request, Tags};
-use crate::statistics::Statistics;
 
 /// The metadata in which every answer, an error too, has the inference's id.
 pub const INFERENCE_ID: &str = "shadowline-inference-id";
@@ -248,7 +247,7 @@ impl GrpcInferenceService for GrpcEndpoints {
         let ModelStatisticsRequest { name, version } = request.into_inner();
         let chosen = self.predictor.models.chosen(&name, &version);
         let chosen = chosen.map_err(|it| PredictError::from(it).to_status())?;
-        let model_stats = chosen.iter().map(|it| Statistics::of(it)).collect();
+        let model_stats = chosen.iter().map(|it| describe::statistics(it)).collect();
         Ok(Response::new(ModelStatisticsResponse { model_stats }))
     }
 

@@ -195,7 +195,8 @@ impl Input {
             }
             Some(other) => {
                 return Err(format!(
-                    "field `{field}`: expected `{BINARY_SIZE}` to be a whole number from 0, got {other:?}"
+                    "field `{field}`: expected `{BINARY_SIZE}` to be a whole number from 0, got {}",
+                    other.shown()
                 ));
             }
         };

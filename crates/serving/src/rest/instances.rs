@@ -111,6 +111,7 @@ fn any_json(value: Value) -> AnyJson {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
     use shadowline_contract::{Column, DataType, Field, Tensor, TensorData};
 
     use super::*;
@@ -165,7 +166,7 @@ mod tests {
         let one = Batch::new(2, vec![y.clone()]).unwrap();
         assert_eq!(AnyJson::from(predictions(&one)).to_string(), "[0.5,1.0]");
         let two = Batch::new(2, vec![y, label]).unwrap();
-        let expected = r#"[{"label":"p","y":0.5},{"label":"q","y":1.0}]"#;
-        assert_eq!(AnyJson::from(predictions(&two)).to_string(), expected);
+        let expected = json!([{"label": "p", "y": 0.5}, {"label": "q", "y": 1.0}]);
+        assert_eq!(AnyJson::from(predictions(&two)), expected);
     }
 }

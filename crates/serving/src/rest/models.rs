@@ -22,7 +22,6 @@ use super::{Shared, Target, to_api};
 use crate::describe;
 use crate::grpc::SERVER_NAME;
 use crate::models::{LoadRefused, Model, NotFound};
-use crate::statistics::Statistics;
 
 pub(super) async fn server_metadata() -> JsonBody<ServerMetadata> {
     JsonBody(ServerMetadata {
@@ -129,7 +128,7 @@ fn answer_statistics(
     version: &str,
 ) -> Result<JsonBody<StatisticsAnswer>, ApiError> {
     let chosen = shared.predictor.models.chosen(name, version).map_err(to_api)?;
-    let model_stats = chosen.iter().map(|it| of_wire(Statistics::of(it))).collect();
+    let model_stats = chosen.iter().map(|it| of_wire(describe::statistics(it))).collect();
     Ok(JsonBody(StatisticsAnswer { model_stats }))
 }
 

@@ -137,7 +137,12 @@ async fn bad_json_gets_a_reason() {
         (PREDICT, fields().to_string().replace('}', ", \"age\": 1}"), 400, &["`age`", "twice"]),
         (PREDICT, json!({"inputs": fields(), "tag": 1}).to_string(), 400, &["`tag`", "`tags`"]),
         (PREDICT, json!({"inputs": fields(), "tags": [1]}).to_string(), 400, &["`tags`", "object"]),
-        (PREDICT, json!({"instances": [{"age": 1}]}).to_string(), 400, &["`instances[0]`", "missing"]),
+        (
+            PREDICT,
+            json!({"instances": [{"age": 1}]}).to_string(),
+            400,
+            &["`instances[0]`", "missing"],
+        ),
         (
             PREDICT,
             json!({"inputs": fields(), "inference_id": 5}).to_string(),

@@ -58,8 +58,7 @@ async fn script(environment: &str, name: &str) {
     let Some(python) = python(environment) else { return };
     let log = TestLog::embedded().await;
     let dir = tempfile::tempdir().unwrap();
-    let server =
-        TestServer::start_with(log.log(), log.topics(), dir.path(), |_| {}, mirrors).await;
+    let server = TestServer::start_with(log.log(), log.topics(), dir.path(), |_| {}, mirrors).await;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serving/clients").join(name);
     let mut command = Command::new(python);
     command.arg(path).arg(server.http.to_string()).arg(server.grpc.to_string());
