@@ -180,18 +180,10 @@ impl PartialSchema for MetricSpecDocument {
             }
         };
         let share = json!({"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "The share of breaches above which it alerts."});
-        // At most `last`, which no schema can say, so of `last` it is 1 here or left out.
-        let least = |one: &str| match one {
-            "window" => {
-                json!({"type": ["integer", "null"], "minimum": 1, "maximum": 1000, "description": "How many scored checks it takes."})
-            }
-            _ => {
-                json!({"type": ["integer", "null"], "minimum": 1, "maximum": 1000, "description": "How many scored checks it takes; at most `last`."})
-            }
-        };
+        let least = json!({"type": ["integer", "null"], "minimum": 1, "maximum": 1000, "description": "How many scored checks it takes; of `last`, no more than those."});
         let over = |one: &str, aggregate: serde_json::Value, required: &[&str]| {
             let mut properties =
-                json!({one: span(one), "aggregate": aggregate, "min_samples": least(one)});
+                json!({one: span(one), "aggregate": aggregate, "min_samples": least.clone()});
             if required.contains(&"exceeds") {
                 properties["exceeds"] = share.clone();
             }
