@@ -208,6 +208,10 @@ fn decode_typed(input: InferInputTensor) -> Result<NamedTensor, TensorDecodeErro
             got: format!("{n} elements in `{other}`"),
         });
     }
+    if is_raw_only(data_type) && !shape.contains(&0) {
+        let (expected, got) = (data_type.open_inference().to_owned(), "none there".to_owned());
+        return Err(TensorDecodeError::Contents { field, expected, place, got });
+    }
     let data = match data_type {
         DataType::Bool => TensorData::Bool(contents.bool_contents),
         DataType::Int8 => TensorData::Int8(narrow(&field, data_type, &contents.int_contents)?),
@@ -218,7 +222,7 @@ fn decode_typed(input: InferInputTensor) -> Result<NamedTensor, TensorDecodeErro
         DataType::Uint16 => TensorData::Uint16(narrow(&field, data_type, &contents.uint_contents)?),
         DataType::Uint32 => TensorData::Uint32(contents.uint_contents),
         DataType::Uint64 => TensorData::Uint64(contents.uint64_contents),
-        // They have no typed form, and the shape says whether elements are missing.
+        // Empty ones, as they have no typed form.
         DataType::Float16 => TensorData::Float16(Vec::new()),
         DataType::Bfloat16 => TensorData::Bfloat16(Vec::new()),
         DataType::Float32 => TensorData::Float32(contents.fp32_contents),

@@ -248,3 +248,39 @@ fn a_score_that_is_no_number_is_read_as_unscored() {
         assert_eq!(read.result.unwrap_err().code, "not_finite");
     }
 }
+
+#[test]
+fn inputs_without_contents_take_the_raw_entries_in_their_order() {
+    let tensor =
+        |name: &str, data| NamedTensor { name: name.to_owned(), tensor: Tensor::vector(data) };
+    let tensors = [
+        tensor("a", TensorData::Int64(vec![1, 2])),
+        tensor("b", TensorData::Float64(vec![0.5])),
+        tensor("e", TensorData::Float32(vec![])),
+        tensor("c", TensorData::String(vec!["x".to_owned()])),
+    ];
+    let (inputs, _) = open_inference::encode_inputs(&tensors);
+    let raw = |idx: usize| open_inference::encode_raw(tensors[idx].tensor.data());
+    // The empty tensor with an entry of no bytes, and without.
+    for raw_input_contents in [vec![raw(0), raw(2), raw(3)], vec![raw(0), raw(3)]] {
+        let mut mixed =
+            ModelInferRequest { inputs: inputs.clone(), raw_input_contents, ..Default::default() };
+        mixed.inputs[0].contents = None;
+        mixed.inputs[3].contents = None;
+        assert_eq!(open_inference::decode_inputs(&mut mixed).unwrap(), tensors);
+    }
+    let mut too_few =
+        ModelInferRequest { inputs, raw_input_contents: vec![raw(0)], ..Default::default() };
+    too_few.inputs[0].contents = None;
+    too_few.inputs[3].contents = None;
+    let error = open_inference::decode_inputs(&mut too_few).unwrap_err().to_string();
+    assert_eq!(error, "raw_input_contents: expected 4 entries, one for each input, got 1");
+    let half = tensor("h", TensorData::Float16(vec![f16::from_f64(0.5)]));
+    let (inputs, _) = open_inference::encode_inputs(&[half]);
+    let mut without = ModelInferRequest { inputs, ..Default::default() };
+    let error = open_inference::decode_inputs(&mut without).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "field `h` of type FP16: its elements belong in `raw_input_contents`, got none there"
+    );
+}
