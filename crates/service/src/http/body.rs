@@ -1,5 +1,7 @@
 //! Bodies of requests: compressed ones become plain, and a long one is refused so that its sender comes to read why.
 
+use std::convert::Infallible;
+
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -8,17 +10,20 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
+use tower::{ServiceExt, service_fn};
+use tower_http::decompression::{DecompressionBody, RequestDecompression};
 
 use super::error::ApiError;
 
 /// How much of a body beyond its limit is read and thrown away: who is still writing does not read an answer.
 const MAX_DISCARDED_BYTES: usize = 16 * 1024 * 1024;
 
-/// The codings of a body that the layer around every route undoes.
-pub(super) const CODINGS: &str = "gzip, deflate";
+/// The codings of a body that are undone.
+const CODINGS: &str = "gzip, deflate";
 
-/// Refuses a body in a coding that is not undone here, before anybody takes its bytes for something else.
-pub(super) async fn refuse_other_codings(mut request: Request, next: Next) -> Response {
+/// Answers a request whose body may be in a coding: its handler reads it decoded, and so counts what it has become. A body
+/// in a coding that is not undone here is refused, before anybody takes its bytes for something else.
+pub(super) async fn run_decoded(mut request: Request, next: Next) -> Response {
     let codings = codings(request.headers());
     match codings.as_slice() {
         [] => next.run(request).await,
@@ -31,7 +36,7 @@ pub(super) async fn refuse_other_codings(mut request: Request, next: Next) -> Re
             if let Ok(value) = HeaderValue::from_str(coding) {
                 request.headers_mut().insert(CONTENT_ENCODING, value);
             }
-            next.run(request).await
+            decode(request, next).await
         }
         codings => {
             let message = format!(
@@ -42,6 +47,17 @@ pub(super) async fn refuse_other_codings(mut request: Request, next: Next) -> Re
             let error = ApiError::new(status, "unsupported_media_type", message);
             ([(ACCEPT_ENCODING, CODINGS)], error).into_response()
         }
+    }
+}
+
+async fn decode(request: Request, next: Next) -> Response {
+    let inner = service_fn(move |request: axum::http::Request<DecompressionBody<Body>>| {
+        let next = next.clone();
+        async move { Ok::<_, Infallible>(next.run(request.map(Body::new)).await) }
+    });
+    match RequestDecompression::new(inner).oneshot(request).await {
+        Ok(response) => response.map(Body::new),
+        Err(never) => match never {},
     }
 }
 

@@ -16,15 +16,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::serve::ListenerExt;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower_http::decompression::RequestDecompressionLayer;
 use tracing::{debug, info, warn};
 
-use self::body::refuse_other_codings;
 pub use self::body::{BodyError, read_body};
 pub use self::error::ApiError;
 pub use self::json::read_json;
@@ -90,9 +88,6 @@ pub fn router(health: &Health, metrics: &Metrics, api: Routes) -> App {
         .fallback(|request: Request| async move {
             ApiError::not_found(format!("there is nothing at `{}`", request.uri().path()))
         })
-        // Whoever reads a body reads it decoded, and so counts what it has become.
-        .layer(RequestDecompressionLayer::new())
-        .layer(from_fn(refuse_other_codings))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(durations, finish_request));
     App { router, declared }

@@ -10,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use tokio::time::Instant;
 use tracing::{Instrument, debug, error_span};
 
+use super::body::run_decoded;
 use super::error::as_json_error;
 use crate::health::Health;
 use crate::health_metrics::HealthCollector;
@@ -113,7 +114,7 @@ pub(super) async fn finish_request(
         }
         None => error_span!("http", request_id = id, %method, path),
     };
-    let response = next.run(request).instrument(log_span).await;
+    let response = run_decoded(request, next).instrument(log_span).await;
     let mut response = as_json_error(response, &method, &path, &id).await;
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
