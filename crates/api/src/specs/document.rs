@@ -274,6 +274,40 @@ mod tests {
     }
 
     #[test]
+    fn a_member_that_may_be_left_out_may_be_null() {
+        let whole = json!({
+            "kind": "MetricSpec", "name": "a", "model": {"name": "m", "version": 3},
+            "metric": {"monitor": "k", "version": 7}, "alert_when": {"operator": "<", "threshold": 0.5},
+            "over": {"window": "5m", "aggregate": "breach_share", "min_samples": 4, "exceeds": 0.5},
+            "for": "90s", "resolve_after": "2m", "severity": "critical", "labels": {"team": "risk"},
+            "enabled": false,
+        });
+        let read = |it: &Value| serde_json::from_value::<MetricSpec>(it.clone()).unwrap();
+        for (parent, member) in [
+            ("", "kind"),
+            ("", "over"),
+            ("", "for"),
+            ("", "resolve_after"),
+            ("", "severity"),
+            ("", "labels"),
+            ("", "enabled"),
+            ("/model", "version"),
+            ("/metric", "version"),
+            ("/over", "aggregate"),
+            ("/over", "min_samples"),
+        ] {
+            let changed = |value: Option<Value>| {
+                let mut changed = whole.clone();
+                let parent = changed.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+                parent.remove(member).unwrap();
+                parent.extend(value.map(|it| (member.to_owned(), it)));
+                read(&changed)
+            };
+            assert_eq!(changed(Some(Value::Null)), changed(None), "{parent}/{member}");
+        }
+    }
+
+    #[test]
     fn a_document_says_what_its_spec_says() {
         check(json!({
             "name": "a", "model": {"name": "m"}, "metric": {"monitor": "k"},
