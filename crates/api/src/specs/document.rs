@@ -157,8 +157,9 @@ impl PartialSchema for MetricSpecDocument {
     fn schema() -> RefOr<Schema> {
         // What is refused is said here, as far as a schema can say it; `evaluation` has the whole of it.
         const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$";
+        // As answers write it, too: `1day 2h`.
         const DURATION: &str =
-            "^([1-9][0-9]{2,7}ms|[1-9][0-9]{0,4}s|[1-9][0-9]{0,3}m|[1-9][0-9]?h)$";
+            "^[0-9]{1,9}(days?|h|m|s|ms|us|ns)( [0-9]{1,9}(days?|h|m|s|ms|us|ns))*$";
         const LABEL: &str =
             "^(?!__)(?!(alertname|severity|model|version|spec)$)[A-Za-z_][A-Za-z0-9_]{0,127}$";
         let duration = |text: &str| json!({"type": ["string", "null"], "pattern": DURATION, "description": text, "examples": ["90s"]});

@@ -29,7 +29,7 @@ async fn filter(api: &Api, query: &Parameters) -> Result<CheckFilter, ApiError> 
     ("since" = Option<String>, Query, format = "date-time", description = "Requests that arrived at this time or later"),
     ("until" = Option<String>, Query, format = "date-time", description = "Requests that arrived before this time"),
     ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "At most so many; left out, 100"),
-    ("cursor" = Option<String>, Query, pattern = "^[0-9]{1,18}$", description = "The next_cursor of the answer before"),
+    ("cursor" = Option<String>, Query, pattern = "^-?[0-9]{1,16}-[0-9]{1,18}$", description = "The next_cursor of the answer before"),
 ), responses((status = 200, body = ChecksAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(super) async fn list(
     State(api): State<Api>,
