@@ -16,7 +16,7 @@ use tower_http::decompression::{DecompressionBody, RequestDecompression};
 use super::error::ApiError;
 
 /// How much of a body beyond its limit is read and thrown away: who is still writing does not read an answer.
-const MAX_DISCARDED_BYTES: usize = 16 * 1024 * 1024;
+const MAX_DISCARDED_BYTES: usize = 64 * 1024 * 1024;
 
 /// The codings of a body that are undone.
 const CODINGS: &str = "gzip, deflate";
