@@ -61,21 +61,20 @@ async fn decode(request: Request, next: Next) -> Response {
     }
 }
 
+/// The codings that the headers name, in lower case.
 fn codings(headers: &HeaderMap) -> Vec<String> {
-    let values = headers.get_all(CONTENT_ENCODING).iter();
-    values
-        .flat_map(|it| {
-            String::from_utf8_lossy(it.as_bytes())
-                .into_owned()
-                .split(',')
-                .map(|it| {
-                    let coding = it.trim().to_ascii_lowercase();
-                    if coding == "x-gzip" { "gzip".to_owned() } else { coding }
-                })
-                .collect::<Vec<_>>()
-        })
-        .filter(|it| !it.is_empty())
-        .collect()
+    let mut codings = Vec::new();
+    for value in headers.get_all(CONTENT_ENCODING) {
+        for coding in String::from_utf8_lossy(value.as_bytes()).split(',') {
+            let coding = coding.trim().to_ascii_lowercase();
+            match coding.as_str() {
+                "" => {}
+                "x-gzip" => codings.push("gzip".to_owned()),
+                _ => codings.push(coding),
+            }
+        }
+    }
+    codings
 }
 
 /// Why a body could not be read.
