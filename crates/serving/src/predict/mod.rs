@@ -55,7 +55,7 @@ pub(crate) struct Predictor {
 enum Begun {
     Ended(Result<Answer, Refusal>),
     /// The model answers later.
-    Awaiting(Accepted),
+    Awaiting(Box<Accepted>),
 }
 
 impl Predictor {
@@ -82,7 +82,7 @@ impl Predictor {
             Begun::Awaiting(accepted) => {
                 let call = Call::of(&accepted);
                 let this = Arc::clone(self);
-                let task = self.detached.spawn(async move { this.end(accepted).await });
+                let task = self.detached.spawn(async move { this.end(*accepted).await });
                 self.wait(call, task).await
             }
         }
@@ -108,7 +108,7 @@ impl Predictor {
                 let computed = compute::inline(backend, &accepted);
                 Begun::Ended(self.recorder().computed(accepted, computed))
             }
-            Backend::Awaited(_) => Begun::Awaiting(accepted),
+            Backend::Awaited(_) => Begun::Awaiting(Box::new(accepted)),
         }
     }
 
@@ -150,7 +150,7 @@ impl Predictor {
             let begun = tokio::task::spawn_blocking(move || that.begin(request, arrival)).await;
             let result = match begun {
                 Ok(Begun::Ended(result)) => result,
-                Ok(Begun::Awaiting(accepted)) => this.end(accepted).await,
+                Ok(Begun::Awaiting(accepted)) => this.end(*accepted).await,
                 Err(error) => Err(cut_off(id, &error)),
             };
             drop(permit);
