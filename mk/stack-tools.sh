@@ -33,6 +33,7 @@ look() {
     has caddy || lacks "caddy (https://caddyserver.com/download)" caddy
     has_postgres || lacks "a PostgreSQL server: initdb and postgres (https://www.postgresql.org/download)" postgresql
     has curl || lacks "curl" curl
+    python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || lacks "Python 3.11 or later with venv" python3-venv
     has openssl || lacks "openssl" openssl
     # The documents are run in a network of their own.
     has ip && has unshare || lacks "ip and unshare" "iproute2 util-linux"

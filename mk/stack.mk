@@ -2,11 +2,13 @@
 
 .PHONY: stack-tools stack-test stack-test-full bench-rest
 
-stack-tools: ## Installs what the tests of the stack run, from Debian's packages; starts nothing
+stack-tools: ## Installs what the tests of the stack run, from Debian's packages and PyPI; starts nothing
 	@mk/stack-tools.sh
+	@mk/python-tools.sh
 
-stack-test: build ## Runs the system with the real programs around it
-	$(CARGO) test --release --locked -p shadowline-cli --test stack
+stack-test: build ## Runs the system with the real programs around it, and real clients against it
+	$(CARGO) test --release --locked -p shadowline-cli --test stack --test openapi
+	$(CARGO) test --release --locked -p shadowline-serving --test serving clients
 
 stack-test-full: build ## The same, and outages of the database and of the log
 	SHADOWLINE_TESTS=soak $(CARGO) test --release --locked -p shadowline-cli --test stack

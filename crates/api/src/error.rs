@@ -27,3 +27,31 @@ pub struct ErrorDetail {
     #[schema(required = true)]
     pub request_id: String,
 }
+
+/// An error of the Open Inference Protocol.
+// Its clients take `error` for the text itself, and pass over what stands beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProtocolError {
+    /// What was wrong, where, and what was expected.
+    #[schema(example = "model `credit` does not exist; expected one of census, spend")]
+    pub error: String,
+    /// A stable word in snake case.
+    #[schema(example = "not_found")]
+    pub code: String,
+    /// The request's id, which the service's log names too.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub request_id: String,
+}
+
+impl From<ErrorDetail> for ProtocolError {
+    fn from(ErrorDetail { code, message, request_id }: ErrorDetail) -> Self {
+        Self { error: message, code, request_id }
+    }
+}
+
+impl From<ProtocolError> for ErrorDetail {
+    fn from(ProtocolError { error, code, request_id }: ProtocolError) -> Self {
+        Self { code, message: error, request_id }
+    }
+}

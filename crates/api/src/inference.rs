@@ -7,11 +7,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::Value;
 
-/// The fields of one record or of several; or an object of `inputs`, `inference_id` and `tags`.
+/// An object of `inputs`, `inference_id` and `tags`; or the fields of one record or of several by themselves; or, as
+/// KServe's first protocol has it, an object of `instances`, a list with one item per record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({"inputs": {"age": 39, "workclass": "State-gov"}, "tags": {"team": "risk"}}))]
 pub struct PredictRequest {
@@ -24,6 +27,13 @@ pub struct PredictRequest {
     /// Whatever the caller wants to find it by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<BTreeMap<String, String>>,
+}
+
+/// The answer to `instances`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Predictions {
+    /// One per instance: the value of the model's only output, else an object of them.
+    pub predictions: Vec<serde_json::Value>,
 }
 
 /// A model's answer.
@@ -42,20 +52,29 @@ pub struct PredictAnswer {
 #[schema(example = json!({"name": "age", "datatype": "INT64", "shape": [1], "data": [39]}))]
 pub struct InferTensor {
     pub name: String,
-    /// `BOOL`, `INT8` to `INT64`, `UINT8` to `UINT64`, `FP32`, `FP64` or `BYTES`.
+    /// `BOOL`, `INT8` to `INT64`, `UINT8` to `UINT64`, `FP16`, `BF16`, `FP32`, `FP64` or `BYTES`.
     pub datatype: String,
     /// The first dimension counts the records.
     #[schema(value_type = Vec<i64>)]
     pub shape: Vec<usize>,
+    /// `binary_data_size`: the bytes that the tensor has behind the JSON, in the place of `data`. `content_type`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub parameters: Option<BTreeMap<String, serde_json::Value>>,
     /// Nested or flat.
-    #[schema(value_type = Vec<serde_json::Value>)]
-    pub data: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<serde_json::Value>>)]
+    pub data: Option<Vec<Value>>,
 }
 
-/// The name of an output that is wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// An output that is wanted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct InferOutput {
     pub name: String,
+    /// `binary_data`: whether it is wanted behind the JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub parameters: Option<BTreeMap<String, serde_json::Value>>,
 }
 
 /// A request of the Open Inference Protocol.
@@ -65,7 +84,8 @@ pub struct InferRequest {
     /// The caller's own id of the inference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Those that are texts become the inference's tags.
+    /// `binary_data_output`: whether all outputs are wanted behind the JSON. The caller's own, texts, numbers and truth
+    /// values, become the inference's tags.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub parameters: Option<BTreeMap<String, serde_json::Value>>,
@@ -73,6 +93,19 @@ pub struct InferRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outputs: Option<Vec<InferOutput>>,
 }
+
+/// JSON with raw bytes behind it.
+#[derive(Debug, Clone, Copy)]
+pub struct RawBytes;
+
+impl PartialSchema for RawBytes {
+    fn schema() -> RefOr<Schema> {
+        let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(binary)).into()
+    }
+}
+
+impl ToSchema for RawBytes {}
 
 /// An answer of the Open Inference Protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -130,6 +163,79 @@ pub struct ModelReady {
 // What loading and unloading a model answer: `{}`. In no document, so it has no schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {}
+
+/// A model as Triton configures models.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ModelConfig {
+    pub name: String,
+    pub platform: String,
+    pub backend: String,
+    /// 0: the dimensions of inputs and outputs are the whole ones.
+    pub max_batch_size: i32,
+    pub input: Vec<ConfiguredTensor>,
+    pub output: Vec<ConfiguredTensor>,
+}
+
+/// An input or output of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConfiguredTensor {
+    pub name: String,
+    #[schema(example = "TYPE_INT64")]
+    pub data_type: String,
+    /// -1 is any number of records.
+    pub dims: Vec<i64>,
+}
+
+/// How often and for how long models were asked, as Triton counts it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StatisticsAnswer {
+    pub model_stats: Vec<ModelStatistics>,
+}
+
+/// The counts of a model version since it was loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ModelStatistics {
+    pub name: String,
+    pub version: String,
+    /// In milliseconds since 1970; 0 before the first request.
+    pub last_inference: u64,
+    /// Records that were predicted.
+    pub inference_count: u64,
+    /// Requests that were answered.
+    pub execution_count: u64,
+    pub inference_stats: InferStatistics,
+    /// Always empty.
+    #[schema(value_type = Vec<Object>)]
+    pub batch_stats: Vec<serde_json::Value>,
+}
+
+/// Where the time of requests went. Only the whole of it is measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InferStatistics {
+    pub success: Duration,
+    pub fail: Duration,
+    pub queue: Duration,
+    pub compute_input: Duration,
+    pub compute_infer: Duration,
+    pub compute_output: Duration,
+    pub cache_hit: Duration,
+    pub cache_miss: Duration,
+}
+
+/// A number of times, and nanoseconds in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Duration {
+    pub count: u64,
+    pub ns: u64,
+}
+
+/// What a model is loaded or unloaded with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RepositoryRequest {
+    /// None is supported but `unload_dependents`, which changes nothing.
+    #[schema(value_type = Option<Object>)]
+    pub parameters: Option<BTreeMap<String, serde_json::Value>>,
+}
 
 /// Which models are listed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

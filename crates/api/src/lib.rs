@@ -12,6 +12,7 @@ pub mod alerts;
 pub mod checks;
 pub mod error;
 pub mod inference;
+pub mod numbers;
 pub mod packages;
 pub mod prediction;
 mod role;

@@ -82,6 +82,10 @@ pub struct PackageVersions {
     /// The version that answers where none is named.
     #[serde(default)]
     pub default_version: Option<u64>,
+    /// Whether a version of it takes requests; what clients of KServe's first protocol ask for.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub ready: bool,
     pub versions: Vec<Package>,
     pub damaged: Vec<UnusablePackage>,
 }

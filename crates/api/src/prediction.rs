@@ -126,13 +126,23 @@ pub struct InputFeature {
 }
 
 /// A word, a count or a share, as scikit-learn writes it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Count {
     Word(String),
     Number(usize),
     Share(f64),
 }
+
+impl PartialSchema for Count {
+    fn schema() -> RefOr<Schema> {
+        let types = SchemaType::from_iter([Type::String, Type::Number]);
+        let text = "A word, a count or a share, as scikit-learn writes it.";
+        ObjectBuilder::new().schema_type(types).description(Some(text)).into()
+    }
+}
+
+impl ToSchema for Count {}
 
 /// The answer to a body with problems.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -150,13 +160,12 @@ pub struct Problem {
     #[schema(value_type = String, example = "float_parsing")]
     pub code: Cow<'static, str>,
     /// Where: `body`, then the field, then the place in the list; of invalid JSON, `body` and the byte.
-    #[schema(value_type = Vec<Object>, example = json!(["body", "feature_vector", 1]))]
+    #[schema(example = json!(["body", "feature_vector", 1]))]
     pub loc: Vec<Place>,
     /// What was expected.
     pub msg: String,
     /// What came; an input that is very long is only measured.
     // Any JSON at all: it is the caller's own, sent back.
-    #[schema(value_type = Object)]
     pub input: Value,
     /// More, where there is more to say.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -173,6 +182,16 @@ pub enum Place {
     /// A place in a list, or a byte of the body.
     Index(usize),
 }
+
+impl PartialSchema for Place {
+    fn schema() -> RefOr<Schema> {
+        let types = SchemaType::from_iter([Type::String, Type::Integer]);
+        let text = "A member's name, or a place in a list";
+        ObjectBuilder::new().schema_type(types).description(Some(text)).into()
+    }
+}
+
+impl ToSchema for Place {}
 
 impl From<&str> for Place {
     fn from(member: &str) -> Self {

@@ -40,6 +40,21 @@ impl fmt::Display for Condition {
     }
 }
 
+/// What `/` answers: that somebody is there, and where to go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Root {
+    /// `alive`.
+    pub status: String,
+    /// The service's name.
+    pub service: String,
+    /// The page that shows the service's routes.
+    pub docs: String,
+    /// Its OpenAPI document.
+    pub openapi: String,
+    /// Whether it can do its work.
+    pub health: String,
+}
+
 /// What `/readyz` answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use shadowline_contract::{DataType, NamedTensor, Tensor, TensorData};
+use shadowline_contract::{DataType, NamedTensor, Tensor, TensorData, Value};
 use shadowline_features::{Cells, RawTable, Words};
 use shadowline_wire::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
 use shadowline_wire::inference::model_metadata_response::TensorMetadata;
@@ -104,10 +104,12 @@ impl Predictor {
                 })?;
                 inputs.push(NamedTensor { name: input.name.clone(), tensor: Tensor::vector(data) });
             }
+            let (inputs, raw_input_contents) = open_inference::encode_inputs(&inputs);
             Ok(ModelInferRequest {
                 model_name: self.model.clone(),
                 model_version: self.version.clone(),
-                inputs: open_inference::encode_inputs(&inputs),
+                inputs,
+                raw_input_contents,
                 ..ModelInferRequest::default()
             })
         };
@@ -299,6 +301,11 @@ fn cell(
         DataType::Uint16 => whole!(u16, Uint16),
         DataType::Uint32 => whole!(u32, Uint32),
         DataType::Uint64 => whole!(u64, Uint64),
+        DataType::Float16 | DataType::Bfloat16 => {
+            let value = Value::Float(cells.number(row_idx, words)?);
+            let tensor = Tensor::from_values("", data_type, vec![1], vec![value]);
+            tensor.map_err(|it| it.to_string())?.into_parts().1
+        }
         // A missing float is NaN: whether it may be is for the model's contract to say.
         DataType::Float64 => TensorData::Float64(vec![cells.number(row_idx, words)?]),
         #[expect(clippy::cast_possible_truncation, reason = "the model reads 32-bit floats")]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use reqwest::{Method, StatusCode, Url};
-use shadowline_api::error::{ErrorAnswer, ErrorDetail};
+use shadowline_api::error::{ErrorAnswer, ErrorDetail, ProtocolError};
 
 use crate::shown::shown;
 
@@ -124,7 +124,9 @@ pub struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, body: &[u8]) -> Self {
-        let detail = serde_json::from_slice::<ErrorAnswer>(body).ok().map(|it| it.error);
+        let ours = serde_json::from_slice::<ErrorAnswer>(body).ok().map(|it| it.error);
+        let of_protocol = || serde_json::from_slice::<ProtocolError>(body).ok().map(Into::into);
+        let detail = ours.or_else(of_protocol);
         Self { status, detail, body: clipped(body) }
     }
 }

@@ -27,6 +27,10 @@ pub enum DataType {
     Uint32,
     /// Unsigned, 64 bits.
     Uint64,
+    /// IEEE 754 binary16.
+    Float16,
+    /// The upper half of an IEEE 754 binary32.
+    Bfloat16,
     /// IEEE 754 binary32.
     Float32,
     /// IEEE 754 binary64.
@@ -45,7 +49,7 @@ pub struct UnknownDataType {
 
 impl DataType {
     /// Every data type.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Bool,
         Self::Int8,
         Self::Int16,
@@ -55,6 +59,8 @@ impl DataType {
         Self::Uint16,
         Self::Uint32,
         Self::Uint64,
+        Self::Float16,
+        Self::Bfloat16,
         Self::Float32,
         Self::Float64,
         Self::String,
@@ -72,6 +78,8 @@ impl DataType {
             Self::Uint16 => "uint16",
             Self::Uint32 => "uint32",
             Self::Uint64 => "uint64",
+            Self::Float16 => "float16",
+            Self::Bfloat16 => "bfloat16",
             Self::Float32 => "float32",
             Self::Float64 => "float64",
             Self::String => "string",
@@ -90,6 +98,8 @@ impl DataType {
             Self::Uint16 => "UINT16",
             Self::Uint32 => "UINT32",
             Self::Uint64 => "UINT64",
+            Self::Float16 => "FP16",
+            Self::Bfloat16 => "BF16",
             Self::Float32 => "FP32",
             Self::Float64 => "FP64",
             Self::String => "BYTES",
@@ -99,7 +109,7 @@ impl DataType {
     /// Reads a name of the Open Inference Protocol.
     ///
     /// # Errors
-    /// [`UnknownDataType`] for any other name, `FP16` and `BF16` among them: no field can have those.
+    /// [`UnknownDataType`] for any other name.
     pub fn from_open_inference(name: &str) -> Result<Self, UnknownDataType> {
         Self::ALL
             .into_iter()
@@ -107,16 +117,21 @@ impl DataType {
             .ok_or_else(|| UnknownDataType { given: name.to_owned() })
     }
 
+    /// Whether it is a floating-point number.
+    pub const fn is_float(self) -> bool {
+        matches!(self, Self::Float16 | Self::Bfloat16 | Self::Float32 | Self::Float64)
+    }
+
     /// Whether a value of this type can be missing: NaN, or an empty text.
     pub const fn has_missing(self) -> bool {
-        matches!(self, Self::Float32 | Self::Float64 | Self::String)
+        self.is_float() || matches!(self, Self::String)
     }
 
     /// The bytes of one element in a raw tensor; none for text, whose elements have their own lengths.
     pub const fn size_bytes(self) -> Option<usize> {
         match self {
             Self::Bool | Self::Int8 | Self::Uint8 => Some(1),
-            Self::Int16 | Self::Uint16 => Some(2),
+            Self::Int16 | Self::Uint16 | Self::Float16 | Self::Bfloat16 => Some(2),
             Self::Int32 | Self::Uint32 | Self::Float32 => Some(4),
             Self::Int64 | Self::Uint64 | Self::Float64 => Some(8),
             Self::String => None,

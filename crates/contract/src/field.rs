@@ -212,7 +212,7 @@ pub enum SignatureError {
     },
     /// A field may lack its value, and its type has no way to say so.
     #[error(
-        "{side} have the nullable field `{name}` of type {}; only float32, float64 and string can lack a value",
+        "{side} have the nullable field `{name}` of type {}; only floats and strings can lack a value",
         data_type.name()
     )]
     Nullable {

@@ -10,11 +10,13 @@
 #![warn(missing_docs)]
 
 mod data_type;
+mod error;
 mod field;
 mod tensor;
 mod validate;
 
 pub use data_type::{DataType, UnknownDataType};
+pub use error::ContractError;
 pub use field::{Dim, Field, Profile, Shape, ShapeError, Signature, SignatureError};
 pub use tensor::{Batch, Column, NamedTensor, Tensor, TensorData, TensorError};
-pub use validate::{ContractError, Rejected, Value};
+pub use validate::{Rejected, Value};

@@ -1,3 +1,5 @@
+use half::{bf16, f16};
+
 use crate::DataType;
 
 /// The elements of a tensor in row-major order, by type.
@@ -21,6 +23,10 @@ pub enum TensorData {
     Uint32(Vec<u32>),
     /// Unsigned, 64 bits.
     Uint64(Vec<u64>),
+    /// IEEE 754 binary16.
+    Float16(Vec<f16>),
+    /// The upper half of an IEEE 754 binary32.
+    Bfloat16(Vec<bf16>),
     /// IEEE 754 binary32.
     Float32(Vec<f32>),
     /// IEEE 754 binary64.
@@ -42,6 +48,8 @@ macro_rules! each_type {
             TensorData::Uint16($values) => $body,
             TensorData::Uint32($values) => $body,
             TensorData::Uint64($values) => $body,
+            TensorData::Float16($values) => $body,
+            TensorData::Bfloat16($values) => $body,
             TensorData::Float32($values) => $body,
             TensorData::Float64($values) => $body,
             TensorData::String($values) => $body,
@@ -72,6 +80,8 @@ impl TensorData {
             Self::Uint16(_) => DataType::Uint16,
             Self::Uint32(_) => DataType::Uint32,
             Self::Uint64(_) => DataType::Uint64,
+            Self::Float16(_) => DataType::Float16,
+            Self::Bfloat16(_) => DataType::Bfloat16,
             Self::Float32(_) => DataType::Float32,
             Self::Float64(_) => DataType::Float64,
             Self::String(_) => DataType::String,
@@ -96,6 +106,8 @@ impl TensorData {
             Self::Uint16(values) => f64::from(values[idx]),
             Self::Uint32(values) => f64::from(values[idx]),
             Self::Uint64(values) => values[idx] as f64,
+            Self::Float16(values) => values[idx].to_f64(),
+            Self::Bfloat16(values) => values[idx].to_f64(),
             Self::Float32(values) => f64::from(values[idx]),
             Self::Float64(values) => values[idx],
             Self::String(_) => return None,
@@ -125,15 +137,14 @@ impl TensorData {
 
     /// The first float that is of a kind; widening keeps NaN and the infinities what they are.
     fn first_number(&self, is_sought: impl Fn(f64) -> bool) -> Option<(usize, f64)> {
-        match self {
-            Self::Float32(values) => {
-                values.iter().map(|it| f64::from(*it)).enumerate().find(|(_, it)| is_sought(*it))
-            }
-            Self::Float64(values) => {
-                values.iter().copied().enumerate().find(|(_, it)| is_sought(*it))
-            }
+        let place = match self {
+            Self::Float16(values) => values.iter().position(|it| is_sought(it.to_f64())),
+            Self::Bfloat16(values) => values.iter().position(|it| is_sought(it.to_f64())),
+            Self::Float32(values) => values.iter().position(|it| is_sought(f64::from(*it))),
+            Self::Float64(values) => values.iter().position(|it| is_sought(*it)),
             _ => None,
-        }
+        }?;
+        Some((place, self.as_f64(place)?))
     }
 
     /// The elements of a range, copied.
@@ -147,8 +158,8 @@ impl TensorData {
             };
         }
         sliced!(
-            Bool, Int8, Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64, Float32, Float64,
-            String
+            Bool, Int8, Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64, Float16, Bfloat16,
+            Float32, Float64, String
         )
     }
 }

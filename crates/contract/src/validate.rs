@@ -1,120 +1,11 @@
 //! The rules by which what a caller sends becomes a [`Batch`].
 
-use crate::{Batch, Column, DataType, Field, NamedTensor, Shape, Signature, Tensor, TensorData};
+use half::{bf16, f16};
 
-/// Why records break the contract. Every message names the field, what was expected and what came.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum ContractError {
-    /// A field the model reads was not sent.
-    #[error("field `{field}` is missing; expected {expected}")]
-    Missing {
-        /// The field's name.
-        field: String,
-        /// Its type and shape.
-        expected: String,
-    },
-    /// A field was sent that the model does not know.
-    #[error("field `{field}` is unknown; expected {expected}")]
-    Unknown {
-        /// The name as it came.
-        field: String,
-        /// The nearest known names, or all of them.
-        expected: String,
-    },
-    /// A field was sent twice.
-    #[error("field `{field}` came twice; expected once")]
-    Repeated {
-        /// The field's name.
-        field: String,
-    },
-    /// The elements are of another type.
-    #[error("field `{field}`: expected type {expected}, got {got}")]
-    Type {
-        /// The field's name.
-        field: String,
-        /// The contract's type.
-        expected: String,
-        /// The type that came.
-        got: String,
-    },
-    /// The tensor has another shape.
-    #[error("field `{field}`: expected shape {expected}, got {got}")]
-    Shape {
-        /// The field's name.
-        field: String,
-        /// The contract's shape, with the batch dimension.
-        expected: String,
-        /// The shape that came.
-        got: String,
-    },
-    /// Two fields of one request disagree on how many records there are.
-    #[error("field `{field}`: expected {expected} records as in field `{other}`, got {got}")]
-    Records {
-        /// The field's name.
-        field: String,
-        /// The field that was read first.
-        other: String,
-        /// Its number of records.
-        expected: usize,
-        /// This field's number of records.
-        got: usize,
-    },
-    /// A number is NaN or infinite, and may not be.
-    #[error("field `{field}`: expected finite numbers, got {got} at element {element_idx}{}", hint(got))]
-    NotFinite {
-        /// The field's name.
-        field: String,
-        /// Its place in row-major order.
-        element_idx: usize,
-        /// `NaN`, `inf` or `-inf`.
-        got: String,
-    },
-    /// A value is null where the contract wants one.
-    #[error("field `{field}`: expected type {expected}, got null at element {element_idx}{NULLABLE}")]
-    Null {
-        /// The field's name.
-        field: String,
-        /// The contract's type.
-        expected: String,
-        /// Its place in row-major order.
-        element_idx: usize,
-    },
-    /// A number does not fit the field's type.
-    #[error("field `{field}`: expected a value of type {expected}, got {got}")]
-    Range {
-        /// The field's name.
-        field: String,
-        /// The contract's type.
-        expected: String,
-        /// The value as it came.
-        got: String,
-    },
-}
-
-/// What a caller whose value is missing can do.
-const NULLABLE: &str = "; only a field that the contract declares `nullable` may lack a value (`train --missing` \
-    declares it)";
-
-fn hint(got: &str) -> &'static str {
-    if got == "NaN" { NULLABLE } else { "" }
-}
-
-impl ContractError {
-    /// The field that is at fault.
-    pub fn field(&self) -> &str {
-        match self {
-            Self::Missing { field, .. }
-            | Self::Unknown { field, .. }
-            | Self::Repeated { field }
-            | Self::Type { field, .. }
-            | Self::Shape { field, .. }
-            | Self::Records { field, .. }
-            | Self::NotFinite { field, .. }
-            | Self::Null { field, .. }
-            | Self::Range { field, .. } => field,
-        }
-    }
-}
+use crate::{
+    Batch, Column, ContractError, DataType, Field, NamedTensor, Shape, Signature, Tensor,
+    TensorData,
+};
 
 /// A value as people write it (JSON, named scalars), before a field's type is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -456,11 +347,10 @@ enum Nulls {
 
 impl Nulls {
     fn admitted(self, data_type: DataType) -> bool {
-        match (self, data_type) {
-            (Self::Refused, _) => false,
-            (Self::OfFloats | Self::Missing, DataType::Float32 | DataType::Float64) => true,
-            (Self::OfFloats, _) => false,
-            (Self::Missing, other) => other.has_missing(),
+        match self {
+            Self::Refused => false,
+            Self::OfFloats => data_type.is_float(),
+            Self::Missing => data_type.has_missing(),
         }
     }
 }
@@ -477,25 +367,33 @@ fn elements(
         let (field, expected) = (clip(field), spoken(data_type));
         return Err(ContractError::Null { field, expected, element_idx });
     }
-    let wrong = |value: &Value| ContractError::Type {
+    // Of several elements, which one.
+    let place = |idx: usize, value: &Value| match leaves.len() {
+        1 => value.kind(),
+        _ => format!("{} at element {idx}", value.kind()),
+    };
+    let wrong = |idx: usize, value: &Value| ContractError::Type {
         field: clip(field),
         expected: spoken(data_type),
-        got: value.kind(),
+        got: place(idx, value),
     };
-    let out_of_range = |value: &Value| ContractError::Range {
+    let out_of_range = |idx: usize, value: &Value| ContractError::Range {
         field: clip(field),
         expected: spoken(data_type),
-        got: value.kind(),
+        got: place(idx, value),
     };
-    let whole = |value: &Value| match value {
+    let whole = |idx: usize, value: &Value| match value {
         Value::Int(it) => Ok(i128::from(*it)),
         Value::Uint(it) => Ok(i128::from(*it)),
-        #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^63: exact")]
-        Value::Float(it) if it.fract() == 0.0 && it.abs() < 9.2e18 => Ok(*it as i128),
-        Value::Float(_) => Err(out_of_range(value)),
-        other => Err(wrong(other)),
+        // Beyond 2^64 there is no field for it, and every whole float up to there is an i128 exactly.
+        #[expect(clippy::cast_possible_truncation, reason = "whole and within i128: exact")]
+        Value::Float(it) if it.fract() == 0.0 && it.abs() <= 18_446_744_073_709_551_616.0 => {
+            Ok(*it as i128)
+        }
+        Value::Float(_) => Err(out_of_range(idx, value)),
+        other => Err(wrong(idx, other)),
     };
-    let number = |value: &Value| match value {
+    let number = |idx: usize, value: &Value| match value {
         #[expect(
             clippy::cast_precision_loss,
             reason = "a caller's whole number for a float field; rounding is usual"
@@ -505,15 +403,37 @@ fn elements(
         Value::Uint(it) => Ok(*it as f64),
         Value::Float(it) => Ok(*it),
         Value::Null => Ok(f64::NAN),
-        other => Err(wrong(other)),
+        other => Err(wrong(idx, other)),
     };
-    macro_rules! whole_numbers {
-        ($variant:ident, $type:ty) => {
+    macro_rules! each {
+        ($variant:ident, $convert:expr) => {
             leaves
                 .iter()
-                .map(|it| <$type>::try_from(whole(it)?).map_err(|_| out_of_range(it)))
-                .collect::<Result<Vec<$type>, _>>()
+                .enumerate()
+                .map(|(idx, it)| $convert(idx, it))
+                .collect::<Result<Vec<_>, ContractError>>()
                 .map(TensorData::$variant)
+        };
+    }
+    macro_rules! whole_numbers {
+        ($variant:ident, $type:ty) => {
+            each!($variant, |idx, it| {
+                <$type>::try_from(whole(idx, it)?).map_err(|_| out_of_range(idx, it))
+            })
+        };
+    }
+    // A float of fewer bits: rounding is usual, a finite number that becomes an infinity is not.
+    macro_rules! narrower {
+        ($variant:ident, $narrow:expr) => {
+            each!($variant, |idx, it| {
+                let wide = number(idx, it)?;
+                let narrow = $narrow(wide);
+                if wide.is_finite() && !narrow.is_finite() {
+                    Err(out_of_range(idx, it))
+                } else {
+                    Ok(narrow)
+                }
+            })
         };
     }
     match data_type {
@@ -525,42 +445,33 @@ fn elements(
         DataType::Uint16 => whole_numbers!(Uint16, u16),
         DataType::Uint32 => whole_numbers!(Uint32, u32),
         DataType::Uint64 => whole_numbers!(Uint64, u64),
-        DataType::Float64 => {
-            leaves.iter().map(number).collect::<Result<_, _>>().map(TensorData::Float64)
+        DataType::Float16 => narrower!(Float16, f16::from_f64),
+        DataType::Bfloat16 => narrower!(Bfloat16, bf16::from_f64),
+        DataType::Float32 => {
+            #[expect(clippy::cast_possible_truncation, reason = "overflow is looked for behind it")]
+            let narrow = |it: f64| it as f32;
+            narrower!(Float32, narrow)
         }
-        DataType::Float32 => leaves
-            .iter()
-            .map(|it| {
-                let wide = number(it)?;
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "overflow is looked for right below"
-                )]
-                let narrow = wide as f32;
-                if wide.is_finite() && !narrow.is_finite() {
-                    Err(out_of_range(it))
-                } else {
-                    Ok(narrow)
-                }
-            })
-            .collect::<Result<_, _>>()
-            .map(TensorData::Float32),
-        DataType::Bool => leaves
-            .iter()
-            .map(|it| match it {
-                Value::Bool(truth) => Ok(*truth),
-                other => Err(wrong(other)),
-            })
-            .collect::<Result<_, _>>()
-            .map(TensorData::Bool),
-        DataType::String => leaves
-            .into_iter()
-            .map(|it| match it {
-                Value::String(text) => Ok(text),
-                Value::Null => Ok(String::new()),
-                other => Err(wrong(&other)),
-            })
-            .collect::<Result<_, _>>()
-            .map(TensorData::String),
+        DataType::Float64 => each!(Float64, number),
+        DataType::Bool => each!(Bool, |idx, it: &Value| match it {
+            Value::Bool(truth) => Ok(*truth),
+            other => Err(wrong(idx, other)),
+        }),
+        DataType::String => {
+            if let Some((idx, other)) = leaves
+                .iter()
+                .enumerate()
+                .find(|(_, it)| !matches!(it, Value::String(_) | Value::Null))
+            {
+                return Err(wrong(idx, other));
+            }
+            let texts = leaves.into_iter().filter_map(|it| match it {
+                Value::String(text) => Some(text),
+                // Those that may not be there were refused above.
+                Value::Null => Some(String::new()),
+                _ => None,
+            });
+            Ok(TensorData::String(texts.collect()))
+        }
     }
 }

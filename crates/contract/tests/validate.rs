@@ -219,7 +219,10 @@ fn a_nullable_field_may_lack_its_value_and_no_other() {
     let error = refused(Value::Float(f64::INFINITY), text("a"), one.clone());
     assert_eq!(error, "field `hours`: expected finite numbers, got inf at element 0");
     let error = refused(one.clone(), text("a"), Value::Null);
-    assert!(error.starts_with("field `rate`: expected type float32 (FP32), got null at"), "{error}");
+    assert!(
+        error.starts_with("field `rate`: expected type float32 (FP32), got null at"),
+        "{error}"
+    );
     let error = refused(one, text("a"), Value::Float(f64::NAN));
     assert!(error.contains("got NaN at element 0; only a field that"), "{error}");
 }
@@ -295,4 +298,69 @@ proptest! {
             prop_assert_eq!(record.column("pixels").unwrap().shape(), &[1, 2, 1]);
         }
     }
+}
+
+#[test]
+fn short_floats_are_types_of_their_own() {
+    use half::{bf16, f16};
+    let short = Signature::new(
+        vec![field("half", DataType::Float16, &[]), field("brain", DataType::Bfloat16, &[])],
+        vec![field("label", DataType::String, &[])],
+    )
+    .unwrap();
+    let values = |half: f64, brain: f64| {
+        vec![("half".to_owned(), Value::Float(half)), ("brain".to_owned(), Value::Float(brain))]
+    };
+    let batch = short.validate_values(values(0.1, 3e38)).unwrap();
+    let half = batch.column("half").unwrap().data();
+    assert_eq!(half, &TensorData::Float16(vec![f16::from_f64(0.1)]));
+    let brain = batch.column("brain").unwrap().data();
+    assert_eq!(brain, &TensorData::Bfloat16(vec![bf16::from_f64(3e38)]));
+    let refused = |half, brain| short.validate_values(values(half, brain)).unwrap_err().to_string();
+    let expected = "field `half`: expected a value of type float16 (FP16), got the number 70000";
+    assert_eq!(refused(70_000.0, 1.0), expected);
+    assert!(refused(f64::NAN, 1.0).starts_with("field `half`: expected finite numbers, got NaN"));
+    let wider = named("half", &[1], TensorData::Float32(vec![0.5]));
+    let error = short.validate_inputs(vec![wider]).unwrap_err().to_string();
+    assert_eq!(error, "field `half`: expected type float16 (FP16), got float32 (FP32)");
+}
+
+#[test]
+fn a_whole_number_is_one_however_it_is_written() {
+    let wide = Signature::new(
+        vec![field("signed", DataType::Int64, &[]), field("unsigned", DataType::Uint64, &[])],
+        vec![field("label", DataType::String, &[])],
+    )
+    .unwrap();
+    let read = |signed: f64, unsigned: f64| {
+        let signed = ("signed".to_owned(), Value::Float(signed));
+        wide.validate_values(vec![signed, ("unsigned".to_owned(), Value::Float(unsigned))])
+    };
+    let batch = read(9.2e18, 1e19).unwrap();
+    let signed = TensorData::Int64(vec![9_200_000_000_000_000_000]);
+    assert_eq!(batch.column("signed").unwrap().data(), &signed);
+    let unsigned = TensorData::Uint64(vec![10_000_000_000_000_000_000]);
+    assert_eq!(batch.column("unsigned").unwrap().data(), &unsigned);
+    read(-9_223_372_036_854_775_808.0, 0.0).unwrap();
+    for (signed, unsigned) in [
+        (9_223_372_036_854_775_808.0, 0.0),
+        (0.0, 18_446_744_073_709_551_616.0),
+        (0.0, -1.0),
+        (0.5, 0.0),
+        (f64::INFINITY, 0.0),
+        (f64::NAN, 0.0),
+    ] {
+        assert!(read(signed, unsigned).is_err(), "{signed} {unsigned}");
+    }
+}
+
+#[test]
+fn of_several_elements_the_one_at_fault_is_named() {
+    let values = |ages: Vec<Value>| vec![("age".to_owned(), Value::List(ages))];
+    let error = |ages| signature().validate_values(values(ages)).unwrap_err().to_string();
+    let expected = "field `age`: expected type int8 (INT8), got null at element 1";
+    assert_eq!(error(vec![Value::Int(1), Value::Null]), expected);
+    let expected =
+        "field `age`: expected a value of type int8 (INT8), got the whole number 300 at element 2";
+    assert_eq!(error(vec![Value::Int(1), Value::Int(2), Value::Int(300)]), expected);
 }

@@ -1,6 +1,6 @@
 use shadowline_contract::{Batch, Column, DataType, Field, Profile, Tensor, TensorData};
 
-use crate::{FieldSource, Values};
+use crate::{FieldSource, Values, is_missing};
 
 /// Training data, column by column.
 #[derive(Debug, Clone, PartialEq)]

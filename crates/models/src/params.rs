@@ -33,10 +33,14 @@ pub enum TrainError {
     #[error("gradient_tolerance is {0}; a finite number above 0 expected")]
     GradientTolerance(f64),
     /// Missing numbers would stay missing.
-    #[error("a logistic regression has no weight for a missing number; use the median, or refuse them")]
+    #[error(
+        "a logistic regression has no weight for a missing number; use the median, or refuse them"
+    )]
     KeepMissing,
     /// A row has no label.
-    #[error("label column `{label}` has no value in row {row_idx}, counted from 0; every row needs a class")]
+    #[error(
+        "label column `{label}` has no value in row {row_idx}, counted from 0; every row needs a class"
+    )]
     NoLabel {
         /// The label column.
         label: String,

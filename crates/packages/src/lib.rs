@@ -37,4 +37,4 @@ pub use folder::{FolderError, read_artefacts, read_folder};
 pub use name::{NameError, PackageName};
 pub use package::{FurtherArtefact, Hosted, InstallOutcome, Package, PackageKey, UnusablePackage};
 pub use registry::Registry;
-pub use rest::{declared, openapi, routes};
+pub use rest::{IsReady, declared, openapi, routes};

@@ -3,11 +3,11 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use serde_json::Value;
 use shadowline_api::Role;
 use shadowline_api::error::ErrorAnswer;
@@ -40,6 +40,17 @@ pub fn routes<T: Send + Sync + 'static>(
     max_upload_bytes: usize,
 ) -> Routes {
     declare::<T>(max_upload_bytes).with_state(registry)
+}
+
+/// Whether a model takes requests, for a service that can take one out of work while its package stays: as a layer
+/// around [`routes`]. Without it, whatever is installed is ready.
+#[derive(Clone)]
+pub struct IsReady(pub Arc<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl std::fmt::Debug for IsReady {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IsReady")
+    }
 }
 
 /// The same routes as a list.
@@ -84,19 +95,22 @@ async fn list<T: Send + Sync + 'static>(State(registry): Shared<T>) -> Json<Pack
 
 /// Shows the versions of one package.
 #[utoipa::path(get, path = "/v1/models/{name}", tag = "packages", params(
-    ("name" = String, Path, description = "The package's name"),
-), responses((status = 200, body = PackageVersions), (status = 404, body = ErrorAnswer)))]
+    ("name" = String, Path, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,62}$", description = "The package's name"),
+), responses((status = 200, body = PackageVersions), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 async fn show<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path(name): Path<String>,
+    ready: Option<Extension<IsReady>>,
 ) -> Result<Json<PackageVersions>, ApiError> {
-    versions(&registry, &parse_name(name)?).map(Json)
+    let ready = ready.map(|Extension(it)| it);
+    versions(&registry, &parse_name(name)?, ready.as_ref()).map(Json)
 }
 
 /// What is known of the versions of one package.
 fn versions<T: Send + Sync + 'static>(
     registry: &Registry<T>,
     name: &PackageName,
+    is_ready: Option<&IsReady>,
 ) -> Result<PackageVersions, ApiError> {
     let snapshot = registry.snapshot();
     let hosted = snapshot.values().filter(|it| it.package.key.name == *name);
@@ -107,7 +121,9 @@ fn versions<T: Send + Sync + 'static>(
         return Err(ApiError::not_found(format!("there is no model `{name}`")));
     }
     let default_version = registry.default_version(name.as_str()).map(NonZeroU64::get);
-    Ok(PackageVersions { name: name.to_string(), default_version, versions, damaged })
+    let ready =
+        !versions.is_empty() && is_ready.is_none_or(|IsReady(is_ready)| is_ready(name.as_str()));
+    Ok(PackageVersions { name: name.to_string(), default_version, ready, versions, damaged })
 }
 
 /// A package as an answer has it.
@@ -119,9 +135,9 @@ fn view<T: Send + Sync + 'static>(registry: &Registry<T>, hosted: &Hosted<T>) ->
 
 /// Shows one version of a package.
 #[utoipa::path(get, path = "/v1/models/{name}/versions/{version}", tag = "packages", params(
-    ("name" = String, Path, description = "The package's name"),
-    ("version" = u64, Path, description = "Its version, from 1"),
-), responses((status = 200, body = Package), (status = 404, body = ErrorAnswer)))]
+    ("name" = String, Path, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,62}$", description = "The package's name"),
+    ("version" = u64, Path, minimum = 1, description = "Its version, from 1"),
+), responses((status = 200, body = Package), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 async fn show_version<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path((name, version)): Path<(String, String)>,
@@ -224,8 +240,8 @@ async fn set_default<T: Send + Sync + 'static>(
 
 /// Removes every version of a package.
 #[utoipa::path(delete, path = "/v1/models/{name}", tag = "packages", params(
-    ("name" = String, Path, description = "The package's name"),
-), responses((status = 204), (status = 404, body = ErrorAnswer)))]
+    ("name" = String, Path, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,62}$", description = "The package's name"),
+), responses((status = 204), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 async fn remove_all<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path(name): Path<String>,
@@ -235,9 +251,9 @@ async fn remove_all<T: Send + Sync + 'static>(
 
 /// Removes one version of a package.
 #[utoipa::path(delete, path = "/v1/models/{name}/versions/{version}", tag = "packages", params(
-    ("name" = String, Path, description = "The package's name"),
-    ("version" = u64, Path, description = "Its version, from 1"),
-), responses((status = 204), (status = 404, body = ErrorAnswer)))]
+    ("name" = String, Path, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,62}$", description = "The package's name"),
+    ("version" = u64, Path, minimum = 1, description = "Its version, from 1"),
+), responses((status = 204), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 async fn remove_version<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path((name, version)): Path<(String, String)>,

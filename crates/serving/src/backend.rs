@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use shadowline_contract::{Batch, Column, DataType, NamedTensor, Signature};
+use shadowline_contract::{Batch, Column, DataType, Dim, NamedTensor, Signature};
 use shadowline_error::BoxError;
+use shadowline_features::Encoding;
 use shadowline_models::LogisticRegression;
 use shadowline_packages::Package;
 
@@ -58,6 +59,10 @@ enum Unusable {
         --missing median, or declare the field without `nullable`"
     )]
     Nullable { field: String },
+    #[error(
+        "the model reads field `{field}` as {reads}, but by the contract it is {got}; expected {expected}"
+    )]
+    Type { field: String, reads: &'static str, got: String, expected: &'static str },
     #[error("the model answers {answers}, but the contract's outputs are {outputs}")]
     Outputs { answers: String, outputs: String },
 }
@@ -110,11 +115,24 @@ impl AwaitedBackend {
 
 /// Finds out at loading what would otherwise fail with every request.
 fn fits(model: &LogisticRegression, signature: &Signature) -> Result<(), Unusable> {
-    let mut features = model.preprocessing().features().iter();
-    if let Some(odd) =
-        features.find(|it| !signature.inputs().iter().any(|field| field.name == it.field))
-    {
-        return Err(Unusable::Input { field: odd.field.clone() });
+    for feature in model.preprocessing().features() {
+        let found = signature.inputs().iter().find(|it| it.name == feature.field);
+        let Some(field) = found else {
+            return Err(Unusable::Input { field: feature.field.clone() });
+        };
+        let is_text = field.data_type == DataType::String;
+        let (reads, expected, fits) = match feature.encoding {
+            Encoding::Number => ("a number", "a number or a truth value of scalar shape", !is_text),
+            Encoding::Code { .. } | Encoding::OneHot { .. } => {
+                ("a category", "string of scalar shape", is_text)
+            }
+        };
+        // As `shadowline-features` reads a batch: a value by itself, or a list of one.
+        let is_single = field.shape.dims().iter().all(|it| *it == Dim::Fixed(1));
+        if !fits || !is_single {
+            let got = format!("{} of shape {}", field.data_type, field.shape);
+            return Err(Unusable::Type { field: field.name.clone(), reads, got, expected });
+        }
     }
     let odd = model.preprocessing().features().iter().find(|feature| {
         let field = signature.inputs().iter().find(|it| it.name == feature.field);

@@ -23,6 +23,11 @@ pub(crate) enum PredictError {
     Tensors(String),
     #[error("{0}")]
     Contract(Box<ContractError>),
+    /// The message asks for something that is not done here.
+    #[error("{0}")]
+    Unsupported(String),
+    #[error("{0}")]
+    TooLarge(String),
     #[error("output `{name}` is unknown; expected one of {expected}")]
     Output { name: String, expected: String },
     #[error("model `{model}` version {version} failed: {reason}")]
@@ -46,6 +51,8 @@ impl PredictError {
             Self::NotFound(
                 NotFound::Model { .. } | NotFound::Version { .. } | NotFound::Unloaded { .. },
             ) => Code::NotFound,
+            Self::Unsupported(_) => Code::Unimplemented,
+            Self::TooLarge(_) => Code::ResourceExhausted,
             Self::Model { .. } | Self::Answer { .. } => Code::Internal,
             Self::TimedOut { .. } => Code::DeadlineExceeded,
             Self::Shadow(ShadowError::Closed) => Code::Unavailable,
@@ -79,10 +86,14 @@ impl PredictError {
     }
 
     pub(crate) fn to_api(&self) -> ApiError {
+        if let Self::TooLarge(message) = self {
+            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message.clone());
+        }
         let (status, code) = match self.code() {
             Code::InvalidArgument => (StatusCode::BAD_REQUEST, "invalid_argument"),
             Code::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Code::DeadlineExceeded => (StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded"),
+            Code::Unimplemented => (StatusCode::NOT_IMPLEMENTED, "unimplemented"),
             Code::ResourceExhausted => (StatusCode::TOO_MANY_REQUESTS, "resource_exhausted"),
             Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),

@@ -20,8 +20,8 @@ pub(crate) const UNKNOWN_MODEL: &str = "unknown";
 
 /// With what a request to a model can fail. They are shown at zero from the start, because the first error would
 /// otherwise be no increase of anything.
-const MODEL_ERRORS: [&str; 4] =
-    ["INVALID_ARGUMENT", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE"];
+const MODEL_ERRORS: [&str; 5] =
+    ["INVALID_ARGUMENT", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "UNIMPLEMENTED"];
 
 /// With what a request to no model can fail.
 const UNKNOWN_MODEL_ERRORS: [&str; 3] = ["INVALID_ARGUMENT", "NOT_FOUND", "DEADLINE_EXCEEDED"];
@@ -105,6 +105,11 @@ struct DropLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TagLabels {
+    model: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct VersionLabels {
     model: String,
     version: String,
@@ -132,6 +137,7 @@ pub(crate) struct ServingMetrics {
     pub(crate) oversized: Counter,
     pub(crate) drain_retries: Counter,
     undecodable: Counter,
+    tags_dropped: Family<TagLabels, Counter>,
     models: Family<VersionLabels, Gauge>,
     first_request: Family<ModelLabels, SecondsGauge>,
     last_request: Family<ModelLabels, SecondsGauge>,
@@ -199,6 +205,11 @@ impl ServingMetrics {
                 "Requests whose message could not be read at all",
                 Counter::default(),
             ),
+            tags_dropped: metrics.register(
+                "shadowline_predict_tags_dropped_total",
+                "Tags of callers that could not be kept, and were dropped from the shadow",
+                Family::default(),
+            ),
             models: metrics.register(
                 "shadowline_model_loaded",
                 "1 for each model version that was loaded",
@@ -227,6 +238,7 @@ impl ServingMetrics {
         for reason in DropReason::ALL {
             self.expect_drop(UNKNOWN_MODEL, reason);
         }
+        self.tags_dropped(UNKNOWN_MODEL, 0);
     }
 
     fn expect_drop(&self, model: &str, reason: DropReason) {
@@ -244,6 +256,7 @@ impl ServingMetrics {
             oversized: _,
             drain_retries: _,
             undecodable: _,
+            tags_dropped: _,
             models: _,
             first_request: _,
             last_request: _,
@@ -258,6 +271,7 @@ impl ServingMetrics {
         for reason in DropReason::ALL {
             self.expect_drop(model, reason);
         }
+        self.tags_dropped(model, 0);
         ModelMetrics {
             durations: Endpoint::ALL.map(|endpoint| {
                 let labels = DurationLabels {
@@ -305,6 +319,13 @@ impl ServingMetrics {
     /// Counts a request that no handler saw.
     pub(crate) fn undecodable(&self) {
         self.undecodable.inc();
+    }
+
+    /// Counts tags that are in no record. `model` is a label, so it must be one of the models that are there.
+    pub(crate) fn tags_dropped(&self, model: &str, n_dropped: usize) {
+        let labels = TagLabels { model: model.to_owned() };
+        let n_dropped = u64::try_from(n_dropped).unwrap_or(u64::MAX);
+        self.tags_dropped.get_or_create(&labels).inc_by(n_dropped);
     }
 
     pub(crate) fn appended(&self) {

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::backend::Backend;
 use crate::metrics::{ModelMetrics, ServingMetrics};
+use crate::statistics::Statistics;
 
 /// One version of a model, loaded.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(crate) struct Model {
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) backend: Backend,
     pub(crate) metrics: ModelMetrics,
+    pub(crate) statistics: Statistics,
 }
 
 impl Model {
@@ -37,7 +39,8 @@ impl Model {
     ) -> Self {
         let version_text = version.to_string();
         let metrics = metrics.of_model(&name, &version_text);
-        Self { name, version, version_text, signature, metadata, backend, metrics }
+        let statistics = Statistics::default();
+        Self { name, version, version_text, signature, metadata, backend, metrics, statistics }
     }
 }
 
@@ -169,6 +172,21 @@ impl Models {
         let mut versions = self.all();
         versions.retain(|it| it.name == name && !unloaded.contains(&(it.name.clone(), it.version)));
         versions
+    }
+
+    /// The versions that answer, of a name and a version or of all of them.
+    ///
+    /// # Errors
+    /// If a name or a version is asked for that is not there.
+    pub(crate) fn chosen(&self, name: &str, version: &str) -> Result<Vec<Arc<Model>>, NotFound> {
+        if name.is_empty() {
+            let unloaded = self.unloaded.read();
+            let mut all = self.all();
+            all.retain(|it| !unloaded.contains(&(it.name.clone(), it.version)));
+            return Ok(all);
+        }
+        let found = self.find(name, version)?;
+        Ok(if version.is_empty() { self.versions(name) } else { vec![found] })
     }
 
     fn all(&self) -> Vec<Arc<Model>> {

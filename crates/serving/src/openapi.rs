@@ -1,9 +1,11 @@
 //! What `/openapi.json` says of the REST endpoints. The routes are in `rest.rs`: most serve two of these paths, with and
 //! without a version, so each path is described by a function of its own that nobody calls.
 
+use shadowline_api::error::ProtocolError;
 use shadowline_api::inference::{
-    IndexRequest, IndexedModel, InferAnswer, InferRequest, Live, ModelMetadata, ModelReady,
-    PredictAnswer, PredictRequest, Ready, ServerMetadata,
+    IndexRequest, IndexedModel, InferAnswer, InferRequest, Live, ModelConfig, ModelMetadata,
+    ModelReady, PredictAnswer, PredictRequest, RawBytes, Ready, RepositoryRequest, ServerMetadata,
+    StatisticsAnswer,
 };
 use utoipa::OpenApi;
 
@@ -19,15 +21,36 @@ use utoipa::OpenApi;
         server_metadata,
         live,
         ready,
+        all_statistics,
         model_metadata,
         model_version_metadata,
         model_ready,
         model_version_ready,
+        model_config,
+        model_version_config,
+        model_statistics,
+        model_version_statistics,
         infer,
         infer_version,
         repository_index,
         repository_load,
         repository_unload,
+        system_regions,
+        system_region,
+        system_register,
+        system_unregister,
+        system_unregister_all,
+        cuda_regions,
+        cuda_region,
+        cuda_register,
+        cuda_unregister,
+        cuda_unregister_all,
+        trace_setting,
+        update_trace_setting,
+        model_trace_setting,
+        update_model_trace_setting,
+        log_settings,
+        update_log_settings,
     )
 )]
 struct Document;
@@ -51,56 +74,86 @@ macro_rules! described {
 }
 
 described! {
-    /// Predicts by named fields, with a model's newest version.
+    /// Predicts by named fields or by instances, with a model's newest version.
     #[utoipa::path(post, path = "/v1/models/{name}:predict", tag = "predict", request_body = PredictRequest, params(
         ("name" = String, Path, description = "The model's name"),
     ), responses(
-        (status = 200, body = PredictAnswer),
-        (status = 400, body = ref("#/components/schemas/ErrorAnswer"), description = "The request breaks the model's contract; it is shadowed as an error"),
+        (status = 200, body = PredictAnswer, description = "Of `instances`, `{\"predictions\": […]}`"),
+        (status = 400, body = ref("#/components/schemas/ErrorAnswer"), description = "The request breaks the model's contract, or is none; it is shadowed as an error"),
         (status = 404, body = ref("#/components/schemas/ErrorAnswer")),
-        (status = 413, body = ref("#/components/schemas/ErrorAnswer")),
+        (status = 413, body = ref("#/components/schemas/ErrorAnswer"), description = "The body is longer than the setting `limits.message_bytes`"),
+        (status = 415, body = ref("#/components/schemas/ErrorAnswer"), description = "The body is in a coding other than gzip and deflate"),
+        (status = 429, body = ref("#/components/schemas/ErrorAnswer"), description = "The spool is full, and the setting is to refuse"),
+        (status = 500, body = ref("#/components/schemas/ErrorAnswer"), description = "The model failed"),
+        (status = 501, body = ref("#/components/schemas/ErrorAnswer"), description = "The request asks for something that is not supported"),
+        (status = 503, body = ref("#/components/schemas/ErrorAnswer"), description = "The server is stopping"),
+        (status = 504, body = ref("#/components/schemas/ErrorAnswer"), description = "The request took longer than the setting `limits.request_timeout`"),
     ))]
     predict
 
-    /// Predicts by named fields, with one version of a model.
+    /// Predicts by named fields or by instances, with one version of a model.
     #[utoipa::path(post, path = "/v1/models/{name}/versions/{version}:predict", tag = "predict", request_body = PredictRequest, params(
         ("name" = String, Path, description = "The model's name"),
-        ("version" = u64, Path, description = "Its version"),
+        ("version" = String, Path, description = "Its version, a whole number from 1"),
     ), responses(
-        (status = 200, body = PredictAnswer),
-        (status = 400, body = ref("#/components/schemas/ErrorAnswer"), description = "The request breaks the model's contract; it is shadowed as an error"),
+        (status = 200, body = PredictAnswer, description = "Of `instances`, `{\"predictions\": […]}`"),
+        (status = 400, body = ref("#/components/schemas/ErrorAnswer"), description = "The request breaks the model's contract, or is none; it is shadowed as an error"),
         (status = 404, body = ref("#/components/schemas/ErrorAnswer")),
-        (status = 413, body = ref("#/components/schemas/ErrorAnswer")),
+        (status = 413, body = ref("#/components/schemas/ErrorAnswer"), description = "The body is longer than the setting `limits.message_bytes`"),
+        (status = 415, body = ref("#/components/schemas/ErrorAnswer"), description = "The body is in a coding other than gzip and deflate"),
+        (status = 429, body = ref("#/components/schemas/ErrorAnswer"), description = "The spool is full, and the setting is to refuse"),
+        (status = 500, body = ref("#/components/schemas/ErrorAnswer"), description = "The model failed"),
+        (status = 501, body = ref("#/components/schemas/ErrorAnswer"), description = "The request asks for something that is not supported"),
+        (status = 503, body = ref("#/components/schemas/ErrorAnswer"), description = "The server is stopping"),
+        (status = 504, body = ref("#/components/schemas/ErrorAnswer"), description = "The request took longer than the setting `limits.request_timeout`"),
     ))]
     predict_version
 
     /// Predicts by tensors, with a model's newest version.
-    #[utoipa::path(post, path = "/v2/models/{name}/infer", tag = "Open Inference Protocol", request_body = InferRequest, params(
+    #[utoipa::path(post, path = "/v2/models/{name}/infer", tag = "Open Inference Protocol", request_body(content((InferRequest = "application/json"), (RawBytes = "application/octet-stream")), description = "JSON; with the header Inference-Header-Content-Length raw bytes behind it"), params(
         ("name" = String, Path, description = "The model's name"),
     ), responses(
-        (status = 200, body = InferAnswer),
-        (status = 400, body = ref("#/components/schemas/ErrorAnswer"), description = "The request breaks the model's contract; it is shadowed as an error"),
-        (status = 404, body = ref("#/components/schemas/ErrorAnswer")),
+        (status = 200, content((InferAnswer = "application/json"), (RawBytes = "application/octet-stream")), description = "JSON; where outputs were asked for as raw bytes, these are behind it, and the header Inference-Header-Content-Length says where"),
+        (status = 400, body = ProtocolError, description = "The request breaks the model's contract, or is none; it is shadowed as an error"),
+        (status = 404, body = ProtocolError),
+        (status = 413, body = ProtocolError, description = "The body is longer than the setting `limits.message_bytes`"),
+        (status = 415, body = ProtocolError, description = "The body is in a coding other than gzip and deflate"),
+        (status = 429, body = ProtocolError, description = "The spool is full, and the setting is to refuse"),
+        (status = 500, body = ProtocolError, description = "The model failed"),
+        (status = 501, body = ProtocolError, description = "The request asks for something that is not supported"),
+        (status = 503, body = ProtocolError, description = "The server is stopping"),
+        (status = 504, body = ProtocolError, description = "The request took longer than the setting `limits.request_timeout`"),
     ))]
     infer
 
     /// Predicts by tensors, with one version of a model.
-    #[utoipa::path(post, path = "/v2/models/{name}/versions/{version}/infer", tag = "Open Inference Protocol", request_body = InferRequest, params(
+    #[utoipa::path(post, path = "/v2/models/{name}/versions/{version}/infer", tag = "Open Inference Protocol", request_body(content((InferRequest = "application/json"), (RawBytes = "application/octet-stream")), description = "JSON; with the header Inference-Header-Content-Length raw bytes behind it"), params(
         ("name" = String, Path, description = "The model's name"),
-        ("version" = u64, Path, description = "Its version"),
+        ("version" = String, Path, description = "Its version, a whole number from 1"),
     ), responses(
-        (status = 200, body = InferAnswer),
-        (status = 400, body = ref("#/components/schemas/ErrorAnswer"), description = "The request breaks the model's contract; it is shadowed as an error"),
-        (status = 404, body = ref("#/components/schemas/ErrorAnswer")),
+        (status = 200, content((InferAnswer = "application/json"), (RawBytes = "application/octet-stream")), description = "JSON; where outputs were asked for as raw bytes, these are behind it, and the header Inference-Header-Content-Length says where"),
+        (status = 400, body = ProtocolError, description = "The request breaks the model's contract, or is none; it is shadowed as an error"),
+        (status = 404, body = ProtocolError),
+        (status = 413, body = ProtocolError, description = "The body is longer than the setting `limits.message_bytes`"),
+        (status = 415, body = ProtocolError, description = "The body is in a coding other than gzip and deflate"),
+        (status = 429, body = ProtocolError, description = "The spool is full, and the setting is to refuse"),
+        (status = 500, body = ProtocolError, description = "The model failed"),
+        (status = 501, body = ProtocolError, description = "The request asks for something that is not supported"),
+        (status = 503, body = ProtocolError, description = "The server is stopping"),
+        (status = 504, body = ProtocolError, description = "The request took longer than the setting `limits.request_timeout`"),
     ))]
     infer_version
 
     /// Shows what this server is.
-    #[utoipa::path(get, path = "/v2", tag = "Open Inference Protocol", responses((status = 200, body = ServerMetadata)))]
+    #[utoipa::path(get, path = "/v2", tag = "Open Inference Protocol", responses(
+        (status = 200, body = ServerMetadata),
+    ))]
     server_metadata
 
     /// Says that the server is alive.
-    #[utoipa::path(get, path = "/v2/health/live", tag = "Open Inference Protocol", responses((status = 200, body = Live)))]
+    #[utoipa::path(get, path = "/v2/health/live", tag = "Open Inference Protocol", responses(
+        (status = 200, body = Live),
+    ))]
     live
 
     /// Says whether the server is ready.
@@ -110,17 +163,29 @@ described! {
     ))]
     ready
 
+    /// Shows how often and for how long models were asked. A model called `stats` is found by its version.
+    #[utoipa::path(get, path = "/v2/models/stats", tag = "Open Inference Protocol", responses(
+        (status = 200, body = StatisticsAnswer),
+    ))]
+    all_statistics
+
     /// Shows what a model reads and answers, and its versions.
     #[utoipa::path(get, path = "/v2/models/{name}", tag = "Open Inference Protocol", params(
         ("name" = String, Path, description = "The model's name"),
-    ), responses((status = 200, body = ModelMetadata), (status = 404, body = ref("#/components/schemas/ErrorAnswer"))))]
+    ), responses(
+        (status = 200, body = ModelMetadata),
+        (status = 404, body = ProtocolError),
+    ))]
     model_metadata
 
     /// Shows what one version of a model reads and answers.
     #[utoipa::path(get, path = "/v2/models/{name}/versions/{version}", tag = "Open Inference Protocol", params(
         ("name" = String, Path, description = "The model's name"),
-        ("version" = u64, Path, description = "Its version"),
-    ), responses((status = 200, body = ModelMetadata), (status = 404, body = ref("#/components/schemas/ErrorAnswer"))))]
+        ("version" = String, Path, description = "Its version, a whole number from 1"),
+    ), responses(
+        (status = 200, body = ModelMetadata),
+        (status = 404, body = ProtocolError),
+    ))]
     model_version_metadata
 
     /// Says whether a model answers.
@@ -129,38 +194,206 @@ described! {
     ), responses(
         (status = 200, body = ModelReady),
         (status = 503, body = ModelReady),
-        (status = 404, body = ref("#/components/schemas/ErrorAnswer")),
+        (status = 404, body = ProtocolError),
     ))]
     model_ready
 
     /// Says whether one version of a model answers.
     #[utoipa::path(get, path = "/v2/models/{name}/versions/{version}/ready", tag = "Open Inference Protocol", params(
         ("name" = String, Path, description = "The model's name"),
-        ("version" = u64, Path, description = "Its version"),
+        ("version" = String, Path, description = "Its version, a whole number from 1"),
     ), responses(
         (status = 200, body = ModelReady),
         (status = 503, body = ModelReady),
-        (status = 404, body = ref("#/components/schemas/ErrorAnswer")),
+        (status = 404, body = ProtocolError),
     ))]
     model_version_ready
 
+    /// Shows a model as Triton configures models.
+    #[utoipa::path(get, path = "/v2/models/{name}/config", tag = "Open Inference Protocol", params(
+        ("name" = String, Path, description = "The model's name"),
+    ), responses(
+        (status = 200, body = ModelConfig),
+        (status = 404, body = ProtocolError),
+    ))]
+    model_config
+
+    /// Shows one version of a model as Triton configures models.
+    #[utoipa::path(get, path = "/v2/models/{name}/versions/{version}/config", tag = "Open Inference Protocol", params(
+        ("name" = String, Path, description = "The model's name"),
+        ("version" = String, Path, description = "Its version, a whole number from 1"),
+    ), responses(
+        (status = 200, body = ModelConfig),
+        (status = 404, body = ProtocolError),
+    ))]
+    model_version_config
+
+    /// Shows how often and for how long a model was asked.
+    #[utoipa::path(get, path = "/v2/models/{name}/stats", tag = "Open Inference Protocol", params(
+        ("name" = String, Path, description = "The model's name"),
+    ), responses(
+        (status = 200, body = StatisticsAnswer),
+        (status = 404, body = ProtocolError),
+    ))]
+    model_statistics
+
+    /// Shows how often and for how long one version of a model was asked.
+    #[utoipa::path(get, path = "/v2/models/{name}/versions/{version}/stats", tag = "Open Inference Protocol", params(
+        ("name" = String, Path, description = "The model's name"),
+        ("version" = String, Path, description = "Its version, a whole number from 1"),
+    ), responses(
+        (status = 200, body = StatisticsAnswer),
+        (status = 404, body = ProtocolError),
+    ))]
+    model_version_statistics
+
     /// Lists the models of the repository.
-    #[utoipa::path(post, path = "/v2/repository/index", tag = "Open Inference Protocol", request_body = IndexRequest, responses(
+    #[utoipa::path(post, path = "/v2/repository/index", tag = "Open Inference Protocol", request_body = Option<IndexRequest>, responses(
         (status = 200, body = Vec<IndexedModel>),
+        (status = 400, body = ProtocolError),
+        (status = 413, body = ProtocolError),
+        (status = 415, body = ProtocolError),
     ))]
     repository_index
 
     /// Loads a model again that was unloaded, or whose package came into the directory by another way.
-    #[utoipa::path(post, path = "/v2/repository/models/{name}/load", tag = "Open Inference Protocol", params(
+    #[utoipa::path(post, path = "/v2/repository/models/{name}/load", tag = "Open Inference Protocol", request_body = Option<RepositoryRequest>, params(
         ("name" = String, Path, description = "The model's name"),
-    ), responses((status = 200), (status = 404, body = ref("#/components/schemas/ErrorAnswer")), (status = 409, body = ref("#/components/schemas/ErrorAnswer"))))]
+    ), responses(
+        (status = 200),
+        (status = 400, body = ProtocolError),
+        (status = 404, body = ProtocolError),
+        (status = 409, body = ProtocolError, description = "No version of it can be used"),
+        (status = 501, body = ProtocolError, description = "A parameter is not supported"),
+        (status = 413, body = ProtocolError),
+        (status = 415, body = ProtocolError),
+    ))]
     repository_load
 
     /// Takes a model out of service; its package stays.
-    #[utoipa::path(post, path = "/v2/repository/models/{name}/unload", tag = "Open Inference Protocol", params(
+    #[utoipa::path(post, path = "/v2/repository/models/{name}/unload", tag = "Open Inference Protocol", request_body = Option<RepositoryRequest>, params(
         ("name" = String, Path, description = "The model's name"),
-    ), responses((status = 200), (status = 404, body = ref("#/components/schemas/ErrorAnswer"))))]
+    ), responses(
+        (status = 200),
+        (status = 400, body = ProtocolError),
+        (status = 404, body = ProtocolError),
+        (status = 501, body = ProtocolError, description = "A parameter is not supported"),
+        (status = 413, body = ProtocolError),
+        (status = 415, body = ProtocolError),
+    ))]
     repository_unload
+
+    /// Lists the regions of shared memory: there are none.
+    #[utoipa::path(get, path = "/v2/systemsharedmemory/status", tag = "not supported", responses(
+        (status = 200),
+    ))]
+    system_regions
+
+    /// Lists a region of shared memory: there is none.
+    #[utoipa::path(get, path = "/v2/systemsharedmemory/region/{name}/status", tag = "not supported", params(
+        ("name" = String, Path, description = "The region's name"),
+    ), responses(
+        (status = 200),
+    ))]
+    system_region
+
+    /// Refuses to register shared memory.
+    #[utoipa::path(post, path = "/v2/systemsharedmemory/region/{name}/register", tag = "not supported", params(
+        ("name" = String, Path, description = "The region's name"),
+    ), responses(
+        (status = 501, body = ProtocolError),
+    ))]
+    system_register
+
+    /// Does nothing, as no region is registered.
+    #[utoipa::path(post, path = "/v2/systemsharedmemory/region/{name}/unregister", tag = "not supported", params(
+        ("name" = String, Path, description = "The region's name"),
+    ), responses(
+        (status = 200),
+    ))]
+    system_unregister
+
+    /// Does nothing, as no region is registered.
+    #[utoipa::path(post, path = "/v2/systemsharedmemory/unregister", tag = "not supported", responses(
+        (status = 200),
+    ))]
+    system_unregister_all
+
+    /// Lists the regions of CUDA memory: there are none.
+    #[utoipa::path(get, path = "/v2/cudasharedmemory/status", tag = "not supported", responses(
+        (status = 200),
+    ))]
+    cuda_regions
+
+    /// Lists a region of CUDA memory: there is none.
+    #[utoipa::path(get, path = "/v2/cudasharedmemory/region/{name}/status", tag = "not supported", params(
+        ("name" = String, Path, description = "The region's name"),
+    ), responses(
+        (status = 200),
+    ))]
+    cuda_region
+
+    /// Refuses to register CUDA memory.
+    #[utoipa::path(post, path = "/v2/cudasharedmemory/region/{name}/register", tag = "not supported", params(
+        ("name" = String, Path, description = "The region's name"),
+    ), responses(
+        (status = 501, body = ProtocolError),
+    ))]
+    cuda_register
+
+    /// Does nothing, as no region is registered.
+    #[utoipa::path(post, path = "/v2/cudasharedmemory/region/{name}/unregister", tag = "not supported", params(
+        ("name" = String, Path, description = "The region's name"),
+    ), responses(
+        (status = 200),
+    ))]
+    cuda_unregister
+
+    /// Does nothing, as no region is registered.
+    #[utoipa::path(post, path = "/v2/cudasharedmemory/unregister", tag = "not supported", responses(
+        (status = 200),
+    ))]
+    cuda_unregister_all
+
+    /// Refuses to show trace settings.
+    #[utoipa::path(get, path = "/v2/trace/setting", tag = "not supported", responses(
+        (status = 501, body = ProtocolError),
+    ))]
+    trace_setting
+
+    /// Refuses to change trace settings.
+    #[utoipa::path(post, path = "/v2/trace/setting", tag = "not supported", responses(
+        (status = 501, body = ProtocolError),
+    ))]
+    update_trace_setting
+
+    /// Refuses to show a model's trace settings.
+    #[utoipa::path(get, path = "/v2/models/{name}/trace/setting", tag = "not supported", params(
+        ("name" = String, Path, description = "The model's name"),
+    ), responses(
+        (status = 501, body = ProtocolError),
+    ))]
+    model_trace_setting
+
+    /// Refuses to change a model's trace settings.
+    #[utoipa::path(post, path = "/v2/models/{name}/trace/setting", tag = "not supported", params(
+        ("name" = String, Path, description = "The model's name"),
+    ), responses(
+        (status = 501, body = ProtocolError),
+    ))]
+    update_model_trace_setting
+
+    /// Refuses to show what is logged.
+    #[utoipa::path(get, path = "/v2/logging", tag = "not supported", responses(
+        (status = 501, body = ProtocolError),
+    ))]
+    log_settings
+
+    /// Refuses to change what is logged.
+    #[utoipa::path(post, path = "/v2/logging", tag = "not supported", responses(
+        (status = 501, body = ProtocolError),
+    ))]
+    update_log_settings
 }
 
 #[cfg(test)]

@@ -70,13 +70,26 @@ fn correct<R>(response: &mut Response<R>, metrics: &ServingMetrics) {
     };
     match code {
         Code::Internal
-            if says(&["failed to decode Protobuf message", "protocol error", "Unexpected EOF"]) =>
+            if says(&[
+                "failed to decode Protobuf message",
+                "protocol error",
+                "Unexpected EOF",
+                "Error decompressing",
+            ]) =>
         {
             let code = HeaderValue::from(i32::from(Code::InvalidArgument));
             headers.insert(STATUS, code);
             metrics.undecodable();
         }
-        Code::OutOfRange if says(&["Error, decoded message length"]) => metrics.undecodable(),
+        // As documented; tonic says OUT_OF_RANGE, and for what becomes too long when decompressed the right one.
+        Code::OutOfRange if says(&["Error, decoded message length"]) => {
+            let code = HeaderValue::from(i32::from(Code::ResourceExhausted));
+            headers.insert(STATUS, code);
+            metrics.undecodable();
+        }
+        Code::ResourceExhausted if says(&["Error decompressing: size limit"]) => {
+            metrics.undecodable();
+        }
         _ => {}
     }
 }

@@ -19,5 +19,5 @@ pub use program::Program;
 pub use scope::{left_to_soak, quick_leaves_out, soaks};
 pub use service_binary::{ServiceBinary, assert_committed};
 pub use skip::{say, skip};
-pub use tool::tool;
+pub use tool::{python, tool};
 pub use wait::{wait_for, wait_for_some};

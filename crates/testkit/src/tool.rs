@@ -1,6 +1,6 @@
 //! Programs of others that tests run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::scope::quick_leaves_out;
 use crate::skip::skip;
@@ -24,4 +24,23 @@ pub fn tool(names: &[&str]) -> Option<PathBuf> {
         skip(&format!("{shown} (make stack-tools)"), &anyhow::anyhow!("it is not in PATH"));
     }
     found
+}
+
+/// Returns the Python of one of the environments that `make stack-tools` makes, of clients and testers; `None` if it is
+/// not there, which has been said then.
+///
+/// # Panics
+/// In CI (`CI=true`) if it is not there.
+pub fn python(environment: &str) -> Option<PathBuf> {
+    let needs = format!("Python's environment `{environment}` (make stack-tools)");
+    if quick_leaves_out(&needs) {
+        return None;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let python = root.join(".stack/python").join(environment).join("bin/python");
+    if python.is_file() {
+        return Some(python);
+    }
+    skip(&needs, &anyhow::anyhow!("there is no {}", python.display()));
+    None
 }

@@ -91,6 +91,8 @@ fn element(data: &TensorData, idx: usize) -> Value {
         TensorData::Uint16(values) => Value::Int(values[idx].into()),
         TensorData::Uint32(values) => Value::Int(values[idx].into()),
         TensorData::Uint64(values) => Value::Uint(values[idx]),
+        TensorData::Float16(values) => Value::Float(values[idx].to_f64()),
+        TensorData::Bfloat16(values) => Value::Float(values[idx].to_f64()),
         TensorData::Float32(values) => Value::Float(values[idx].into()),
         TensorData::Float64(values) => Value::Float(values[idx]),
         TensorData::String(values) => Value::String(values[idx].clone()),

@@ -3,14 +3,18 @@
 //! Raw contents are row-major little-endian elements without padding; each element of `BYTES` has its length before it,
 //! in 4 bytes, as Triton's clients write it.
 
+use std::collections::BTreeMap;
+
 use bytes::{BufMut, Bytes, BytesMut};
+use half::{bf16, f16};
 use shadowline_contract::{Batch, DataType, Field, NamedTensor, Shape, Tensor, TensorData};
 
 use crate::{
     TensorDecodeError,
     inference::{
-        InferTensorContents, ModelInferRequest, model_infer_request::InferInputTensor,
-        model_infer_response::InferOutputTensor, model_metadata_response::TensorMetadata,
+        InferParameter, InferTensorContents, ModelInferRequest, infer_parameter::ParameterChoice,
+        model_infer_request::InferInputTensor, model_infer_response::InferOutputTensor,
+        model_metadata_response::TensorMetadata,
     },
     tensor::{narrow, shape},
 };
@@ -35,15 +39,18 @@ pub fn decode_inputs_partly(
 ) -> (Vec<NamedTensor>, Option<TensorDecodeError>) {
     let inputs = std::mem::take(&mut request.inputs);
     let raw = std::mem::take(&mut request.raw_input_contents);
-    if !raw.is_empty() && raw.len() != inputs.len() {
-        let error = TensorDecodeError::RawEntries { expected: inputs.len(), got: raw.len() };
-        return (Vec::new(), Some(error));
-    }
+    let is_raw = match raw_places(&inputs, raw.len()) {
+        Some(places) => places,
+        None => {
+            let error = TensorDecodeError::RawEntries { expected: inputs.len(), got: raw.len() };
+            return (Vec::new(), Some(error));
+        }
+    };
     let mut tensors = Vec::with_capacity(inputs.len());
     let mut first_error = None;
     let mut raw = raw.into_iter();
-    for input in inputs {
-        let decoded = match raw.next() {
+    for (input, is_raw) in inputs.into_iter().zip(is_raw) {
+        let decoded = match is_raw.then(|| raw.next()).flatten() {
             Some(raw) => decode_raw(input, &raw),
             None => decode_typed(input),
         };
@@ -57,8 +64,26 @@ pub fn decode_inputs_partly(
     (tensors, first_error)
 }
 
-/// A model's answer as typed tensors, or as raw ones with empty contents.
+/// Which inputs are among the raw contents: all of them, or, as kserve's client mixes both, those without contents of
+/// their own. None if the raw contents do not go with the inputs.
+fn raw_places(inputs: &[InferInputTensor], n_raw: usize) -> Option<Vec<bool>> {
+    if n_raw == 0 || n_raw == inputs.len() {
+        return Some(vec![n_raw != 0; inputs.len()]);
+    }
+    let is_typed = |it: &InferInputTensor| {
+        it.contents.as_ref().is_some_and(|it| places(it).iter().any(|(_, n)| *n > 0))
+    };
+    // An empty tensor may be either: raw, it has an entry of no bytes.
+    let without: Vec<bool> = inputs.iter().map(|it| !is_typed(it)).collect();
+    let with_elements: Vec<bool> =
+        inputs.iter().map(|it| !is_typed(it) && !it.shape.contains(&0)).collect();
+    [without, with_elements].into_iter().find(|it| it.iter().filter(|it| **it).count() == n_raw)
+}
+
+/// A model's answer as typed tensors, or as raw ones without contents. Where it has a type that has no typed form, all of
+/// it is raw, since an answer is either.
 pub fn encode_outputs(outputs: &Batch, raw: bool) -> (Vec<InferOutputTensor>, Vec<Bytes>) {
+    let raw = raw || outputs.columns().iter().any(|it| is_raw_only(it.tensor.data_type()));
     let mut tensors = Vec::with_capacity(outputs.columns().len());
     let mut raws = Vec::new();
     for column in outputs.columns() {
@@ -70,25 +95,47 @@ pub fn encode_outputs(outputs: &Batch, raw: bool) -> (Vec<InferOutputTensor>, Ve
             name: column.name.clone(),
             datatype: tensor.data_type().open_inference().to_owned(),
             shape: tensor.shape().iter().map(|it| i64::try_from(*it).unwrap_or(i64::MAX)).collect(),
-            parameters: std::collections::BTreeMap::default(),
+            parameters: output_parameters(tensor.data_type()),
             contents: (!raw).then(|| encode_typed(tensor.data())),
         });
     }
     (tensors, raws)
 }
 
-/// Input tensors for a request, typed; what a client of ours sends.
-pub fn encode_inputs(inputs: &[NamedTensor]) -> Vec<InferInputTensor> {
-    inputs
-        .iter()
-        .map(|NamedTensor { name, tensor }| InferInputTensor {
+/// The parameter by which MLServer's codecs know a tensor of bytes for text.
+pub const CONTENT_TYPE: &str = "content_type";
+/// The value of [`CONTENT_TYPE`] for text.
+pub const TEXT: &str = "str";
+
+fn output_parameters(data_type: DataType) -> BTreeMap<String, InferParameter> {
+    let text = ParameterChoice::StringParam(TEXT.to_owned());
+    let text = InferParameter { parameter_choice: Some(text) };
+    (data_type == DataType::String).then(|| (CONTENT_TYPE.to_owned(), text)).into_iter().collect()
+}
+
+/// Input tensors for a request, typed but for those types that have no typed form, whose raw contents are the second;
+/// what a client of ours sends.
+pub fn encode_inputs(inputs: &[NamedTensor]) -> (Vec<InferInputTensor>, Vec<Bytes>) {
+    let mut raws = Vec::new();
+    let tensors = inputs.iter().map(|NamedTensor { name, tensor }| {
+        let raw = is_raw_only(tensor.data_type());
+        if raw {
+            raws.push(encode_raw(tensor.data()));
+        }
+        InferInputTensor {
             name: name.clone(),
             datatype: tensor.data_type().open_inference().to_owned(),
             shape: tensor.shape().iter().map(|it| i64::try_from(*it).unwrap_or(i64::MAX)).collect(),
-            parameters: std::collections::BTreeMap::default(),
-            contents: Some(encode_typed(tensor.data())),
-        })
-        .collect()
+            parameters: BTreeMap::new(),
+            contents: (!raw).then(|| encode_typed(tensor.data())),
+        }
+    });
+    (tensors.collect(), raws)
+}
+
+/// Whether a type has no place among the typed contents.
+fn is_raw_only(data_type: DataType) -> bool {
+    matches!(data_type, DataType::Float16 | DataType::Bfloat16)
 }
 
 /// Fields as a model's metadata names them; the first dimension is the batch.
@@ -140,6 +187,7 @@ fn place_of(data_type: DataType) -> &'static str {
         DataType::Int64 => "int64_contents",
         DataType::Uint8 | DataType::Uint16 | DataType::Uint32 => "uint_contents",
         DataType::Uint64 => "uint64_contents",
+        DataType::Float16 | DataType::Bfloat16 => "raw_input_contents",
         DataType::Float32 => "fp32_contents",
         DataType::Float64 => "fp64_contents",
         DataType::String => "bytes_contents",
@@ -160,6 +208,10 @@ fn decode_typed(input: InferInputTensor) -> Result<NamedTensor, TensorDecodeErro
             got: format!("{n} elements in `{other}`"),
         });
     }
+    if is_raw_only(data_type) && !shape.contains(&0) {
+        let (expected, got) = (data_type.open_inference().to_owned(), "none there".to_owned());
+        return Err(TensorDecodeError::Contents { field, expected, place, got });
+    }
     let data = match data_type {
         DataType::Bool => TensorData::Bool(contents.bool_contents),
         DataType::Int8 => TensorData::Int8(narrow(&field, data_type, &contents.int_contents)?),
@@ -170,6 +222,9 @@ fn decode_typed(input: InferInputTensor) -> Result<NamedTensor, TensorDecodeErro
         DataType::Uint16 => TensorData::Uint16(narrow(&field, data_type, &contents.uint_contents)?),
         DataType::Uint32 => TensorData::Uint32(contents.uint_contents),
         DataType::Uint64 => TensorData::Uint64(contents.uint64_contents),
+        // Empty ones, as they have no typed form.
+        DataType::Float16 => TensorData::Float16(Vec::new()),
+        DataType::Bfloat16 => TensorData::Bfloat16(Vec::new()),
         DataType::Float32 => TensorData::Float32(contents.fp32_contents),
         DataType::Float64 => TensorData::Float64(contents.fp64_contents),
         DataType::String => TensorData::String(
@@ -197,7 +252,19 @@ fn decode_raw(input: InferInputTensor, raw: &[u8]) -> Result<NamedTensor, Tensor
     if input.contents.as_ref().is_some_and(|it| places(it).iter().any(|(_, n)| *n > 0)) {
         return Err(TensorDecodeError::RawAndTyped { field: input.name });
     }
-    let field = input.name;
+    raw_tensor(input.name, data_type, shape, raw)
+}
+
+/// Reads a tensor's raw bytes.
+///
+/// # Errors
+/// [`TensorDecodeError`] naming `field`, if the bytes are not the elements that the shape holds.
+pub fn raw_tensor(
+    field: String,
+    data_type: DataType,
+    shape: Vec<usize>,
+    raw: &[u8],
+) -> Result<NamedTensor, TensorDecodeError> {
     // A shape can claim more elements than there is memory, so bytes are counted before anything is made.
     let claimed = shape.iter().try_fold(1usize, |product, n| product.checked_mul(*n));
     if let Some(size_bytes) = data_type.size_bytes() {
@@ -239,6 +306,8 @@ fn decode_raw(input: InferInputTensor, raw: &[u8]) -> Result<NamedTensor, Tensor
         DataType::Uint16 => elements!(Uint16, u16),
         DataType::Uint32 => elements!(Uint32, u32),
         DataType::Uint64 => elements!(Uint64, u64),
+        DataType::Float16 => elements!(Float16, f16),
+        DataType::Bfloat16 => elements!(Bfloat16, bf16),
         DataType::Float32 => elements!(Float32, f32),
         DataType::Float64 => elements!(Float64, f64),
         DataType::String => TensorData::String(raw_texts(&field, raw)?),
@@ -289,6 +358,8 @@ fn encode_typed(data: &TensorData) -> InferTensorContents {
         }
         TensorData::Uint32(values) => contents.uint_contents.clone_from(values),
         TensorData::Uint64(values) => contents.uint64_contents.clone_from(values),
+        // They have no typed form: `encode_outputs` sends them raw, and no client of ours sends them.
+        TensorData::Float16(_) | TensorData::Bfloat16(_) => {}
         TensorData::Float32(values) => contents.fp32_contents.clone_from(values),
         TensorData::Float64(values) => contents.fp64_contents.clone_from(values),
         TensorData::String(values) => {
@@ -312,6 +383,8 @@ pub fn encode_raw(data: &TensorData) -> Bytes {
         TensorData::Uint16(values) => values.iter().for_each(|it| raw.put_u16_le(*it)),
         TensorData::Uint32(values) => values.iter().for_each(|it| raw.put_u32_le(*it)),
         TensorData::Uint64(values) => values.iter().for_each(|it| raw.put_u64_le(*it)),
+        TensorData::Float16(values) => values.iter().for_each(|it| raw.put_u16_le(it.to_bits())),
+        TensorData::Bfloat16(values) => values.iter().for_each(|it| raw.put_u16_le(it.to_bits())),
         TensorData::Float32(values) => values.iter().for_each(|it| raw.put_f32_le(*it)),
         TensorData::Float64(values) => values.iter().for_each(|it| raw.put_f64_le(*it)),
         TensorData::String(values) => values.iter().for_each(|it| {

@@ -1,5 +1,6 @@
 //! Tensors as the topics carry them.
 
+use half::{bf16, f16};
 use shadowline_contract::{DataType, NamedTensor, Tensor, TensorData};
 
 use crate::{TensorDecodeError, event};
@@ -35,6 +36,9 @@ fn encode(tensor: &Tensor) -> event::Tensor {
         TensorData::Uint16(values) => wire.uints = values.iter().map(|it| u64::from(*it)).collect(),
         TensorData::Uint32(values) => wire.uints = values.iter().map(|it| u64::from(*it)).collect(),
         TensorData::Uint64(values) => wire.uints.clone_from(values),
+        // Every one of them is a 32-bit float too, and comes back from it the same.
+        TensorData::Float16(values) => wire.floats = values.iter().map(|it| it.to_f32()).collect(),
+        TensorData::Bfloat16(values) => wire.floats = values.iter().map(|it| it.to_f32()).collect(),
         TensorData::Float32(values) => wire.floats.clone_from(values),
         TensorData::Float64(values) => wire.doubles.clone_from(values),
         TensorData::String(values) => wire.strings.clone_from(values),
@@ -58,6 +62,12 @@ fn decode(field: &str, wire: event::Tensor) -> Result<Tensor, TensorDecodeError>
         DataType::Uint16 => TensorData::Uint16(narrow(field, data_type, &wire.uints)?),
         DataType::Uint32 => TensorData::Uint32(narrow(field, data_type, &wire.uints)?),
         DataType::Uint64 => TensorData::Uint64(wire.uints),
+        DataType::Float16 => {
+            TensorData::Float16(wire.floats.iter().map(|it| f16::from_f32(*it)).collect())
+        }
+        DataType::Bfloat16 => {
+            TensorData::Bfloat16(wire.floats.iter().map(|it| bf16::from_f32(*it)).collect())
+        }
         DataType::Float32 => TensorData::Float32(wire.floats),
         DataType::Float64 => TensorData::Float64(wire.doubles),
         DataType::String => TensorData::String(wire.strings),

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use half::{bf16, f16};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use shadowline_contract::{Batch, Column, NamedTensor, Tensor, TensorData, Value};
@@ -28,6 +29,10 @@ fn any_data(len: usize) -> impl Strategy<Value = TensorData> {
         vec(any::<u16>(), len).prop_map(TensorData::Uint16),
         vec(any::<u32>(), len).prop_map(TensorData::Uint32),
         vec(any::<u64>(), len).prop_map(TensorData::Uint64),
+        vec(any::<u16>().prop_map(f16::from_bits).prop_filter("finite", |it| it.is_finite()), len)
+            .prop_map(TensorData::Float16),
+        vec(any::<u16>().prop_map(bf16::from_bits).prop_filter("finite", |it| it.is_finite()), len)
+            .prop_map(TensorData::Bfloat16),
         vec(any::<f32>().prop_filter("finite", |it| it.is_finite()), len)
             .prop_map(TensorData::Float32),
         vec(any::<f64>().prop_filter("finite", |it| it.is_finite()), len)
@@ -155,7 +160,8 @@ proptest! {
 
     #[test]
     fn tensors_come_back_typed_and_raw(tensors in prop::collection::vec(any_tensor(), 0..5)) {
-        let typed = ModelInferRequest { inputs: open_inference::encode_inputs(&tensors), ..Default::default() };
+        let (inputs, raw_input_contents) = open_inference::encode_inputs(&tensors);
+        let typed = ModelInferRequest { inputs, raw_input_contents, ..Default::default() };
         prop_assert_eq!(open_inference::decode_inputs(&mut typed.clone()).unwrap(), tensors.clone());
         let mut raw = typed;
         raw.inputs.iter_mut().for_each(|it| it.contents = None);
@@ -245,4 +251,40 @@ fn a_score_that_is_no_number_is_read_as_unscored() {
         let read = Score::decode(&score.encode()).unwrap();
         assert_eq!(read.result.unwrap_err().code, "not_finite");
     }
+}
+
+#[test]
+fn inputs_without_contents_take_the_raw_entries_in_their_order() {
+    let tensor =
+        |name: &str, data| NamedTensor { name: name.to_owned(), tensor: Tensor::vector(data) };
+    let tensors = [
+        tensor("a", TensorData::Int64(vec![1, 2])),
+        tensor("b", TensorData::Float64(vec![0.5])),
+        tensor("e", TensorData::Float32(vec![])),
+        tensor("c", TensorData::String(vec!["x".to_owned()])),
+    ];
+    let (inputs, _) = open_inference::encode_inputs(&tensors);
+    let raw = |idx: usize| open_inference::encode_raw(tensors[idx].tensor.data());
+    // The empty tensor with an entry of no bytes, and without.
+    for raw_input_contents in [vec![raw(0), raw(2), raw(3)], vec![raw(0), raw(3)]] {
+        let mut mixed =
+            ModelInferRequest { inputs: inputs.clone(), raw_input_contents, ..Default::default() };
+        mixed.inputs[0].contents = None;
+        mixed.inputs[3].contents = None;
+        assert_eq!(open_inference::decode_inputs(&mut mixed).unwrap(), tensors);
+    }
+    let mut too_few =
+        ModelInferRequest { inputs, raw_input_contents: vec![raw(0)], ..Default::default() };
+    too_few.inputs[0].contents = None;
+    too_few.inputs[3].contents = None;
+    let error = open_inference::decode_inputs(&mut too_few).unwrap_err().to_string();
+    assert_eq!(error, "raw_input_contents: expected 4 entries, one for each input, got 1");
+    let half = tensor("h", TensorData::Float16(vec![f16::from_f64(0.5)]));
+    let (inputs, _) = open_inference::encode_inputs(&[half]);
+    let mut without = ModelInferRequest { inputs, ..Default::default() };
+    let error = open_inference::decode_inputs(&mut without).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "field `h` of type FP16: its elements belong in `raw_input_contents`, got none there"
+    );
 }

@@ -77,7 +77,9 @@ fn refuse_gaps(decision: &Decision, label: Option<&String>) -> anyhow::Result<()
 async fn classify(args: &LogisticRegressionArgs) -> anyhow::Result<()> {
     let name = package_name(args.training.name.as_ref(), &args.training.out)?;
     if args.missing == MissingArg::Keep {
-        bail!("--missing keep: a logistic regression has no weight for a missing number; use median or refuse");
+        bail!(
+            "--missing keep: a logistic regression has no weight for a missing number; use median or refuse"
+        );
     }
     let decision = load(&args.training, Some(&args.label)).await?;
     if args.missing == MissingArg::Refuse {

@@ -13,7 +13,7 @@ use super::{Api, store_failed};
 
 /// Shows where the alert of every spec stands, by name.
 #[utoipa::path(get, path = "/v1/alerts", tag = "alerts", params(
-    ("state" = Option<String>, Query, description = "Only those that are inactive, pending or firing"),
+    ("state" = Option<String>, Query, pattern = "^(inactive|pending|firing)$", description = "Only those that are inactive, pending or firing"),
     ("spec" = Option<String>, Query, description = "Id or name of a metric spec"),
 ), responses((status = 200, body = AlertsAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(super) async fn current(
@@ -38,9 +38,9 @@ pub(super) async fn current(
 /// Lists changes of alerts, newest first.
 #[utoipa::path(get, path = "/v1/alerts/history", tag = "alerts", params(
     ("spec" = Option<String>, Query, description = "Id or name of a metric spec"),
-    ("since" = Option<String>, Query, description = "Recorded at this time or later"),
-    ("limit" = Option<u32>, Query, description = "At most so many, from 1 to 1000; left out, 100"),
-    ("cursor" = Option<String>, Query, description = "The next_cursor of the answer before"),
+    ("since" = Option<String>, Query, format = "date-time", description = "Recorded at this time or later"),
+    ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "At most so many; left out, 100"),
+    ("cursor" = Option<String>, Query, pattern = "^[0-9]{1,18}$", description = "The next_cursor of the answer before"),
 ), responses((status = 200, body = HistoryAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(super) async fn history(
     State(api): State<Api>,

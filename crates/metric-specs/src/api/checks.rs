@@ -25,11 +25,11 @@ async fn filter(api: &Api, query: &Parameters) -> Result<CheckFilter, ApiError> 
 #[utoipa::path(get, path = "/v1/checks", tag = "checks", params(
     ("spec" = Option<String>, Query, description = "Id or name of a metric spec"),
     ("inference_id" = Option<String>, Query, description = "The judged request"),
-    ("outcome" = Option<String>, Query, description = "healthy, breach or unscored"),
-    ("since" = Option<String>, Query, description = "Requests that arrived at this time or later"),
-    ("until" = Option<String>, Query, description = "Requests that arrived before this time"),
-    ("limit" = Option<u32>, Query, description = "At most so many, from 1 to 1000; left out, 100"),
-    ("cursor" = Option<String>, Query, description = "The next_cursor of the answer before"),
+    ("outcome" = Option<String>, Query, pattern = "^(healthy|breach|unscored)$", description = "healthy, breach or unscored"),
+    ("since" = Option<String>, Query, format = "date-time", description = "Requests that arrived at this time or later"),
+    ("until" = Option<String>, Query, format = "date-time", description = "Requests that arrived before this time"),
+    ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "At most so many; left out, 100"),
+    ("cursor" = Option<String>, Query, pattern = "^-?[0-9]{1,16}-[0-9]{1,18}$", description = "The next_cursor of the answer before"),
 ), responses((status = 200, body = ChecksAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(super) async fn list(
     State(api): State<Api>,
@@ -53,9 +53,9 @@ pub(super) async fn list(
 #[utoipa::path(get, path = "/v1/checks/count", tag = "checks", params(
     ("spec" = Option<String>, Query, description = "Id or name of a metric spec"),
     ("inference_id" = Option<String>, Query, description = "The judged request"),
-    ("outcome" = Option<String>, Query, description = "healthy, breach or unscored"),
-    ("since" = Option<String>, Query, description = "Requests that arrived at this time or later"),
-    ("until" = Option<String>, Query, description = "Requests that arrived before this time"),
+    ("outcome" = Option<String>, Query, pattern = "^(healthy|breach|unscored)$", description = "healthy, breach or unscored"),
+    ("since" = Option<String>, Query, format = "date-time", description = "Requests that arrived at this time or later"),
+    ("until" = Option<String>, Query, format = "date-time", description = "Requests that arrived before this time"),
     ("distinct" = Option<bool>, Query, description = "true also counts the different requests"),
 ), responses((status = 200, body = CountsAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(super) async fn count(

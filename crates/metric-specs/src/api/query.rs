@@ -1,4 +1,4 @@
-//! Query parameters and bodies, read so that a refusal names the parameter or the field.
+//! Query parameters, read so that a refusal names the parameter.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -6,7 +6,6 @@ use std::str::FromStr;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use shadowline_service::http::ApiError;
 use shadowline_store::{SpecKey, Store};
 
@@ -105,20 +104,4 @@ impl Parameters {
             }
         }
     }
-}
-
-/// Reads a JSON body, and names the field that is not as it should be.
-pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let read: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        // Where the text ends too early, the path is not known: `?`.
-        let named = !matches!(path.as_str(), "." | "?");
-        let field = if named { format!("`{path}`") } else { "the body".to_owned() };
-        ApiError::invalid(format!("{field}: {}", error.inner()))
-    })?;
-    json.end().map_err(|error| {
-        ApiError::invalid(format!("the body: {error}; expected one JSON object"))
-    })?;
-    Ok(read)
 }

@@ -8,16 +8,16 @@ use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
 use shadowline_api::specs::{self, MetricSpecDocument, SpecAnswer, SpecPatch, SpecsAnswer};
 use shadowline_evaluation::{MetricSpec, RawMetricSpec};
-use shadowline_service::http::ApiError;
+use shadowline_service::http::{ApiError, read_json};
 use shadowline_store::{SpecKey, StoredSpec};
 
-use super::query::{Parameters, json};
+use super::query::Parameters;
 use super::views::{self, ErrorAnswer};
 use super::{Api, refused, store_failed};
 use crate::engine::{Change, Patch};
 
 fn document(body: &Bytes) -> Result<MetricSpec, ApiError> {
-    let raw: RawMetricSpec = json(body)?;
+    let raw: RawMetricSpec = read_json(body)?;
     MetricSpec::try_from(raw).map_err(|error| ApiError::invalid(error.to_string()))
 }
 
@@ -51,7 +51,7 @@ pub(super) async fn create(
 /// Lists metric specs by name; all, or those of one model.
 #[utoipa::path(get, path = "/v1/metric-specs", tag = "metric specs", params(
     ("model" = Option<String>, Query, description = "Only specs of this model"),
-), responses((status = 200, body = SpecsAnswer)))]
+), responses((status = 200, body = SpecsAnswer), (status = 400, body = ErrorAnswer)))]
 pub(super) async fn list(
     State(api): State<Api>,
     query: Parameters,
@@ -112,7 +112,7 @@ pub(super) async fn patch(
     Path(key): Path<String>,
     body: Bytes,
 ) -> Result<impl IntoResponse, ApiError> {
-    let SpecPatch { enabled, threshold } = json(&body)?;
+    let SpecPatch { enabled, threshold } = read_json(&body)?;
     if enabled.is_none() && threshold.is_none() {
         return Err(ApiError::invalid(
             "the body names nothing to change; expected `enabled` or `threshold`",

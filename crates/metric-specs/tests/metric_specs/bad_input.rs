@@ -43,7 +43,7 @@ async fn every_bad_request(database: TestDatabase) {
         (without("alert_when"), 400, &["missing field `alert_when`"]),
         (with("/kind", json!("Model")), 400, &["`kind`", "`Model`", "`MetricSpec`"]),
         (with("/name", json!("a b")), 400, &["`name`", "`a b`"]),
-        (with("/name", json!(7)), 400, &["`name`", "7", "string"]),
+        (with("/name", json!(7)), 400, &["`name`", "7", "a text"]),
         (with("/name", json!("x".repeat(500))), 400, &["`name`", "128"]),
         (with("/name", json!("there")), 409, &["`there`", "exists already"]),
         (with("/model", json!("census")), 400, &["`model`", "census"]),
@@ -93,10 +93,15 @@ async fn every_bad_request(database: TestDatabase) {
         (with("/labels", json!({"a-b": "x"})), 400, &["`labels`", "a-b"]),
         (with("/labels", json!({"team": "a\u{0}b"})), 400, &["`labels`", "NUL", "`team`"]),
         (with("/labels", json!({"team": 1})), 400, &["`labels.team`", "1"]),
-        (with("/enabled", json!("yes")), 400, &["`enabled`", "yes", "boolean"]),
+        (with("/enabled", json!("yes")), 400, &["`enabled`", "yes", "true or false"]),
         (with("/thershold", json!(1)), 400, &["thershold", "unknown field"]),
         (with("/labels", json!({"team": "x".repeat(70_000)})), 413, &["length limit"]),
-        ("[".repeat(40_000), 400, &["`[0]`", "sequence"]),
+        ("[".repeat(40_000), 400, &["`[0]`", "a list"]),
+        (
+            spec("new").to_string().replacen('{', r#"{"labels": {"a": "x", "a": "y"}, "#, 1),
+            400,
+            &["`a` of `labels`", "twice"],
+        ),
     ];
     assert!(bodies.len() >= 40);
     let mut wrong = Vec::new();

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
 use serde_json::json;
 use shadowline_api::Role;
 use shadowline_api::prediction::{
     Information, Place, Prediction, PredictionRequest, Problem, ProblemsAnswer,
 };
-use shadowline_service::http::ApiError;
+use shadowline_service::http::{ApiError, read_body};
 use shadowline_service::routes::{Declared, Routes};
 use tokio::time::Instant;
 use utoipa::OpenApi;
@@ -24,8 +22,6 @@ use super::vector::{self, Asked};
 
 /// Size limit of a body: some 50,000 features.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// How much of a longer body is read and thrown away, so that its sender comes to read the refusal.
-const MAX_DISCARDED_BYTES: usize = 16 * 1024 * 1024;
 
 #[derive(OpenApi)]
 #[openapi(paths(predict, information, predict_named, information_named))]
@@ -58,6 +54,9 @@ fn declare() -> Routes<Arc<Models>> {
 #[utoipa::path(post, path = "/prediction", tag = "predictions", request_body = PredictionRequest, responses(
     (status = 200, body = Prediction),
     (status = 409, body = ref("#/components/schemas/ErrorAnswer"), description = "There are several models, and the path names none"),
+    (status = 400, body = ref("#/components/schemas/ErrorAnswer"), description = "The body could not be read"),
+    (status = 413, body = ref("#/components/schemas/ErrorAnswer"), description = "The body has more than 1 MiB"),
+    (status = 415, body = ref("#/components/schemas/ErrorAnswer"), description = "The body is in a coding other than gzip and deflate"),
     (status = 422, body = ProblemsAnswer, description = "The body is not one; nothing was predicted"),
     (status = 503, body = ref("#/components/schemas/ErrorAnswer"), description = "There is no model"),
 ))]
@@ -71,6 +70,9 @@ async fn predict(State(models): State<Arc<Models>>, request: Request) -> Respons
 ), responses(
     (status = 200, body = Prediction),
     (status = 404, body = ref("#/components/schemas/ErrorAnswer"), description = "There is no such model"),
+    (status = 400, body = ref("#/components/schemas/ErrorAnswer"), description = "The body could not be read"),
+    (status = 413, body = ref("#/components/schemas/ErrorAnswer"), description = "The body has more than 1 MiB"),
+    (status = 415, body = ref("#/components/schemas/ErrorAnswer"), description = "The body is in a coding other than gzip and deflate"),
     (status = 422, body = ProblemsAnswer, description = "The body is not one; nothing was predicted"),
     (status = 503, body = ref("#/components/schemas/ErrorAnswer"), description = "There is no model at all"),
 ))]
@@ -128,9 +130,10 @@ async fn answer(models: &Models, name: Option<&str>, request: Request) -> Respon
     };
     model.metrics.asked();
     let refused = |code| models.metrics.refused(&model.name, code);
-    let body = match read(request.into_body()).await {
+    let body = match read_body(request.into_body(), MAX_BODY_BYTES).await {
         Ok(body) => body,
         Err(error) => {
+            let error = ApiError::from(error);
             refused(error.code);
             return error.into_response();
         }
@@ -148,36 +151,6 @@ async fn answer(models: &Models, name: Option<&str>, request: Request) -> Respon
             unprocessable(problems)
         }
     }
-}
-
-/// The whole body. Most come in one piece, which is not copied.
-async fn read(body: Body) -> Result<Bytes, ApiError> {
-    let mut pieces = body.into_data_stream();
-    let unreadable = |error: axum::Error| {
-        let message = format!("read body: {error}");
-        ApiError::new(StatusCode::BAD_REQUEST, problem::UNREADABLE, message)
-    };
-    let mut whole = Bytes::new();
-    let mut n_bytes = 0;
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(unreadable)?;
-        n_bytes += piece.len();
-        if MAX_DISCARDED_BYTES < n_bytes {
-            break;
-        }
-        if MAX_BODY_BYTES < n_bytes {
-            whole = Bytes::new();
-        } else if whole.is_empty() {
-            whole = piece;
-        } else {
-            whole = [whole, piece].concat().into();
-        }
-    }
-    if MAX_BODY_BYTES < n_bytes {
-        let message = format!("the body has more than {MAX_BODY_BYTES} bytes");
-        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, problem::TOO_LARGE, message));
-    }
-    Ok(whole)
 }
 
 /// The answer to a body, and the score of its vector. A few microseconds, so it is not sent to other threads.

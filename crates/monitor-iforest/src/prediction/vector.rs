@@ -10,6 +10,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 use serde_json::{Value, json};
+use shadowline_api::numbers::{self, NotFinite};
 use shadowline_api::prediction::{Place, Problem};
 use shadowline_detectors::DetectorArtefact;
 use shadowline_features::{
@@ -97,7 +98,43 @@ pub(super) fn read(body: &[u8], detector: &DetectorArtefact) -> Result<Asked, Ve
             Some(Err(error)) => Err(problems(body, detector, &feature_error(&error))),
             None => Err(problems(body, detector, "the vector does not fit the model")),
         },
-        Err(error) => Err(problems(body, detector, &error.to_string())),
+        Err(error) => match numbers::replace(body, named) {
+            None => Err(problems(body, detector, &error.to_string())),
+            Some(body) => read_named(&body, detector),
+        },
+    }
+}
+
+/// What a number that is not finite is read as: a text that no caller's text is mistaken for.
+fn named(number: NotFinite) -> String {
+    format!("\"\\u0000{}\"", number.word())
+}
+
+/// The word of such a text.
+fn word_of(text: &str) -> Option<&str> {
+    text.strip_prefix('\0')
+}
+
+/// Reads a body with numbers that are not finite: NaN is a missing number, and the others are refused by their places.
+fn read_named(body: &[u8], detector: &DetectorArtefact) -> Result<Asked, Vec<Problem>> {
+    const REFUSED: &str = "a number is not finite";
+    let read = serde_json::from_slice::<Body<'_>>(body);
+    let Ok(Body { mut feature_vector, score }) = read else {
+        return Err(problems(body, detector, REFUSED));
+    };
+    for it in &mut feature_vector {
+        if matches!(it, Element::Text(text) if word_of(text) == Some(NotFinite::Nan.word())) {
+            *it = Element::Missing;
+        }
+    }
+    let is_named = |it: &Element<'_>| matches!(it, Element::Text(text) if word_of(text).is_some());
+    if feature_vector.iter().any(is_named) {
+        return Err(problems(body, detector, REFUSED));
+    }
+    match encode(&feature_vector, detector) {
+        Some(Ok(features)) => Ok(Asked { features, wants_score: score == Some(true) }),
+        Some(Err(error)) => Err(problems(body, detector, &feature_error(&error))),
+        None => Err(problems(body, detector, REFUSED)),
     }
 }
 
@@ -190,6 +227,11 @@ fn problems(body: &[u8], detector: &DetectorArtefact, otherwise: &str) -> Vec<Pr
     }
     match members.get("score") {
         None | Some(Value::Null | Value::Bool(_)) => {}
+        Some(Value::String(text)) if word_of(text).is_some() => {
+            let word = Value::String(word_of(text).unwrap_or_default().to_owned());
+            let msg = "Input should be a valid boolean";
+            found.push(problem::at(problem::BOOL_TYPE, [Place::from("score")], msg, &word));
+        }
         Some(text @ Value::String(_)) => {
             let msg = "Input should be a valid boolean, unable to interpret input: expected true or false without quotes";
             found.push(problem::at(problem::BOOL_PARSING, [Place::from("score")], msg, text));
@@ -234,8 +276,15 @@ fn has_missing_category(feature: &Feature) -> bool {
 /// What is wrong with one element for its feature, if anything is.
 fn element(idx: usize, value: &Value, feature: &Feature) -> Option<Problem> {
     let is_category = !matches!(feature.encoding, Encoding::Number);
+    let word = value.as_str().and_then(word_of);
     let (code, msg) = match value {
-        Value::String(_) if is_category => return None,
+        Value::String(_) if word.is_some() && !is_category => {
+            if word == Some(NotFinite::Nan.word()) && feature.missing != MissingNumber::Refuse {
+                return None;
+            }
+            (problem::FINITE_NUMBER, "Input should be a finite number")
+        }
+        Value::String(_) if is_category && word.is_none() => return None,
         Value::Null if has_missing_category(feature) => return None,
         _ if is_category => (problem::STRING_TYPE, "Input should be a valid string"),
         Value::Number(_) => return None,
@@ -252,7 +301,8 @@ fn element(idx: usize, value: &Value, feature: &Feature) -> Option<Problem> {
         }
     };
     let path = [Place::from("feature_vector"), Place::from(idx)];
-    let found = problem::at(code, path, msg, value);
+    let shown = word.map(|it| Value::String(it.to_owned()));
+    let found = problem::at(code, path, msg, shown.as_ref().unwrap_or(value));
     Some(problem::with(found, json!({"feature": feature.field})))
 }
 
@@ -277,28 +327,12 @@ fn wrong_length(vector: &[Value], features: &[Feature]) -> Problem {
     problem::with(found, json!({"expected_length": expected, "actual_length": got}))
 }
 
-/// JSON that cannot be read, or holds a number that JSON does not have.
+/// JSON that cannot be read.
 fn invalid_json(body: &[u8], error: &serde_json::Error) -> Problem {
     let offset = offset_of(body, error.line(), error.column());
-    let is_word = not_a_number(body, offset);
-    let text = error.to_string();
-    let (code, msg) = if is_word || text.starts_with("number out of range") {
-        (problem::FINITE_NUMBER, "Input should be a finite number")
-    } else {
-        (problem::JSON_INVALID, "JSON decode error")
-    };
-    let found = problem::at(code, [Place::from(offset)], msg, &json!({}));
-    problem::with(found, json!({"error": text}))
-}
-
-/// Whether the parser stopped in one of the words that some writers put for numbers that are not finite.
-fn not_a_number(body: &[u8], offset: usize) -> bool {
-    let is_part = |it: &u8| it.is_ascii_alphabetic() || matches!(it, b'-' | b'+');
-    let before = body[..offset].iter().rev().take_while(|it| is_part(it)).count();
-    let after = body[offset..].iter().take_while(|it| is_part(it)).count();
-    let word = &body[offset - before..offset + after];
-    let word = word.strip_prefix(b"-").or(word.strip_prefix(b"+")).unwrap_or(word);
-    [b"nan".as_slice(), b"inf", b"infinity"].iter().any(|it| word.eq_ignore_ascii_case(it))
+    let path = [Place::from(offset)];
+    let found = problem::at(problem::JSON_INVALID, path, "JSON decode error", &json!({}));
+    problem::with(found, json!({"error": error.to_string()}))
 }
 
 /// The byte that serde's line and column, both from 1, are about.

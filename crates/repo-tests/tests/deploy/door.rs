@@ -175,6 +175,7 @@ const OPEN: [(&str, &[&str]); 6] = [
     (
         "SERVING",
         &[
+            "/",
             "/v1/models/wine:predict",
             "/v1/models/wine/versions/3:predict",
             "/v2",
@@ -222,7 +223,6 @@ const GUARDED: [(&str, &[&str]); 8] = [
     (
         "SERVING",
         &[
-            "/",
             "/metrics",
             "/v1/models",
             "/v1/models/wine",

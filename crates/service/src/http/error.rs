@@ -1,11 +1,12 @@
-//! Errors of the REST interface, and the one JSON form that every error has.
+//! Errors of the REST interface, and the JSON form that every error has: one of ours, and one of the Open Inference
+//! Protocol's below `/v2`.
 
 use axum::Json;
 use axum::body::Body;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{Method, StatusCode};
+use axum::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use shadowline_api::error::{ErrorAnswer, ErrorDetail};
+use shadowline_api::error::{ErrorAnswer, ErrorDetail, ProtocolError};
 use shadowline_error::chain;
 
 /// A REST error: a stable code for programs, a message for the caller.
@@ -17,12 +18,14 @@ pub struct ApiError {
     pub code: &'static str,
     /// What was wrong, where, and what was expected.
     pub message: String,
+    /// The methods that the path takes, for the header `Allow`.
+    allowed: Option<&'static str>,
 }
 
 impl ApiError {
     /// Makes an error answer.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        ApiError { status, code, message: message.into() }
+        ApiError { status, code, message: message.into(), allowed: None }
     }
 
     /// 400 `invalid_argument`: the caller sent something that cannot be right.
@@ -45,6 +48,18 @@ impl ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
     }
 
+    /// 405 `method_not_allowed`, with the methods that the path takes.
+    pub fn method_not_allowed(message: impl Into<String>, allowed: &'static str) -> Self {
+        let error =
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message.into());
+        ApiError { allowed: Some(allowed), ..error }
+    }
+
+    /// 501 `unimplemented`: a call or an option that this service does not have.
+    pub fn unimplemented(message: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::NOT_IMPLEMENTED, "unimplemented", message)
+    }
+
     /// 500 `internal`: logs the cause and keeps it from the caller.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = chain(error), "request failed");
@@ -61,6 +76,9 @@ impl IntoResponse for ApiError {
         let status = self.status;
         // The body is written by `finish_request`, which knows the request's id.
         let mut response = status.into_response();
+        if let Some(allowed) = self.allowed {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+        }
         response.extensions_mut().insert(self);
         response
     }
@@ -95,9 +113,17 @@ pub(super) async fn as_json_error(
     let mut headers = std::mem::take(response.headers_mut());
     headers.remove(CONTENT_LENGTH);
     headers.remove(CONTENT_TYPE);
-    let mut answer = (status, Json(ErrorAnswer { error })).into_response();
+    let mut answer = match is_of_protocol(path) {
+        true => (status, Json(ProtocolError::from(error))).into_response(),
+        false => (status, Json(ErrorAnswer { error })).into_response(),
+    };
     answer.headers_mut().extend(headers);
     answer
+}
+
+/// Whether a path is of the Open Inference Protocol, whose clients know one form of errors only.
+fn is_of_protocol(path: &str) -> bool {
+    path == "/v2" || path.starts_with("/v2/")
 }
 
 /// The error of a request that no handler of ours refused.

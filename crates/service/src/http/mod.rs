@@ -3,7 +3,9 @@
 //! A service hands [`router`] its [`Routes`], each with the role that it needs, and [`serve`]s the [`App`] that it gets
 //! back. There is no other way to an `App`, so no route is without a role.
 
+mod body;
 mod error;
+mod json;
 mod request;
 mod system;
 #[cfg(test)]
@@ -21,7 +23,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+pub use self::body::{BodyError, read_body};
 pub use self::error::ApiError;
+pub use self::json::read_json;
 use self::request::finish_request;
 pub(crate) use self::request::register_metrics;
 pub use self::request::{REQUEST_ID, RequestId, RequestTrace};

@@ -10,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use tokio::time::Instant;
 use tracing::{Instrument, debug, error_span};
 
+use super::body::run_decoded;
 use super::error::as_json_error;
 use crate::health::Health;
 use crate::health_metrics::HealthCollector;
@@ -114,7 +115,7 @@ pub(super) async fn finish_request(
         }
         None => error_span!("http", request_id = id, %method, path),
     };
-    let response = next.run(request).instrument(log_span).await;
+    let response = run_decoded(request, next).instrument(log_span).await;
     // What was recorded, also as refused, goes by the id of its record; a caller's own id is not taken from him.
     let recorded = response.headers().get(INFERENCE_ID).and_then(|it| it.to_str().ok());
     let named = recorded.map_or_else(|| id.clone(), str::to_owned);

@@ -6,7 +6,7 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use shadowline_api::Role;
-use shadowline_api::status::{Alive, Condition};
+use shadowline_api::status::{Alive, Condition, Root};
 
 use crate::health::Health;
 use crate::metrics::Metrics;
@@ -21,12 +21,24 @@ pub(super) struct System {
 
 pub(super) fn routes() -> Routes<System> {
     Routes::new()
+        .get(Role::Public, "/", root)
         .get(Role::Public, "/livez", livez)
         .get(Role::Public, "/readyz", readyz)
         .get(Role::Read, "/v1/status", status)
         // Both paths, because scrapers of mounted metrics apps ask for the second.
         .get(Role::Read, "/metrics", scrape)
         .get(Role::Read, "/metrics/", scrape)
+}
+
+/// Says where to look; to clients of KServe's first protocol, that the server is alive.
+async fn root(State(System { health, .. }): State<System>) -> Json<Root> {
+    Json(Root {
+        status: "alive".to_owned(),
+        service: health.service().to_owned(),
+        docs: "/docs".to_owned(),
+        openapi: "/openapi.json".to_owned(),
+        health: "/readyz".to_owned(),
+    })
 }
 
 async fn livez(State(System { health, .. }): State<System>) -> Json<Alive> {

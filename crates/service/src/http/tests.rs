@@ -106,6 +106,63 @@ async fn every_error_is_json_with_a_request_id() {
 }
 
 #[tokio::test]
+async fn an_error_of_the_open_inference_protocol_is_a_text() {
+    let (app, _) = app();
+    let request = get_of("/v2/nowhere").header("x-request-id", "mine-1");
+    let (status, headers, body) = ask(&app, request, vec![]).await;
+    assert_eq!(
+        (status.as_u16(), &headers[CONTENT_TYPE]),
+        (404, &"application/json".parse().unwrap())
+    );
+    let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let expected = json!({
+        "error": "there is nothing at `/v2/nowhere`", "code": "not_found", "request_id": "mine-1",
+    });
+    assert_eq!(answer, expected);
+    let (_, _, body) = ask(&app, get_of("/v2x"), vec![]).await;
+    assert!(body.starts_with(r#"{"error":{"code":"not_found""#), "{body}");
+}
+
+#[tokio::test]
+async fn a_body_is_decoded_within_its_limit_and_another_coding_is_refused() {
+    use std::io::Write;
+    let (app, _) = app();
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let request = |coding: &str| {
+        axum::http::Request::post("/v1/echo")
+            .header(CONTENT_TYPE, "application/json")
+            .header("content-encoding", coding)
+    };
+    for coding in ["gzip", "GZip", "x-gzip"] {
+        let (status, _, body) = ask(&app, request(coding), gzip(br#"{"a":1}"#)).await;
+        assert_eq!((status.as_u16(), body.as_str()), (200, r#"{"a":1}"#), "{coding}");
+    }
+    let (status, _, _) = ask(&app, request("identity"), br#"{"a":1}"#.to_vec()).await;
+    assert_eq!(status.as_u16(), 200);
+    let (status, _, body) = ask(&app, request("gzip"), gzip(&vec![b' '; MAX_BODY_BYTES + 1])).await;
+    assert_eq!(status.as_u16(), 413, "{body}");
+    let (status, headers, body) = ask(&app, request("br"), vec![]).await;
+    assert_eq!(
+        (status.as_u16(), &headers["accept-encoding"]),
+        (415, &"gzip, deflate".parse().unwrap())
+    );
+    assert!(body.contains("`br`; expected one of gzip and deflate"), "{body}");
+}
+
+#[tokio::test]
+async fn the_root_says_that_somebody_is_there() {
+    let (app, _) = app();
+    let (status, _, body) = ask(&app, get_of("/"), vec![]).await;
+    let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status.as_u16(), &answer["status"]), (200, &json!("alive")));
+    assert_eq!((&answer["service"], &answer["docs"]), (&json!("test"), &json!("/docs")));
+}
+
+#[tokio::test]
 async fn an_id_that_cannot_be_logged_is_replaced() {
     let (app, _) = app();
     for id in ["", "with space", &"x".repeat(129)] {

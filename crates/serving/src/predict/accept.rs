@@ -1,6 +1,5 @@
 //! The first step: a request is checked as a whole, and is then either accepted or rejected.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,15 +11,13 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::request::{Inputs, Request};
+use super::tags::Tags;
 use crate::error::PredictError;
 use crate::metrics::Endpoint;
 use crate::models::{Model, Models, clip};
 
 /// The longest id a caller may choose.
 const MAX_ID_BYTES: usize = 256;
-const MAX_TAGS: usize = 64;
-const MAX_TAG_KEY_BYTES: usize = 128;
-const MAX_TAG_VALUE_BYTES: usize = 4096;
 
 /// When a request arrived, by both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +42,7 @@ pub(super) struct RequestContext {
     pub(super) endpoint: Endpoint,
     pub(super) arrival: Arrival,
     pub(super) id: String,
-    pub(super) tags: BTreeMap<String, String>,
+    pub(super) tags: Tags,
     pub(super) trace: Option<SpanContext>,
     /// The model as the caller named it.
     pub(super) reference: ModelRef,
@@ -72,7 +69,7 @@ pub(super) struct Rejected {
     pub(super) error: PredictError,
 }
 
-/// Checks a request: its id, its tags, that its model is there, and its inputs against the model's contract.
+/// Checks a request: its id, that its model is there, and its inputs against the model's contract.
 pub(super) fn accept(
     models: &Models,
     request: Request,
@@ -98,8 +95,8 @@ pub(super) fn accept(
             let single = !values.iter().any(|(name, value)| has_batch(&model, name, value));
             (model.signature.accept_values(values), single)
         }
-        Inputs::Unreadable { tensors, message } => {
-            return rejected(context, Some(model), tensors, PredictError::Tensors(message));
+        Inputs::Unusable { tensors, error } => {
+            return rejected(context, Some(model), tensors, error);
         }
     };
     match fit {
@@ -119,7 +116,7 @@ pub(super) fn reject(request: Request, arrival: Arrival, error: PredictError) ->
 
 struct Unpacked {
     context: RequestContext,
-    /// Whether id and tags are in order; they can be recorded if not, too.
+    /// Whether the id is in order; the request is recorded under another if not.
     checked: Result<(), PredictError>,
     model_name: String,
     model_version: String,
@@ -128,13 +125,10 @@ struct Unpacked {
 }
 
 fn unpack(mut request: Request, arrival: Arrival) -> Unpacked {
-    // Both, because both are recorded.
-    let checked_id = validate_id(&mut request.id);
-    let checked_tags = validate_tags(&mut request.tags);
+    let checked = validate_id(&mut request.id);
     let Request { endpoint, model_name, model_version, id, tags, trace, inputs, outputs } = request;
     let reference = ModelRef { name: clip(&model_name), version: clip(&model_version) };
     let context = RequestContext { endpoint, arrival, id, tags, trace, reference };
-    let checked = checked_id.and(checked_tags);
     Unpacked { context, checked, model_name, model_version, inputs, outputs }
 }
 
@@ -154,24 +148,6 @@ fn validate_id(id: &mut String) -> Result<(), PredictError> {
     *id = Uuid::now_v7().to_string();
     let expected = format!("at most {MAX_ID_BYTES} bytes without control characters");
     Err(PredictError::Request { field: "id", expected, got })
-}
-
-/// Checks a caller's tags; those that cannot be kept are dropped, because the request is rejected for them.
-fn validate_tags(tags: &mut BTreeMap<String, String>) -> Result<(), PredictError> {
-    let refused =
-        |expected: String, got: String| Err(PredictError::Request { field: "tags", expected, got });
-    let checked = if MAX_TAGS < tags.len() {
-        refused(format!("at most {MAX_TAGS} tags"), tags.len().to_string())
-    } else if let Some(key) = tags.keys().find(|it| it.is_empty() || MAX_TAG_KEY_BYTES < it.len()) {
-        refused(format!("keys of 1 to {MAX_TAG_KEY_BYTES} bytes"), format!("{} bytes", key.len()))
-    } else if let Some((key, value)) = tags.iter().find(|(_, it)| MAX_TAG_VALUE_BYTES < it.len()) {
-        let got = format!("{} bytes in `{key}`", value.len());
-        refused(format!("values of at most {MAX_TAG_VALUE_BYTES} bytes"), got)
-    } else {
-        return Ok(());
-    };
-    tags.clear();
-    checked
 }
 
 /// Checks that the model has the outputs that the caller wants.
@@ -205,7 +181,7 @@ fn has_batch(model: &Model, name: &str, value: &Value) -> bool {
 /// What can be recorded of inputs that no contract has looked at.
 fn tensors_of(inputs: Inputs) -> Vec<NamedTensor> {
     match inputs {
-        Inputs::Tensors(tensors) | Inputs::Unreadable { tensors, .. } => tensors,
+        Inputs::Tensors(tensors) | Inputs::Unusable { tensors, .. } => tensors,
         Inputs::Values(values) => values
             .into_iter()
             .filter_map(|(name, value)| Some(NamedTensor { name, tensor: scalar(value)? }))

@@ -13,6 +13,7 @@ mod accept;
 mod compute;
 mod record;
 mod request;
+mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ use uuid::Uuid;
 use self::accept::{Accepted, Arrival, RequestContext, accept, reject};
 use self::record::Recorder;
 pub(crate) use self::request::{Answer, Inputs, Refusal, Request};
+pub(crate) use self::tags::Tags;
 use crate::backend::Backend;
 use crate::error::PredictError;
 use crate::metrics::{Endpoint, ServingMetrics, UNKNOWN_MODEL};
@@ -54,7 +56,7 @@ pub(crate) struct Predictor {
 enum Begun {
     Ended(Result<Answer, Refusal>),
     /// The model answers later.
-    Awaiting(Accepted),
+    Awaiting(Box<Accepted>),
 }
 
 impl Predictor {
@@ -81,10 +83,17 @@ impl Predictor {
             Begun::Awaiting(accepted) => {
                 let call = Call::of(&accepted);
                 let this = Arc::clone(self);
-                let task = self.detached.spawn(async move { this.end(accepted).await });
+                let task = self.detached.spawn(async move { this.end(*accepted).await });
                 self.wait(call, task).await
             }
         }
+    }
+
+    /// Refuses a request whose message could not be read at all: it is shadowed as an error, and counted as those that
+    /// gRPC itself cannot read.
+    pub(crate) async fn undecodable(self: &Arc<Self>, request: Request) -> Result<Answer, Refusal> {
+        self.metrics.undecodable();
+        self.predict(request).await
     }
 
     /// Accepts a request and, where its model answers at once, computes and records it: all without an `await`, so that
@@ -100,7 +109,7 @@ impl Predictor {
                 let computed = compute::inline(backend, &accepted);
                 Begun::Ended(self.recorder().computed(accepted, computed))
             }
-            Backend::Awaited(_) => Begun::Awaiting(accepted),
+            Backend::Awaited(_) => Begun::Awaiting(Box::new(accepted)),
         }
     }
 
@@ -146,7 +155,7 @@ impl Predictor {
             let begun = tokio::task::spawn_blocking(move || that.begin(request, arrival)).await;
             let result = match begun {
                 Ok(Begun::Ended(result)) => result,
-                Ok(Begun::Awaiting(accepted)) => this.end(accepted).await,
+                Ok(Begun::Awaiting(accepted)) => this.end(*accepted).await,
                 Err(error) => Err(cut_off(id, &error)),
             };
             drop(permit);

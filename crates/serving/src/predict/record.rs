@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::accept::{Accepted, Rejected, RequestContext};
 use super::request::{Answer, Refusal};
+use super::tags::Tags;
 use crate::error::PredictError;
 use crate::metrics::{ServingMetrics, UNKNOWN_MODEL};
 use crate::shadow::Shadow;
@@ -41,6 +42,7 @@ impl Recorder<'_> {
             }
         };
         let RequestContext { endpoint, arrival, id, tags, trace, .. } = context;
+        let dropped_tags = self.dropped(&model.name, &id, &tags);
         let inference = Inference {
             id,
             model: ModelRef { name: model.name.clone(), version: model.version_text.clone() },
@@ -49,7 +51,7 @@ impl Recorder<'_> {
             n_records: u32::try_from(n_records).unwrap_or(u32::MAX),
             inputs,
             outcome: Outcome::Outputs(named_tensors(outputs)),
-            tags,
+            tags: tags.into_kept(),
             origin: None,
         };
         let appended = self.append(&model.name, &inference, trace.as_ref());
@@ -58,6 +60,7 @@ impl Recorder<'_> {
         let exemplar = traces::exemplar(trace.as_ref());
         if let Err(error) = appended {
             model.metrics.failed(endpoint, seconds, arrival.unix_seconds(), exemplar);
+            model.statistics.failed(arrival.started.elapsed());
             self.metrics.refused(&model.name, &model.version_text, endpoint, error.code_name());
             return Err(Refusal { id, error });
         }
@@ -73,8 +76,9 @@ impl Recorder<'_> {
         let outputs =
             Batch::new(n_records, columns).expect("these columns were a batch of as many records");
         model.metrics.answered(endpoint, seconds, arrival.unix_seconds(), exemplar);
+        model.statistics.succeeded(n_records, arrival.started.elapsed(), arrival.at);
         debug!(inference_id = id, model = model.name, version = model.version_text, "answered");
-        Ok(Answer { id, model, outputs, single })
+        Ok(Answer { id, model, outputs, single, dropped_tags })
     }
 
     /// Records a request that was not accepted, as the error that it got.
@@ -92,6 +96,7 @@ impl Recorder<'_> {
         let (code, message) = (error.code_name(), error.message());
         debug!(inference_id = id, model = reference.name, code, message, "refused");
         let label = model.as_ref().map_or(UNKNOWN_MODEL, |it| &it.name);
+        self.dropped(label, &id, &tags);
         let inference = Inference {
             id,
             model: reference,
@@ -100,7 +105,7 @@ impl Recorder<'_> {
             n_records: u32::try_from(n_records).unwrap_or(u32::MAX),
             inputs,
             outcome: Outcome::Failed(InferenceError { code: code.to_owned(), message }),
-            tags,
+            tags: tags.into_kept(),
             origin: None,
         };
         if let Err(shadow_error) = self.append(label, &inference, trace.as_ref()) {
@@ -110,10 +115,19 @@ impl Recorder<'_> {
             let seconds = arrival.started.elapsed().as_secs_f64();
             let exemplar = traces::exemplar(trace.as_ref());
             model.metrics.failed(endpoint, seconds, arrival.unix_seconds(), exemplar);
+            model.statistics.failed(arrival.started.elapsed());
         }
         let version = model.as_ref().map_or(UNKNOWN_MODEL, |it| &it.version_text);
         self.metrics.refused(label, version, endpoint, code);
         Refusal { id: inference.id, error }
+    }
+
+    /// Counts and logs the tags that were dropped; what is said of them to the caller.
+    fn dropped(&self, model: &str, id: &str, tags: &Tags) -> Option<String> {
+        let said = tags.said()?;
+        self.metrics.tags_dropped(model, tags.n_dropped());
+        debug!(inference_id = id, model, tags = said, "tags dropped");
+        Some(said)
     }
 
     fn append(

@@ -1,11 +1,11 @@
 //! What an endpoint hands in, and what it gets back.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use opentelemetry::trace::SpanContext;
 use shadowline_contract::{Batch, NamedTensor, TensorData, Value};
 
+use super::tags::Tags;
 use crate::error::PredictError;
 use crate::metrics::Endpoint;
 use crate::models::Model;
@@ -19,7 +19,7 @@ pub(crate) struct Request {
     pub(crate) model_version: String,
     /// Empty for one of ours.
     pub(crate) id: String,
-    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) tags: Tags,
     pub(crate) trace: Option<SpanContext>,
     pub(crate) inputs: Inputs,
     /// The outputs that the caller wants; none for all.
@@ -31,10 +31,10 @@ pub(crate) struct Request {
 pub(crate) enum Inputs {
     Tensors(Vec<NamedTensor>),
     Values(Vec<(String, Value)>),
-    /// The message was read, but not all of its tensors are in order.
-    Unreadable {
+    /// No model can be asked with it, because not all of it is in order or supported; with those tensors that are.
+    Unusable {
         tensors: Vec<NamedTensor>,
-        message: String,
+        error: PredictError,
     },
 }
 
@@ -47,6 +47,8 @@ pub(crate) struct Answer {
     pub(crate) outputs: Batch,
     /// Whether the inputs came without a batch dimension, so that the outputs should go without one.
     pub(crate) single: bool,
+    /// Which of the caller's tags were dropped.
+    pub(crate) dropped_tags: Option<String>,
 }
 
 /// A request that got no prediction. It has an id all the same, under which it was recorded.
@@ -57,6 +59,11 @@ pub(crate) struct Refusal {
 }
 
 impl Inputs {
+    /// Inputs of which nothing, or not all, could be read.
+    pub(crate) fn unreadable(tensors: Vec<NamedTensor>, message: String) -> Self {
+        Self::Unusable { tensors, error: PredictError::Tensors(message) }
+    }
+
     /// How much there is to check and compute.
     pub(super) fn n_elements(&self) -> usize {
         // Text counts by its length: it is copied and encoded byte by byte.
@@ -67,7 +74,7 @@ impl Inputs {
             other => other.len(),
         };
         match self {
-            Self::Tensors(tensors) | Self::Unreadable { tensors, .. } => {
+            Self::Tensors(tensors) | Self::Unusable { tensors, .. } => {
                 tensors.iter().map(of_tensor).sum()
             }
             Self::Values(values) => values.iter().map(|(_, it)| n_values(it)).sum(),

@@ -123,7 +123,7 @@ fn ask(model: &str, id: &str) -> Request {
         model_name: model.to_owned(),
         model_version: String::new(),
         id: id.to_owned(),
-        tags: BTreeMap::new(),
+        tags: Tags::default(),
         trace: None,
         inputs: Inputs::Values(vec![("a".to_owned(), Value::Int(7))]),
         outputs: Vec::new(),

@@ -7,9 +7,11 @@ mod ports;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
+use axum::Extension;
 use futures_util::future::BoxFuture;
 use shadowline_contract::{Batch, NamedTensor, Signature};
 use shadowline_error::BoxError;
+use shadowline_packages::IsReady;
 use shadowline_service::health::Health;
 use shadowline_service::metrics::Metrics;
 use shadowline_service::{docs, http};
@@ -200,11 +202,17 @@ impl Server {
             let endpoints =
                 GrpcEndpoints { predictor: Arc::clone(&predictor), health: health.clone() };
             let limits = &config.limits;
+            let answering = Arc::clone(&models);
+            let is_ready = IsReady(Arc::new(move |name| answering.find(name, "").is_ok()));
             let packages =
-                shadowline_packages::routes(Arc::clone(models.packages()), limits.upload_bytes);
-            let api = rest::routes(Arc::clone(&predictor), health.clone(), limits.message_bytes)
-                .merge(packages)
-                .merge(docs::routes(DOCS, "Shadowline serving", openapi_json()));
+                shadowline_packages::routes(Arc::clone(models.packages()), limits.upload_bytes)
+                    .layer(Extension(is_ready));
+            let ours = rest::routes(Arc::clone(&predictor), health.clone(), limits.message_bytes);
+            let api = rest::beside_packages(ours, packages).merge(docs::routes(
+                DOCS,
+                "Shadowline serving",
+                openapi_json(),
+            ));
             let app = http::router(&health, &metrics, api);
             announce(&grpc, &http);
             let mut grpc_task = tokio::spawn(serve_grpc(

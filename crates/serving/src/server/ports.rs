@@ -8,6 +8,7 @@ use shadowline_wire::inference::grpc_inference_service_server::GrpcInferenceServ
 use shadowline_wire::serving::prediction_service_server::PredictionServiceServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding;
 use tonic::server::NamedService;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
@@ -61,10 +62,16 @@ pub(super) fn serve_grpc(
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .add_service(declared(
-            GrpcInferenceServiceServer::new(endpoints.clone()).max_decoding_message_size(limit),
+            GrpcInferenceServiceServer::new(endpoints.clone())
+                .max_decoding_message_size(limit)
+                .accept_compressed(CompressionEncoding::Gzip)
+                .accept_compressed(CompressionEncoding::Deflate),
         ))
         .add_service(declared(
-            PredictionServiceServer::new(endpoints).max_decoding_message_size(limit),
+            PredictionServiceServer::new(endpoints)
+                .max_decoding_message_size(limit)
+                .accept_compressed(CompressionEncoding::Gzip)
+                .accept_compressed(CompressionEncoding::Deflate),
         ))
         .add_service(declared(HealthServer::new(health)))
         .add_service(declared(reflection().build_v1().map_err(ServeError::Reflection)?))

@@ -7,6 +7,7 @@
 )]
 
 mod bad_input;
+mod clients;
 mod endpoints;
 mod hanging_up;
 mod messages;

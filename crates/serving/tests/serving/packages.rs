@@ -93,6 +93,21 @@ async fn a_package_is_served_from_its_installation_on() {
             "field `age`, which is not among",
         ),
         (DOCUMENT.replace("    income:", "    wealth:"), artefact.clone(), "`wealth` (string)"),
+        (
+            DOCUMENT.replace("age: int64", "age: string"),
+            artefact.clone(),
+            "reads field `age` as a number, but by the contract it is string",
+        ),
+        (
+            DOCUMENT.replace("age: int64", "age: {type: int64, shape: [2]}"),
+            artefact.clone(),
+            "int64 of shape [2]",
+        ),
+        (
+            DOCUMENT.replace("education: {type: string", "education: {type: float32"),
+            artefact.clone(),
+            "reads field `education` as a category, but by the contract it is float32",
+        ),
     ] {
         let (status, body) = install(&server, &document, artefact).await;
         assert_eq!(status, 422, "{body}");
@@ -107,8 +122,15 @@ async fn a_package_is_served_from_its_installation_on() {
     let model_name = "adults".to_owned();
     let unload =
         RepositoryModelUnloadRequest { model_name: model_name.clone(), ..Default::default() };
+    let ready = async || {
+        let shown = server.get("/v1/models/adults").await.1;
+        serde_json::from_str::<serde_json::Value>(&shown).unwrap()["ready"].clone()
+    };
+    assert_eq!(ready().await, json!(true));
     repository.repository_model_unload(unload).await.unwrap();
     assert_eq!(predict(&server, NEWEST).await.0, 404);
+    // As clients of KServe's first protocol ask.
+    assert_eq!(ready().await, json!(false));
     let load = RepositoryModelLoadRequest { model_name, ..Default::default() };
     repository.repository_model_load(load.clone()).await.unwrap();
     assert_eq!(predict(&server, NEWEST).await.0, 200);

@@ -95,7 +95,7 @@ async fn bytes_that_are_no_message_are_refused() {
     // Over the limit: both the limit and what came.
     let too_large = ModelInferRequest { id: "x".repeat(2 * LIMIT), ..good() };
     let status = infer.model_infer(too_large).await.unwrap_err();
-    assert_status("over the limit", &status, Code::OutOfRange, &["65536", "1312"]);
+    assert_status("over the limit", &status, Code::ResourceExhausted, &["65536", "1312"]);
     n_undecodable += 1.0;
     let counted = server.metric("shadowline_predict_undecodable_total").await;
     assert!((counted - n_undecodable).abs() < 0.5, "{counted} of {n_undecodable}");

@@ -122,7 +122,7 @@ pub(super) fn open_inference_cases() -> Vec<Case> {
             "half floats typed",
             with(2, input("hours", "FP16", &[1], None)),
             Invalid,
-            &["`hours`", "`FP16`", "FP32"],
+            &["`hours`", "FP16", "`raw_input_contents`"],
         ),
         (
             "elements in another place",

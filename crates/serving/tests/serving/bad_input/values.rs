@@ -97,19 +97,5 @@ pub(super) fn predict_cases() -> Vec<Case> {
             Invalid,
             &["id", "control"],
         ),
-        (
-            "a tag that is too long",
-            changed(|it| {
-                it.tags.insert("k".into(), "v".repeat(5000));
-            }),
-            Invalid,
-            &["tags", "4096", "5000 bytes"],
-        ),
-        (
-            "too many tags",
-            changed(|it| it.tags.extend((0..65).map(|it| (it.to_string(), String::new())))),
-            Invalid,
-            &["tags", "64", "65"],
-        ),
     ]
 }

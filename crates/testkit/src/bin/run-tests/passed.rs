@@ -125,7 +125,6 @@ fn newest(folder: &Path) -> anyhow::Result<u64> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

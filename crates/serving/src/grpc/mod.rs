@@ -1,35 +1,34 @@
-//! The gRPC endpoints: the Open Inference Protocol and Shadowline's own predict call.
+//! The gRPC endpoints: the Open Inference Protocol with the calls of Triton's dialect, and Shadowline's own predict call.
+//!
+//! `infer.rs` answers tensors, one request or a stream of them; `unsupported.rs` has what is refused with a sentence.
 
-use std::collections::BTreeMap;
+mod infer;
+mod unsupported;
+
 use std::sync::Arc;
 
 use shadowline_service::health::Health;
 use shadowline_service::traces::{self, KeyValue, ServerSpan, SpanContext};
 use shadowline_wire::inference::grpc_inference_service_server::GrpcInferenceService;
-use shadowline_wire::inference::infer_parameter::ParameterChoice;
-use shadowline_wire::inference::model_infer_request::InferRequestedOutputTensor;
 use shadowline_wire::inference::repository_index_response::ModelIndex;
-use shadowline_wire::inference::{
-    InferParameter, ModelInferRequest, ModelInferResponse, ModelMetadataRequest,
-    ModelMetadataResponse, ModelReadyRequest, ModelReadyResponse, RepositoryIndexRequest,
-    RepositoryIndexResponse, RepositoryModelLoadRequest, RepositoryModelLoadResponse,
-    RepositoryModelUnloadRequest, RepositoryModelUnloadResponse, ServerLiveRequest,
-    ServerLiveResponse, ServerMetadataRequest, ServerMetadataResponse, ServerReadyRequest,
-    ServerReadyResponse,
-};
+use shadowline_wire::inference::*;
 use shadowline_wire::serving::prediction_service_server::PredictionService;
 use shadowline_wire::serving::{PredictRequest, PredictResponse};
 use shadowline_wire::{named_values, open_inference};
 use tonic::metadata::{MetadataMap, MetadataValue};
-use tonic::{Request as GrpcRequest, Response, Status};
+use tonic::{Request as GrpcRequest, Response, Status, Streaming};
 
+use crate::describe;
 use crate::error::PredictError;
 use crate::metrics::Endpoint;
 use crate::models::{LoadRefused, NotFound};
-use crate::predict::{Answer, Inputs, Predictor, Refusal, Request};
+use crate::predict::{Answer, Inputs, Predictor, Refusal, Request, Tags};
 
 /// The metadata in which every answer, an error too, has the inference's id.
 pub const INFERENCE_ID: &str = "shadowline-inference-id";
+
+/// The metadata in which an answer says which of the caller's tags were dropped, and why.
+pub const DROPPED_TAGS: &str = "shadowline-dropped-tags";
 
 const PREDICT: &str = "shadowline.serving.v1.PredictionService/Predict";
 const MODEL_INFER: &str = "inference.GRPCInferenceService/ModelInfer";
@@ -54,10 +53,17 @@ fn to_status(refusal: &Refusal) -> Status {
     status
 }
 
-fn with_id<T>(message: T, id: &str) -> Response<T> {
+/// An answer's message with what its metadata says of it.
+fn respond<T>(message: T, answer: &Answer) -> Response<T> {
     let mut response = Response::new(message);
-    if let Ok(id) = MetadataValue::try_from(id) {
-        response.metadata_mut().insert(INFERENCE_ID, id);
+    let metadata = response.metadata_mut();
+    if let Ok(id) = MetadataValue::try_from(&answer.id) {
+        metadata.insert(INFERENCE_ID, id);
+    }
+    if let Some(dropped) = &answer.dropped_tags
+        && let Ok(dropped) = MetadataValue::try_from(describe::header_text(dropped))
+    {
+        metadata.insert(DROPPED_TAGS, dropped);
     }
     response
 }
@@ -103,17 +109,6 @@ impl Call {
     }
 }
 
-/// Those parameters that are texts: a caller's own, kept as tags.
-fn tags_of(parameters: BTreeMap<String, InferParameter>) -> BTreeMap<String, String> {
-    parameters
-        .into_iter()
-        .filter_map(|(key, value)| match value.parameter_choice {
-            Some(ParameterChoice::StringParam(text)) => Some((key, text)),
-            _ => None,
-        })
-        .collect()
-}
-
 #[tonic::async_trait]
 impl PredictionService for GrpcEndpoints {
     async fn predict(
@@ -125,14 +120,14 @@ impl PredictionService for GrpcEndpoints {
             request.into_inner();
         let inputs = match named_values::decode(inputs) {
             Ok(values) => Inputs::Values(values),
-            Err(error) => Inputs::Unreadable { tensors: Vec::new(), message: error.to_string() },
+            Err(error) => Inputs::unreadable(Vec::new(), error.to_string()),
         };
         let request = Request {
             endpoint: Endpoint::Predict,
             model_name,
             model_version,
             id: inference_id,
-            tags,
+            tags: Tags::from(tags),
             trace: call.trace(),
             inputs,
             outputs: Vec::new(),
@@ -146,7 +141,7 @@ impl PredictionService for GrpcEndpoints {
             inference_id: answer.id.clone(),
             outputs: named_values::encode(&answer.outputs, answer.single),
         };
-        Ok(with_id(response, &answer.id))
+        Ok(respond(response, &answer))
     }
 }
 
@@ -187,7 +182,7 @@ impl GrpcInferenceService for GrpcEndpoints {
         Ok(Response::new(ServerMetadataResponse {
             name: SERVER_NAME.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            extensions: vec!["model_repository".to_owned()],
+            extensions: describe::EXTENSIONS.map(str::to_owned).to_vec(),
         }))
     }
 
@@ -209,7 +204,6 @@ impl GrpcInferenceService for GrpcEndpoints {
             platform: model.backend.platform().to_owned(),
             inputs: open_inference::metadata(model.signature.inputs()),
             outputs: open_inference::metadata(model.signature.outputs()),
-            properties: model.metadata.clone(),
         }))
     }
 
@@ -218,45 +212,51 @@ impl GrpcInferenceService for GrpcEndpoints {
         request: GrpcRequest<ModelInferRequest>,
     ) -> Result<Response<ModelInferResponse>, Status> {
         let call = Call::begin(MODEL_INFER, request.metadata());
-        let mut message = request.into_inner();
-        let is_raw = !message.raw_input_contents.is_empty();
-        let inputs = match open_inference::decode_inputs_partly(&mut message) {
-            (tensors, None) => Inputs::Tensors(tensors),
-            (tensors, Some(error)) => Inputs::Unreadable { tensors, message: error.to_string() },
-        };
-        let outputs =
-            message.outputs.into_iter().map(|InferRequestedOutputTensor { name, .. }| name);
-        let request = Request {
-            endpoint: Endpoint::OpenInference,
-            model_name: message.model_name,
-            model_version: message.model_version,
-            id: message.id,
-            tags: tags_of(message.parameters),
-            trace: call.trace(),
-            inputs,
-            outputs: outputs.collect(),
-        };
+        let infer::Asked { request, is_raw } = infer::read(request.into_inner(), call.trace());
         let result = self.predictor.predict(request).await;
         call.end(&result);
         let answer = result.map_err(|it| to_status(&it))?;
-        let (outputs, raw_output_contents) =
-            open_inference::encode_outputs(&answer.outputs, is_raw);
-        let response = ModelInferResponse {
-            model_name: answer.model.name.clone(),
-            model_version: answer.model.version_text.clone(),
-            id: answer.id.clone(),
-            parameters: BTreeMap::new(),
-            outputs,
-            raw_output_contents,
-        };
-        Ok(with_id(response, &answer.id))
+        Ok(respond(infer::write(&answer, is_raw), &answer))
+    }
+
+    type ModelStreamInferStream = infer::Answers;
+
+    async fn model_stream_infer(
+        &self,
+        request: GrpcRequest<Streaming<ModelInferRequest>>,
+    ) -> Result<Response<infer::Answers>, Status> {
+        let caller = traces::of_headers(request.metadata().as_ref());
+        let requests = request.into_inner();
+        Ok(Response::new(infer::stream(Arc::clone(&self.predictor), requests, caller)))
+    }
+
+    async fn model_config(
+        &self,
+        request: GrpcRequest<ModelConfigRequest>,
+    ) -> Result<Response<ModelConfigResponse>, Status> {
+        let ModelConfigRequest { name, version } = request.into_inner();
+        let model = self.predictor.models.find(&name, &version);
+        let model = model.map_err(|it| PredictError::from(it).to_status())?;
+        Ok(Response::new(ModelConfigResponse { config: Some(describe::config(&model)) }))
+    }
+
+    async fn model_statistics(
+        &self,
+        request: GrpcRequest<ModelStatisticsRequest>,
+    ) -> Result<Response<ModelStatisticsResponse>, Status> {
+        let ModelStatisticsRequest { name, version } = request.into_inner();
+        let chosen = self.predictor.models.chosen(&name, &version);
+        let chosen = chosen.map_err(|it| PredictError::from(it).to_status())?;
+        let model_stats = chosen.iter().map(|it| describe::statistics(it)).collect();
+        Ok(Response::new(ModelStatisticsResponse { model_stats }))
     }
 
     async fn repository_index(
         &self,
         request: GrpcRequest<RepositoryIndexRequest>,
     ) -> Result<Response<RepositoryIndexResponse>, Status> {
-        let only_ready = request.into_inner().ready;
+        let RepositoryIndexRequest { repository_name, ready: only_ready } = request.into_inner();
+        unsupported::repository(&repository_name)?;
         let index = self.predictor.models.index();
         let models = index
             .into_iter()
@@ -275,7 +275,10 @@ impl GrpcInferenceService for GrpcEndpoints {
         &self,
         request: GrpcRequest<RepositoryModelLoadRequest>,
     ) -> Result<Response<RepositoryModelLoadResponse>, Status> {
-        let name = request.into_inner().model_name;
+        let RepositoryModelLoadRequest { repository_name, model_name: name, parameters } =
+            request.into_inner();
+        unsupported::repository(&repository_name)?;
+        unsupported::loading(parameters.keys().map(String::as_str))?;
         let models = Arc::clone(&self.predictor.models);
         let work = tokio::task::spawn_blocking(move || models.load(&name));
         let loaded = work.await.map_err(|error| {
@@ -299,10 +302,69 @@ impl GrpcInferenceService for GrpcEndpoints {
         &self,
         request: GrpcRequest<RepositoryModelUnloadRequest>,
     ) -> Result<Response<RepositoryModelUnloadResponse>, Status> {
-        let name = request.into_inner().model_name;
+        let RepositoryModelUnloadRequest { repository_name, model_name: name, parameters } =
+            request.into_inner();
+        unsupported::repository(&repository_name)?;
+        unsupported::unloading(parameters.keys().map(String::as_str))?;
         match self.predictor.models.unload(&name) {
             Ok(()) => Ok(Response::new(RepositoryModelUnloadResponse {})),
             Err(error) => Err(PredictError::from(error).to_status()),
         }
+    }
+
+    async fn system_shared_memory_status(
+        &self,
+        _: GrpcRequest<SystemSharedMemoryStatusRequest>,
+    ) -> Result<Response<SystemSharedMemoryStatusResponse>, Status> {
+        Ok(Response::new(SystemSharedMemoryStatusResponse::default()))
+    }
+
+    async fn system_shared_memory_register(
+        &self,
+        _: GrpcRequest<SystemSharedMemoryRegisterRequest>,
+    ) -> Result<Response<SystemSharedMemoryRegisterResponse>, Status> {
+        Err(Status::unimplemented(describe::NO_SHARED_MEMORY))
+    }
+
+    async fn system_shared_memory_unregister(
+        &self,
+        _: GrpcRequest<SystemSharedMemoryUnregisterRequest>,
+    ) -> Result<Response<SystemSharedMemoryUnregisterResponse>, Status> {
+        Ok(Response::new(SystemSharedMemoryUnregisterResponse {}))
+    }
+
+    async fn cuda_shared_memory_status(
+        &self,
+        _: GrpcRequest<CudaSharedMemoryStatusRequest>,
+    ) -> Result<Response<CudaSharedMemoryStatusResponse>, Status> {
+        Ok(Response::new(CudaSharedMemoryStatusResponse::default()))
+    }
+
+    async fn cuda_shared_memory_register(
+        &self,
+        _: GrpcRequest<CudaSharedMemoryRegisterRequest>,
+    ) -> Result<Response<CudaSharedMemoryRegisterResponse>, Status> {
+        Err(Status::unimplemented(describe::NO_SHARED_MEMORY))
+    }
+
+    async fn cuda_shared_memory_unregister(
+        &self,
+        _: GrpcRequest<CudaSharedMemoryUnregisterRequest>,
+    ) -> Result<Response<CudaSharedMemoryUnregisterResponse>, Status> {
+        Ok(Response::new(CudaSharedMemoryUnregisterResponse {}))
+    }
+
+    async fn trace_setting(
+        &self,
+        _: GrpcRequest<TraceSettingRequest>,
+    ) -> Result<Response<TraceSettingResponse>, Status> {
+        Err(Status::unimplemented(describe::NO_TRACE_SETTINGS))
+    }
+
+    async fn log_settings(
+        &self,
+        _: GrpcRequest<LogSettingsRequest>,
+    ) -> Result<Response<LogSettingsResponse>, Status> {
+        Err(Status::unimplemented(describe::NO_LOG_SETTINGS))
     }
 }
