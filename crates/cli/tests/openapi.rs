@@ -1,6 +1,8 @@
 //! Every OpenAPI document against its service: Schemathesis asks whatever a document allows and what it does not, and
 //! holds the answers against it. `make stack-tools` installs it.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::path::Path;

@@ -217,7 +217,7 @@ async fn install<T: Send + Sync + 'static>(
 /// That is a rollback where the version is not the newest. It holds, also through a restart, until the newest version is
 /// made the default again or a newer one is installed.
 #[utoipa::path(put, path = "/v1/models/{name}/default_version", tag = "packages", params(
-    ("name" = String, Path, description = "The package's name"),
+    ("name" = String, Path, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,62}$", description = "The package's name"),
 ), request_body = DefaultVersion, responses(
     (status = 200, body = PackageVersions),
     (status = 400, body = ErrorAnswer),
@@ -227,13 +227,14 @@ async fn install<T: Send + Sync + 'static>(
 async fn set_default<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
     Path(name): Path<String>,
+    ready: Option<Extension<IsReady>>,
     body: Bytes,
 ) -> Result<Json<PackageVersions>, ApiError> {
     let name = parse_name(name)?;
     let version = read_default_version(&body)?;
     let work = tokio::task::spawn_blocking(move || {
         registry.set_default(&name, version).map_err(to_api)?;
-        versions(&registry, &name)
+        versions(&registry, &name, ready.map(|Extension(it)| it).as_ref())
     });
     work.await.map_err(|error| ApiError::internal(&error))?.map(Json)
 }

@@ -18,7 +18,7 @@ pub(crate) fn of(artefact: &DetectorArtefact, set: &Evaluated) -> anyhow::Result
     // Of equal scores the first row.
     order.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     order.truncate(N_ROWS);
-    let rows = Rows::of(artefact, &set.table)?;
+    let rows = Rows::of_decided(artefact, &set.table)?;
     let worst = order.into_iter().map(|(row_idx, score)| {
         let reasons = artefact.explain(&rows.row(row_idx)).ok().and_then(|mut it| it.pop());
         let mut reasons = reasons.map(|it| it.contributions).unwrap_or_default();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shadowline_contract::{Batch, DataType, Field, NamedTensor, Profile, Shape, Signature};
+use shadowline_contract::{Batch, DataType, Field, NamedTensor, Shape, Signature};
 use shadowline_contract::{Tensor, TensorData};
 use shadowline_error::BoxError;
 use shadowline_serving::{Config, ModelFunction, ServeError, Server};

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shadowline_contract::{Batch, Column, DataType, Field, NamedTensor, Profile, Shape, Signature};
+use shadowline_contract::{Batch, Column, DataType, Field, NamedTensor, Shape, Signature};
 use shadowline_error::BoxError;
 use shadowline_serving::{ModelFunction, Server};
 use shadowline_testkit::python;
@@ -37,12 +37,8 @@ pub(crate) fn mirrors(server: Server) -> Server {
         let types = DataType::ALL.into_iter().filter(|it| Some(*it) != but);
         types.map(|it| Field::scalar(it.name(), it)).collect()
     };
-    let list = Field {
-        name: "values".to_owned(),
-        data_type: DataType::Float32,
-        shape: Shape::from_dims(&[-1]).unwrap(),
-        profile: Profile::None,
-    };
+    let shape = Shape::from_dims(&[-1]).unwrap();
+    let list = Field { shape, ..Field::scalar("values", DataType::Float32) };
     let table = vec![
         Field::scalar("age", DataType::Int64),
         Field::scalar("hours", DataType::Float64),
