@@ -1,12 +1,18 @@
 #!/bin/sh
 # Installs the clients and testers that tests run, from PyPI at pinned versions, in environments of their own below
-# .stack/python: one for each list in mk/python. What is there already stays.
+# .stack/python: one for each list in mk/python. What is there already stays. Where SHADOWLINE_PYTHON names a folder,
+# they are kept there for other checkouts, and .stack/python is a link to it.
 set -eu
 
 cd "$(dirname "$0")/.."
+envs=${SHADOWLINE_PYTHON:-.stack/python}
+if [ -n "${SHADOWLINE_PYTHON:-}" ]; then
+    mkdir -p "$envs" .stack
+    ln -sfn "$envs" .stack/python
+fi
 for list in mk/python/*.txt; do
     name=$(basename "$list" .txt)
-    env=.stack/python/$name
+    env=$envs/$name
     # Written last, so an installation that broke off is done again.
     if cmp -s "$list" "$env/installed.txt"; then
         continue
