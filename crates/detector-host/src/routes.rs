@@ -13,7 +13,6 @@ pub(crate) fn routes(kind: &Kind) -> Vec<Declared> {
     [
         http::declared(),
         docs::routes(docs_role(kind), "", String::new()).into_declared(),
-        docs::index("").into_declared(),
         shadowline_monitor::declared::<HostedDetectors>(),
         shadowline_packages::declared(),
         extension,

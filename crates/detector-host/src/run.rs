@@ -133,6 +133,5 @@ fn api(
     Ok(shadowline_packages::routes(detectors, config.max_upload_bytes.get())
         .merge(shadowline_monitor::routes(Arc::clone(subscriptions)))
         .merge(routes)
-        .merge(docs::index(kind.api.0))
         .merge(docs::routes(docs_role(kind), kind.api.0, openapi_json(kind))))
 }

@@ -11,12 +11,14 @@
 
 #![warn(missing_docs)]
 
+mod missing;
 mod percentile;
 mod preprocessing;
 mod raw;
 mod source;
 mod table;
 
+pub use missing::is_missing;
 pub use percentile::{percentile, percentile_of_sorted};
 pub use preprocessing::{
     CategoryEncoding, Encoding, Feature, FeatureError, FeatureRows, Missing, MissingNumber,
@@ -24,7 +26,7 @@ pub use preprocessing::{
 };
 pub use raw::{
     Cells, Choices, DecideError, Decided, Kind, LeftOut, RawColumn, RawTable, TableBuilder, Taken,
-    TimeKind, Unread, Words, is_missing, seconds,
+    TimeKind, Unread, Words, seconds,
 };
 pub use source::{FieldSource, InputsAndOutputs, Values};
 pub use table::{Table, TableColumn, TableError};

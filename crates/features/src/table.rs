@@ -1,6 +1,7 @@
 use shadowline_contract::{Batch, Column, DataType, Field, Profile, Tensor, TensorData};
 
-use crate::{FieldSource, Values, is_missing};
+use crate::missing::is_missing;
+use crate::{FieldSource, Values};
 
 /// Training data, column by column.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,9 +11,6 @@ const PAGE: &str = include_str!("docs.html");
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
 
-/// Where [`index`] is.
-pub(crate) const INDEX: &str = "/";
-
 /// Where the document and its page are.
 pub(crate) const PATHS: [&str; 2] = ["/openapi.json", "/docs"];
 
@@ -27,27 +24,6 @@ pub fn routes(role: Role, title: &str, openapi_json: String) -> Routes {
         docs,
         move || answer("text/html; charset=utf-8", page.clone()),
     )
-}
-
-/// The route `/`: a page that says which service this is, and where to go on. A service that answers something else there
-/// has no use for it.
-pub fn index(title: &str) -> Routes {
-    let links = [
-        ("/docs", "the REST interface, to be tried out"),
-        ("/openapi.json", "the same for programs"),
-        ("/v1/status", "how the service is"),
-        ("/readyz", "whether it is ready"),
-        ("/metrics", "its metrics, for Prometheus"),
-    ];
-    let links = links.map(|(path, what)| format!("<li><a href=\"{path}\">{path}</a>: {what}</li>"));
-    let title = escaped(title);
-    let page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title></head>\n\
-         <body><h1>{title}</h1>\n<p>A service of Shadowline {}.</p>\n<ul>\n{}\n</ul></body></html>\n",
-        env!("CARGO_PKG_VERSION"),
-        links.join("\n")
-    );
-    Routes::new().get(Role::Read, INDEX, move || answer("text/html; charset=utf-8", page.clone()))
 }
 
 async fn answer(content_type: &'static str, body: String) -> impl IntoResponse {
@@ -65,16 +41,6 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-
-    #[tokio::test]
-    async fn something_is_at_the_root() {
-        let (app, _) = index("A & B").into_parts();
-        let request = Request::get("/").body(Body::empty()).unwrap();
-        let answer = app.oneshot(request).await.unwrap();
-        let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
-        let page = String::from_utf8(body.to_vec()).unwrap();
-        assert!(page.contains("<h1>A &amp; B</h1>") && page.contains("href=\"/docs\""), "{page}");
-    }
 
     #[tokio::test]
     async fn the_page_has_its_title_and_loads_nothing_from_elsewhere() {

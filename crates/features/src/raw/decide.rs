@@ -6,7 +6,8 @@ use super::cells::{Cells, Kind};
 use super::error::DecideError;
 use super::looks::Looks;
 use super::table::{RawColumn, RawTable};
-use super::words::{Words, is_missing};
+use super::words::Words;
+use crate::missing::is_missing;
 use crate::{Table, TableColumn};
 
 /// What somebody says of columns, beside what their cells say.

@@ -21,4 +21,4 @@ pub use decide::{Choices, Decided, LeftOut, Taken, Unread};
 pub use error::DecideError;
 pub use table::{RawColumn, RawTable};
 pub use times::seconds;
-pub use words::{Words, is_missing};
+pub use words::Words;

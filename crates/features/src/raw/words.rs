@@ -1,21 +1,9 @@
 //! Which words stand for a missing value.
 
-/// Words that programs write where a value is missing, in a column of any type.
-const MISSING: [&str; 21] = [
-    "", "?", "NA", "N/A", "n/a", "na", "#N/A", "#N/A N/A", "#NA", "<NA>", "NULL", "Null", "null",
-    "None", "NaN", "nan", "NAN", "-NaN", "-nan", "NaT", r"\N",
-];
+use crate::missing::is_missing;
 
 /// Signs that stand for a missing number; in a column of text they may be what the text is.
 const MISSING_NUMBER: [&str; 6] = ["-", "--", "---", ".", "..", "none"];
-
-/// Whether a text says that its value is missing: it is empty, `?`, or a usual word for that such as `NA` or `null`.
-/// White space around it does not matter.
-pub fn is_missing(cell: &str) -> bool {
-    // Nearly every cell is longer than every word, or begins otherwise.
-    let cell = cell.trim();
-    cell.len() <= 8 && MISSING.contains(&cell)
-}
 
 /// The words that stand for a missing value: the usual ones and those that somebody adds.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -77,15 +77,13 @@ pub(crate) fn router(engine: Handle, store: Store, opened: Opened) -> Routes {
     declare()
         .route_layer(from_fn_with_state(opened, refuse_until_opened))
         .with_state(Api { engine, store })
-        .merge(docs::index("Shadowline metric specs"))
         .merge(docs::routes(Role::Read, "Shadowline metric specs", openapi_json()))
 }
 
 /// Returns every route with the role that it needs.
 pub fn routes() -> Vec<Declared> {
     let docs = docs::routes(Role::Read, "", String::new()).into_declared();
-    let index = docs::index("").into_declared();
-    [http::declared(), docs, index, declare().into_declared()].concat()
+    [http::declared(), docs, declare().into_declared()].concat()
 }
 
 fn declare() -> Routes<Api> {
