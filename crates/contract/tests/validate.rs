@@ -245,7 +245,8 @@ fn nullable_is_written_where_it_is_so_and_only_for_types_that_have_it() {
     let json = serde_json::to_value(with_gaps()).unwrap();
     assert_eq!(json["inputs"]["hours"], serde_json::json!({"type": "float64", "nullable": true}));
     assert_eq!(json["inputs"]["rate"], serde_json::json!({"type": "float32"}));
-    assert_eq!(serde_json::from_value::<Signature>(json).unwrap(), with_gaps());
+    let text = serde_json::to_string(&with_gaps()).unwrap();
+    assert_eq!(serde_json::from_str::<Signature>(&text).unwrap(), with_gaps());
     for data_type in DataType::ALL {
         let field = Field { nullable: true, ..Field::scalar("x", data_type) };
         let made = Signature::new(vec![field], vec![Field::scalar("y", DataType::Bool)]);
@@ -358,8 +359,9 @@ fn a_whole_number_is_one_however_it_is_written() {
 fn of_several_elements_the_one_at_fault_is_named() {
     let values = |ages: Vec<Value>| vec![("age".to_owned(), Value::List(ages))];
     let error = |ages| signature().validate_values(values(ages)).unwrap_err().to_string();
-    let expected = "field `age`: expected type int8 (INT8), got null at element 1";
-    assert_eq!(error(vec![Value::Int(1), Value::Null]), expected);
+    let expected = "field `age`: expected type int8 (INT8), got null at element 1; only a field";
+    let got = error(vec![Value::Int(1), Value::Null]);
+    assert!(got.starts_with(expected), "{got}");
     let expected =
         "field `age`: expected a value of type int8 (INT8), got the whole number 300 at element 2";
     assert_eq!(error(vec![Value::Int(1), Value::Int(2), Value::Int(300)]), expected);
