@@ -164,7 +164,7 @@ mod tests {
             it.lines().filter(|it| !it.contains("not path")).map(str::to_owned).collect()
         };
         assert_eq!(strip(&made), strip(&text));
-        assert!(made.contains("not path /livez /readyz\n"), "{made}");
+        assert!(made.contains("not path / /livez /readyz\n"), "{made}");
         assert!(
             caddyfile("", SERVICES).unwrap_err().to_string().contains("serving: expected the line")
         );
