@@ -1,7 +1,10 @@
 //! Predict calls a second and their latency, beside a bare tonic service that answers the same messages without doing
 //! anything, in the same run: the ratio is what checking, predicting and shadowing cost.
 //!
-//! `cargo bench -p shadowline-serving` prints one line per number of callers. With `OTEL_EXPORTER_OTLP_ENDPOINT` set
+//! The two take turns in short rounds, so that both see the machine as it is at the time; what is printed is the middle
+//! of the rounds, and the ratio is the middle of the rounds' ratios, not the ratio of the middles.
+//!
+//! `cargo bench -p shadowline-serving` prints three lines per number of callers. With `OTEL_EXPORTER_OTLP_ENDPOINT` set
 //! every request is traced, which shows what that costs; the collector need not be there.
 
 #![expect(clippy::print_stdout, reason = "what this program is for")]
@@ -28,7 +31,12 @@ use tonic::transport::Endpoint;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-const RUN: Duration = Duration::from_secs(3);
+/// How long one round lasts.
+const ROUND: Duration = Duration::from_millis(500);
+/// How many rounds each has with each number of callers.
+const N_ROUNDS: usize = 15;
+/// How long the log has to take what a round left in the spool, so that it is not taken in the other's round.
+const SETTLE: Duration = Duration::from_millis(100);
 
 struct Echo;
 
@@ -90,7 +98,7 @@ async fn measure(address: &str, n_callers: usize) -> anyhow::Result<Measured> {
             let mut client = PredictionServiceClient::new(endpoint.connect().await?);
             let mut times = Vec::new();
             let mut n = 0;
-            while began.elapsed() < RUN {
+            while began.elapsed() < ROUND {
                 let message = PredictRequest { inference_id: format!("{caller}-{n}"), ..request() };
                 n += 1;
                 let sent = Instant::now();
@@ -108,6 +116,40 @@ async fn measure(address: &str, n_callers: usize) -> anyhow::Result<Measured> {
     times.sort_unstable();
     let at = |share: usize| times[(times.len() - 1) * share / 100];
     Ok(Measured { per_second: times.len() as f64 / seconds, p50: at(50), p99: at(99) })
+}
+
+/// One round of each, the bare service first or second.
+async fn one_round(
+    echo: &str,
+    serving: &str,
+    n_callers: usize,
+    bare_first: bool,
+) -> anyhow::Result<(Measured, Measured)> {
+    let (first, second) = if bare_first { (echo, serving) } else { (serving, echo) };
+    let one = measure(first, n_callers).await?;
+    tokio::time::sleep(SETTLE).await;
+    let other = measure(second, n_callers).await?;
+    tokio::time::sleep(SETTLE).await;
+    Ok(if bare_first { (one, other) } else { (other, one) })
+}
+
+fn print(n_callers: usize, rounds: &[(Measured, Measured)]) {
+    let figures: [fn(&Measured) -> f64; 3] =
+        [|it| it.per_second, |it| it.p50.as_secs_f64() * 1e6, |it| it.p99.as_secs_f64() * 1e6];
+    let [bare, real, ratio]: [fn(f64, f64) -> f64; 3] = [|a, _| a, |_, b| b, |a, b| b / a];
+    for (what, of, digits, unit) in
+        [("bare tonic", bare, 0, "µs"), ("serving", real, 0, "µs"), ("ratio", ratio, 2, "")]
+    {
+        let [per_second, p50, p99] =
+            figures.map(|it| middle(rounds.iter().map(|(a, b)| of(it(a), it(b))).collect()));
+        let (p50, p99) = (format!("{p50:.digits$}{unit}"), format!("{p99:.digits$}{unit}"));
+        println!("{n_callers:>7}  {what:<10} {per_second:>10.digits$} {p50:>10} {p99:>10}");
+    }
+}
+
+fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 #[tokio::main]
@@ -147,18 +189,11 @@ async fn main() -> anyhow::Result<()> {
     measure(&serving, 4).await?;
     println!("callers  what          calls/s        p50        p99");
     for n_callers in [1, 16, 64] {
-        let bare = measure(&echo, n_callers).await?;
-        let real = measure(&serving, n_callers).await?;
-        for (what, it) in [("bare tonic", bare), ("serving", real)] {
-            let Measured { per_second, p50, p99 } = it;
-            println!("{n_callers:>7}  {what:<10} {per_second:>10.0} {p50:>10.1?} {p99:>10.1?}");
+        let mut rounds = Vec::new();
+        for round in 0..N_ROUNDS {
+            rounds.push(one_round(&echo, &serving, n_callers, round % 2 == 0).await?);
         }
-        println!(
-            "{n_callers:>7}  ratio      {:>10.2} {:>10.2} {:>10.2}",
-            real.per_second / bare.per_second,
-            real.p50.as_secs_f64() / bare.p50.as_secs_f64(),
-            real.p99.as_secs_f64() / bare.p99.as_secs_f64(),
-        );
+        print(n_callers, &rounds);
     }
     stop.cancel();
     server.await??;
