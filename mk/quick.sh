@@ -14,8 +14,9 @@ trap 'exit 130' INT TERM
 # What tests write is gone with them; in memory no test waits for a disk.
 if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi
 passed=${CARGO_TARGET_DIR:-target}/quick-passed.json
+all=
 if [ "${1:-}" = --all ]; then
-    rm -f "$passed"
+    all=--all
     shift
 fi
 if [ $# -eq 0 ]; then
@@ -34,7 +35,7 @@ fi
 runner=$(sed -n 's/.*"executable":"\([^"]*\/run-tests\)".*/\1/p' "$messages" | tail -n 1)
 [ -n "$runner" ] || runner=${CARGO_TARGET_DIR:-target}/debug/run-tests
 [ -x "$runner" ] || "${CARGO:-cargo}" build --locked --quiet -p shadowline-testkit --bin run-tests || exit
-SHADOWLINE_TESTS=quick SHADOWLINE_TESTS_LEFT_OUT=$left_out "$runner" "$messages" "$passed"
+SHADOWLINE_TESTS=quick SHADOWLINE_TESTS_LEFT_OUT=$left_out "$runner" $all "$messages" "$passed"
 status=$?
 
 if [ -s "$left_out" ]; then

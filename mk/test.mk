@@ -6,7 +6,7 @@ quick: needs ## Runs the tests that need no server and take no time; the loop wh
 	@CARGO="$(CARGO)" mk/quick.sh
 
 test: build ## Runs every test, on one Apache Kafka and one PostgreSQL
-	$(BIN)/with-servers $(CARGO) test --release --locked --workspace --no-fail-fast
+	@CARGO="$(CARGO)" mk/test.sh $(BIN)
 
 soak: build ## Runs the long form of the tests that rarely fail
 	SHADOWLINE_TESTS=soak $(CARGO) test --release --locked -p shadowline-cli --test chaos

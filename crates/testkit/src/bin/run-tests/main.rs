@@ -1,6 +1,7 @@
-//! Runs test programs that cargo has built, several at a time: `run-tests MESSAGES [PASSED]`, where MESSAGES is the
-//! file that `cargo test --no-run --message-format=json` wrote. With a file PASSED, those that passed as they are do
-//! not run again. `make quick` calls it.
+//! Runs test programs that cargo has built, several at a time: `run-tests [--all] MESSAGES PASSED`, where MESSAGES is
+//! the file that `cargo test --no-run --message-format=json` wrote, and PASSED the file that keeps how the runs before
+//! went: how long each program took, and which passed as they are and do not run again, except with `--all`.
+//! `make quick` and `make test` call it.
 //!
 //! cargo runs one test program after the other, and most of ours wait for something most of the time. Each runs as
 //! cargo runs it: in its package's folder, with the package's variables. What a program printed is shown if it failed.
@@ -62,33 +63,30 @@ struct Run {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let mut arguments = std::env::args_os().skip(1);
-    let messages = arguments.next().context("usage: run-tests MESSAGES [PASSED]")?;
-    let mut passed = match arguments.next() {
-        Some(file) => Some(Passed::read(file.as_ref(), ".".as_ref())?),
-        None => None,
+    let mut arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let is_all = arguments.first().is_some_and(|it| it == "--all");
+    arguments.drain(..usize::from(is_all));
+    let [messages, passed] = arguments.as_slice() else {
+        bail!("usage: run-tests [--all] MESSAGES PASSED");
     };
-    let messages = std::fs::read_to_string(&messages).context("read the messages of cargo")?;
+    let mut passed = Passed::read(passed.as_ref(), ".".as_ref())?;
+    let messages = std::fs::read_to_string(messages).context("read the messages of cargo")?;
     let mut programs = programs(&messages)?;
     let n_built = programs.len();
     if n_built == 0 {
         bail!("no test program among the messages of cargo");
     }
-    if let Some(passed) = &passed {
-        programs.retain(|it| !passed.has(&it.executable, it.package()));
-        // The longest first, so that none runs on alone at the end.
-        programs.sort_by_key(|it| Reverse(passed.took(&it.name)));
-    }
+    programs.retain(|it| is_all || !passed.has(&it.executable, it.package()));
+    // The longest first, so that none runs on alone at the end.
+    programs.sort_by_key(|it| Reverse(passed.took(&it.name)));
     let started = Instant::now();
-    let mut runs = run_all(programs)?;
+    let mut runs = run_all(programs, is_all)?;
     let seconds = started.elapsed().as_secs_f64();
-    if let Some(passed) = &mut passed {
-        for Run { program, has_passed, started, took, .. } in &runs {
-            passed.note(&program.executable, *started, *has_passed);
-            passed.note_time(&program.name, *took);
-        }
-        passed.write()?;
+    for Run { program, has_passed, started, took, .. } in &runs {
+        passed.note(&program.executable, *started, *has_passed);
+        passed.note_time(&program.name, *took);
     }
+    passed.write()?;
     runs.sort_by_key(|it| Reverse(it.took));
     for Run { program, took, .. } in runs.iter().take(N_SLOWEST) {
         println!("{:6.1} s {}", took.as_secs_f64(), program.name);
@@ -108,8 +106,9 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs programs in their order, twice as many at a time as there are processors, because they wait.
-fn run_all(programs: Vec<Program>) -> anyhow::Result<Vec<Run>> {
+/// Runs programs in their order, twice as many at a time as there are processors, because they wait; tells of each as it
+/// ends if it is to be told.
+fn run_all(programs: Vec<Program>, is_told: bool) -> anyhow::Result<Vec<Run>> {
     let cores = std::thread::available_parallelism().context("count the processors")?.get();
     let waiting = Mutex::new(VecDeque::from(programs));
     // In the head of the loop the lock would be held while the program runs.
@@ -117,7 +116,11 @@ fn run_all(programs: Vec<Program>) -> anyhow::Result<Vec<Run>> {
     let work = || {
         let mut runs = Vec::new();
         while let Some(program) = next() {
-            runs.push(run(program));
+            let run = run(program);
+            if is_told {
+                tell(&run);
+            }
+            runs.push(run);
         }
         runs
     };
@@ -169,6 +172,12 @@ fn run(program: Program) -> Run {
         }
     };
     Run { program, counts, has_passed, started, took: began.elapsed() }
+}
+
+fn tell(Run { program, counts, has_passed, took, .. }: &Run) {
+    let (seconds, Counts { passed, failed }) = (took.as_secs_f64(), counts);
+    let said = if *has_passed { "ok" } else { "FAILED" };
+    println!("{seconds:6.1} s {}: {said}, {passed} passed, {failed} failed", program.name);
 }
 
 fn show(name: &str, output: &Output) {
