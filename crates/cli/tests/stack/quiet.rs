@@ -3,7 +3,7 @@
 use crate::queries::Quiet;
 use crate::rules::Empty;
 
-pub(crate) const QUERIES: [Quiet; 4] = [
+pub(crate) const QUERIES: [Quiet; 5] = [
     Quiet {
         place: "operations / Components that are not well (A)",
         why: "it lists what has not been well",
@@ -17,6 +17,11 @@ pub(crate) const QUERIES: [Quiet; 4] = [
     Quiet {
         place: "grafana rule ShadowlineConsumerStuck (A)",
         why: "it is about groups that have handled nothing for five minutes",
+        is_shown: false,
+    },
+    Quiet {
+        place: "grafana rule ShadowlineAlertDeliveryFailing (A)",
+        why: "it is about receivers to which nothing has been delivered for five minutes",
         is_shown: false,
     },
     Quiet {
