@@ -5,7 +5,7 @@
 quick: needs ## Runs the tests that need no server and take no time; the loop while working
 	@CARGO="$(CARGO)" mk/quick.sh
 
-test: build ## Runs every test, on one Apache Kafka and one PostgreSQL
+test: needs ## Runs every test, on one Apache Kafka and one PostgreSQL
 	@CARGO="$(CARGO)" mk/test.sh $(BIN)
 
 soak: build ## Runs the long form of the tests that rarely fail

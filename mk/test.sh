@@ -8,6 +8,7 @@ programs=$1
 messages=$(mktemp)
 trap 'rm -f "$messages"' EXIT
 trap 'exit 130' INT TERM
+# The programs too, as tests run them.
 "${CARGO:-cargo}" test --release --locked --workspace --no-run --message-format=json-render-diagnostics >"$messages"
 "$programs/with-servers" "$programs/run-tests" --all "$messages" "$programs/test-times.json"
 # The examples in the documentation, of which cargo names no program.
