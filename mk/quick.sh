@@ -3,7 +3,7 @@
 # `mk/quick.sh -p shadowline-stream`. Which tests need or take something, they say themselves: `quick_leaves_out` of
 # testkit. Test programs that passed and have not changed since do not run again; `mk/quick.sh --all` runs them too.
 # Those of which nothing would be left are not even built:
-LEFT_OUT="adbench chaos commands demo documents kill knn_adbench stack with_servers"
+LEFT_OUT="adbench chaos documents kill knn_adbench stack with_servers"
 set -u
 cd "$(dirname "$0")/.."
 

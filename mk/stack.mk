@@ -8,7 +8,7 @@ stack-tools: ## Installs what the tests of the stack run, from Debian's packages
 
 stack-test: build ## Runs the system with the real programs around it, and real clients against it
 	$(CARGO) test --release --locked -p shadowline-cli --test stack
-	SHADOWLINE_TESTS=soak $(CARGO) test --release --locked -p shadowline-cli --test openapi
+	SHADOWLINE_TESTS=soak $(CARGO) test --release --locked -p shadowline-cli --test cli openapi
 	$(CARGO) test --release --locked -p shadowline-serving --test serving clients
 
 stack-test-full: build ## The same, and outages of the database and of the log

@@ -1,7 +1,5 @@
 //! The default settings of all services: whole, checked alike, and written in one way.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,16 +1,12 @@
 //! Commands as a user types them, against a running `shadowline up`.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod support;
-
 use std::path::Path;
 
+use crate::support::{Said, Up, say, up_command};
 use serde_json::Value;
 use shadowline_detectors::{Detector, DetectorArtefact};
 use shadowline_packages::ModelDocument;
 use shadowline_services::SERVICES;
-use support::{Said, Up, say, up_command};
 
 const SPEC: &str = "\
 kind: MetricSpec
@@ -140,7 +136,7 @@ async fn what_is_installed_is_there_after_a_stop_and_after_a_kill() {
 }
 
 async fn wait_for_checks(endpoints: &str, n_checks: usize) {
-    shadowline_testkit::wait_for("every check", support::PATIENCE, async || {
+    shadowline_testkit::wait_for("every check", crate::support::PATIENCE, async || {
         count_checks(endpoints).await == n_checks
     })
     .await;

@@ -1,16 +1,12 @@
 //! Every OpenAPI document against its service: Schemathesis asks whatever a document allows and what it does not, and
 //! holds the answers against it. `make stack-tools` installs it.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod support;
-
 use std::path::Path;
 
+use crate::support::{PATIENCE, Up, say};
 use serde_json::Value;
 use shadowline_services::SERVICES;
 use shadowline_testkit::{left_to_soak, python};
-use support::{PATIENCE, Up, say};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -28,7 +24,7 @@ async fn every_service_answers_as_its_document_says() {
     install(dir.path(), &up).await;
     let endpoints: Value =
         serde_json::from_str(&std::fs::read_to_string(up.endpoints()).unwrap()).unwrap();
-    let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openapi.toml");
+    let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/openapi.toml");
     // The document of metric specs still differs from its answers in small things, versions beyond 63 bits for one.
     for service in SERVICES.iter().filter(|it| it.name != "metric-specs") {
         let address = address_of(&endpoints, &service.key());

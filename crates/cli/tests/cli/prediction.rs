@@ -1,14 +1,10 @@
 //! `shadowline replay --prediction`, against the prediction service of a running `shadowline up`, and against one that
 //! does not count.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod support;
-
 use std::path::Path;
 
+use crate::support::{Up, say};
 use serde_json::{Value, json};
-use support::{Up, say};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -1,7 +1,5 @@
 //! The binary as a user starts it.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
-
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -14,9 +12,9 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 /// Everything here is over long before; who waits longer waits for ever.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-pub fn shadowline() -> Command {
+pub(crate) fn shadowline() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shadowline"));
     command.stdin(Stdio::null()).kill_on_drop(true);
     command
@@ -24,24 +22,24 @@ pub fn shadowline() -> Command {
 
 /// What a finished command has said.
 #[derive(Debug)]
-pub struct Said {
-    pub status: ExitStatus,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Said {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Said {
-    pub fn ok(self) -> Self {
+    pub(crate) fn ok(self) -> Self {
         assert!(self.status.success(), "{self:#?}");
         self
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 }
 
-pub async fn say(args: &[&str]) -> Said {
+pub(crate) async fn say(args: &[&str]) -> Said {
     let output = timeout(PATIENCE, shadowline().args(args).output()).await.unwrap().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Said { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
@@ -49,9 +47,9 @@ pub async fn say(args: &[&str]) -> Said {
 
 /// A running `shadowline up`, ready.
 #[derive(Debug)]
-pub struct Up {
+pub(crate) struct Up {
     program: Program,
-    pub lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
     data_dir: PathBuf,
     /// Of what it says.
     _dir: TempDir,
@@ -59,7 +57,7 @@ pub struct Up {
 
 impl Up {
     /// Starts it on any free ports and waits until it says that it is ready.
-    pub async fn start(data_dir: &Path) -> Self {
+    pub(crate) async fn start(data_dir: &Path) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let command = up_command(data_dir);
         let mut program = Program::spawn_with_output("up", command.as_std(), dir.path()).unwrap();
@@ -70,22 +68,22 @@ impl Up {
     }
 
     /// The flags by which other commands find it.
-    pub fn endpoints(&self) -> String {
+    pub(crate) fn endpoints(&self) -> String {
         self.data_dir.join("endpoints.json").display().to_string()
     }
 
     /// Stops it as Ctrl-C does.
-    pub async fn interrupt(self) -> ExitStatus {
+    pub(crate) async fn interrupt(self) -> ExitStatus {
         self.program.end("-INT").await.unwrap()
     }
 
     /// Ends it as a power failure would.
-    pub async fn kill(self) {
+    pub(crate) async fn kill(self) {
         self.program.end("-KILL").await.unwrap();
     }
 }
 
-pub fn up_command(data_dir: &Path) -> Command {
+pub(crate) fn up_command(data_dir: &Path) -> Command {
     let mut command = shadowline();
     command.args(["up", "--data-dir"]).arg(data_dir);
     for service in SERVICES {

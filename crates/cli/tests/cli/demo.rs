@@ -1,12 +1,8 @@
 //! The demonstration, which counts itself; and that its counts are what they should be.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod support;
-
+use crate::support::say;
 use serde_json::Value;
 use shadowline_testkit::{quick_leaves_out, skip};
-use support::say;
 
 const LONG: &str = "long: a whole demonstration";
 

@@ -1,16 +1,12 @@
 //! What people bring: tables that other programs write, as a user gives them to `train`, `score`, `explore` and `replay`.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use crate::support::{PATIENCE, Said, Up, say, shadowline};
 use serde_json::{Value, json};
 use shadowline_datasets::Packing;
 use shadowline_features::{Cells, RawColumn, TimeKind};
-use support::{PATIENCE, Said, Up, say, shadowline};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;

@@ -1,13 +1,9 @@
 //! Versions of detectors as a user changes them, against a running `shadowline up`.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod support;
-
 use std::path::Path;
 
+use crate::support::{Said, Up, say};
 use serde_json::Value;
-use support::{Said, Up, say};
 
 /// Trains a KNN detector of the wines into a folder, and returns its threshold.
 async fn train_knn(folder: &str, contamination: &str) -> f64 {
@@ -31,7 +27,7 @@ async fn newest_check(up: &Up, rows: &str, n_checks: usize) -> Value {
         let checks = ask(up, &["checks", "--json", "--limit", "1000"]).await.ok().json();
         checks["checks"].as_array().unwrap().clone()
     };
-    shadowline_testkit::wait_for("every check", support::PATIENCE, async || {
+    shadowline_testkit::wait_for("every check", crate::support::PATIENCE, async || {
         checks().await.len() == n_checks
     })
     .await;

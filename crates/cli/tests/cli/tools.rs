@@ -1,15 +1,11 @@
 //! `explore`, `train` and `score` as a user types them, on the card-spending data.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use crate::support::{PATIENCE, Said, say, shadowline};
 use serde_json::Value;
 use shadowline_testkit::{data_set, quick_leaves_out};
-use support::{PATIENCE, Said, say, shadowline};
 use tokio::time::timeout;
 
 /// The folder of public data; `None` without what is explored here, which has been said then.
