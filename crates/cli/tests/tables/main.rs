@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod compared;
+mod files;
+#[path = "../support/mod.rs"]
 mod support;
+mod written;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
