@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context, bail};
 use indicatif::ProgressBar;
 use shadowline_detectors::Finding;
-use shadowline_features::{FeatureError, Table};
+use shadowline_features::Table;
 use shadowline_models::TrainError;
 use shadowline_packages::PackageName;
 
@@ -98,10 +98,7 @@ async fn classify(args: &LogisticRegressionArgs) -> anyhow::Result<()> {
     let rows = output::thousands(data.table.n_rows());
     let progress = progress::spinner(&format!("training on {rows} rows"));
     let (label, missing) = (args.label.clone(), params::missing(args.missing));
-    let work = move || {
-        classifier(name, &data.table, &label, missing, &data.name)
-            .map_err(|it| in_file(it, data.first_row))
-    };
+    let work = move || classifier(name, &data.table, &label, missing, &data.name);
     let mut trained = tokio::task::spawn_blocking(work).await??;
     progress.finish_and_clear();
     trained.take(read, &args.training.types.read.na)?;
@@ -188,8 +185,7 @@ fn detect_blocking(
         }
     };
     let options = params::options(args, &observe);
-    let (mut trained, artefact) = detector(name, &chosen.params, &options, &features, &data.name)
-        .map_err(|it| in_file(it, data.first_row))?;
+    let (mut trained, artefact) = detector(name, &chosen.params, &options, &features, &data.name)?;
     fitting.finish_and_clear();
     let checking = progress::spinner("checking the detector");
     let records = artefact.preprocessing().transform(&features)?.values;
@@ -230,20 +226,6 @@ fn detect_blocking(
     making.finish_and_clear();
     let fatal = check.findings.into_iter().find(Finding::is_fatal);
     Ok((trained, fatal))
-}
-
-/// Says which row of the file a record of the training is, where one is at fault.
-fn in_file(error: anyhow::Error, first_row: usize) -> anyhow::Error {
-    let found = error.chain().find_map(|it| it.downcast_ref::<FeatureError>());
-    match found {
-        Some(
-            FeatureError::NotFinite { record_idx, .. } | FeatureError::TooLarge { record_idx, .. },
-        ) => {
-            let row_idx = first_row + record_idx;
-            error.context(format!("row {row_idx} of the file, counted from 0"))
-        }
-        Some(FeatureError::NoField { .. } | FeatureError::WrongType { .. }) | None => error,
-    }
 }
 
 /// The columns that a detector learns from.

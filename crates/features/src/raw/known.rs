@@ -12,7 +12,8 @@ use super::written::Written;
 
 impl Cells {
     /// A cell as a number, NaN where it is missing; it may be infinite. Truth values are 0 and 1, times seconds, where
-    /// the column is written so and nowhere else.
+    /// the column is written so and nowhere else. A number is one in every column: of times it is the seconds that live
+    /// records have there.
     ///
     /// # Errors
     /// What the cell is instead.
@@ -32,14 +33,14 @@ impl Cells {
                 if number.is_some_and(|it| words.is_added_number(it)) {
                     return Ok(f64::NAN);
                 }
-                let number = match written {
-                    Written::Number => number,
-                    Written::Truth => number.or_else(|| truth(cell).map(as_number)),
+                let number = number.or_else(|| match written {
+                    Written::Number => None,
+                    Written::Truth => truth(cell).map(as_number),
                     Written::Timestamp | Written::Duration => {
                         let time = times::parse(cell);
                         time.filter(|(it, _)| Written::of_time(*it) == written).map(|it| it.1)
                     }
-                };
+                });
                 return number.ok_or_else(|| format!("`{}`", cells[row_idx]));
             }
             Self::Truths(cells) => match cells[row_idx] {
@@ -59,11 +60,7 @@ impl Cells {
             Self::Empty(_) => f64::NAN,
             Self::Unusable(_, found) => return Err(found.clone()),
         };
-        if number.is_nan() || words.is_added_number(number) {
-            return Ok(f64::NAN);
-        }
-        // How long or since when is not in a bare number: it may be of any unit.
-        if written.is_time() { Err(format!("the number {number}")) } else { Ok(number) }
+        Ok(if words.is_added_number(number) { f64::NAN } else { number })
     }
 
     /// A cell as a whole number, none where it is missing; 1.0 is one.
@@ -81,16 +78,14 @@ impl Cells {
                 let cell = cells[row_idx].trim();
                 match cell.parse::<i128>() {
                     _ if words.is_missing_number(cell) => return Ok(None),
-                    Ok(whole) if !written.is_time() => Some(whole),
-                    // Written as a decimal, or no number.
-                    Ok(_) | Err(_) => return self.whole_float(row_idx, words, written),
+                    Ok(whole) => Some(whole),
+                    // Written as a decimal.
+                    Err(_) => return self.whole_float(row_idx, words, written),
                 }
             }
-            Self::Integers(cells) if !written.is_time() => cells[row_idx].map(i128::from),
-            Self::Unsigned(cells) if !written.is_time() => cells[row_idx].map(i128::from),
-            Self::Integers(_)
-            | Self::Unsigned(_)
-            | Self::Truths(_)
+            Self::Integers(cells) => cells[row_idx].map(i128::from),
+            Self::Unsigned(cells) => cells[row_idx].map(i128::from),
+            Self::Truths(_)
             | Self::Numbers(_)
             | Self::Times(..)
             | Self::Empty(_)
@@ -207,8 +202,11 @@ mod tests {
     fn truth_values_and_times_are_numbers_only_where_they_are_expected() {
         use Written::{Duration, Number, Timestamp, Truth};
         let cells = [
-            (untyped("1.5"), vec![(Number, 1.5), (Truth, 1.5)]),
-            (Cells::Integers(vec![Some(2)]), vec![(Number, 2.0), (Truth, 2.0)]),
+            (untyped("1.5"), [Number, Truth, Timestamp, Duration].map(|it| (it, 1.5)).to_vec()),
+            (
+                Cells::Integers(vec![Some(2)]),
+                vec![(Number, 2.0), (Truth, 2.0), (Timestamp, 2.0), (Duration, 2.0)],
+            ),
             (untyped("True"), vec![(Truth, 1.0)]),
             (Cells::Truths(vec![Some(false)]), vec![(Truth, 0.0)]),
             (untyped("1970-01-02"), vec![(Timestamp, 86_400.0)]),

@@ -14,9 +14,9 @@ pub enum Written {
     Number,
     /// Truth values, or numbers: where 0 and 1 are all that training saw, both mean the same.
     Truth,
-    /// Days and timestamps, which are written as days where all are at midnight.
+    /// Days and timestamps, which are written as days where all are at midnight, or their seconds.
     Timestamp,
-    /// Times of day and durations, which are written as times of day where all are shorter than a day.
+    /// Times of day and durations, which are written as times of day where all are shorter than a day, or their seconds.
     Duration,
 }
 
@@ -48,8 +48,8 @@ impl Written {
         match self {
             Self::Number => "a finite number",
             Self::Truth => "a finite number or a truth value",
-            Self::Timestamp => "a date or a timestamp",
-            Self::Duration => "a time of day or a duration",
+            Self::Timestamp => "a date, a timestamp or its seconds",
+            Self::Duration => "a time of day, a duration or its seconds",
         }
     }
 }
