@@ -106,7 +106,8 @@ async fn a_spec_names_any_model_that_can_be_named() {
     }
     let word = |name: &str| json!(name).to_string();
     for name in ["null", "yes", "true", "e1"] {
-        files.train(&data, name, &["--name", name, "--watch", name]).await;
+        let more = ["--name", name, "--watch", name, "--contamination", "0.05"];
+        files.train(&data, name, &more).await;
         let spec = std::fs::read_to_string(files.path(name).join("spec.yaml")).unwrap();
         assert!(spec.contains(&format!("model: {{name: {}}}", word(name))), "{spec}");
         assert!(spec.contains(&format!("name: {}", word(&format!("{name}_outliers")))), "{spec}");
