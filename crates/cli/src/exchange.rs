@@ -7,7 +7,7 @@ use shadowline_features::{Encoding, Feature, MissingNumber, Preprocessing, Scale
 
 use crate::args::{BoundaryArgs, ExportArgs, FormatArg, ImportCommand, ImportForestArgs};
 use crate::data::{self, Data, Purpose};
-use crate::train::{evaluation, finish, package, package_name, page};
+use crate::train::{Read, evaluation, finish, package, package_name, page};
 use crate::{files, output, progress};
 
 pub(crate) async fn import(command: &ImportCommand) -> anyhow::Result<()> {
@@ -26,11 +26,12 @@ pub(crate) async fn import(command: &ImportCommand) -> anyhow::Result<()> {
     let mut types = args.types.clone();
     types.number.extend(wanted.iter().filter(|it| !args.types.text.contains(it)).cloned());
     let decision = raw.decide(&types, &wanted, Purpose::Looking).context("--data")?;
-    decision.say_left_out();
+    decision.say();
+    let read = Read::of(&decision);
     let mut data = decision.data;
     data.table = features_of(&data, args, names, forest.n_features())?;
     let file = args.file.display().to_string();
-    let trained = tokio::task::spawn_blocking(move || {
+    let mut trained = tokio::task::spawn_blocking(move || {
         let listed = vec![
             ("imported from".to_owned(), file),
             ("n_estimators".to_owned(), forest.n_estimators().to_string()),
@@ -51,6 +52,7 @@ pub(crate) async fn import(command: &ImportCommand) -> anyhow::Result<()> {
         anyhow::Ok(trained)
     })
     .await??;
+    trained.take(read, &args.types.read.na)?;
     finish(&trained, &args.out, args.json)
 }
 

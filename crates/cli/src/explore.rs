@@ -5,12 +5,12 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use shadowline_features::{Table, TableColumn};
+use shadowline_features::{Kind, Table, TableColumn, Taken};
 use shadowline_profile::{Difference, Statistic, TableProfile, differences};
 use shadowline_report::{ExploredTable, exploration_page};
 
 use crate::args::ExploreArgs;
-use crate::data::{self, Data, Purpose};
+use crate::data::{self, Data, Decision, Purpose, Raw};
 use crate::{files, output, progress};
 
 /// The columns whose differences are printed; the page has all.
@@ -23,6 +23,7 @@ struct Explored {
     data: Data,
     found: String,
     profile: TableProfile,
+    taken: Vec<Taken>,
 }
 
 /// What `--json` prints of a file.
@@ -40,24 +41,36 @@ pub(crate) async fn run(args: &ExploreArgs) -> anyhow::Result<()> {
         let inputs: Vec<_> = args.files.iter().filter_map(|it| data::input_path(it)).collect();
         files::refuse_input(&args.out, &inputs)?;
     }
-    let mut explored: Vec<Explored> = Vec::new();
+    let mut raws: Vec<(String, Raw)> = Vec::new();
     for file in &args.files {
         let reading = progress::spinner(&format!("reading {file}"));
         let mut raw = data::load(file, args.rows.as_ref(), &args.types.read).await?;
         raw.table = raw.table.without(&args.drop).context("--drop")?;
-        let name = distinct_name(file, &raw.name, &explored);
-        let decision = raw.decide(&args.types, &[], Purpose::Looking)?;
+        reading.finish_and_clear();
+        let name = distinct_name(file, &raw.name, &raws);
+        raws.push((name, raw));
+    }
+    let agreed = data::agree(&raws, &args.types);
+    let mut explored: Vec<Explored> = Vec::new();
+    for (name, raw) in raws {
+        let types = agreed.of(&raw.table, &args.types);
+        let decision = raw.decide(&types, &[], Purpose::Looking)?;
         decision.say_left_out();
-        let (data, found) = (decision.data, decision.found);
+        let Decision { data, found, taken, .. } = decision;
         let bins = usize::from(args.bins);
-        let (data, profile) = tokio::task::spawn_blocking(move || {
+        let (data, mut profile) = tokio::task::spawn_blocking(move || {
             let profile = TableProfile::of(&data.table, bins);
             (data, profile)
         })
         .await?;
-        reading.finish_and_clear();
-        explored.push(Explored { name, data, found, profile });
+        for column in taken.iter().filter(|it| 0 < it.n_infinite) {
+            let n = output::thousands(column.n_infinite);
+            eprintln!("{name}: column `{}`: {n} infinite, left out of every figure", column.name);
+            profile.note_infinite(&column.name, column.n_infinite);
+        }
+        explored.push(Explored { name, data, found, profile, taken });
     }
+    say_kinds(&explored);
     if args.json {
         return output::json(&json(&explored, usize::from(args.head)));
     }
@@ -74,10 +87,11 @@ pub(crate) async fn run(args: &ExploreArgs) -> anyhow::Result<()> {
     let size = tokio::task::spawn_blocking(move || -> anyhow::Result<usize> {
         let tables: Vec<ExploredTable<'_>> = explored
             .iter()
-            .map(|Explored { name, data, found, profile }| ExploredTable {
+            .map(|Explored { name, data, found, profile, .. }| ExploredTable {
                 name,
                 source: found,
                 table: &data.table,
+                first_row: data.first_row,
                 profile,
             })
             .collect();
@@ -98,7 +112,7 @@ pub(crate) async fn run(args: &ExploreArgs) -> anyhow::Result<()> {
 }
 
 /// A data set's name on the page: the file's name without its ending, and a number where two are called the same.
-fn distinct_name(file: &str, name: &str, others: &[Explored]) -> String {
+fn distinct_name(file: &str, name: &str, others: &[(String, Raw)]) -> String {
     let stem = match file.strip_prefix("dataset:") {
         Some(name) => name.to_owned(),
         None => {
@@ -106,7 +120,7 @@ fn distinct_name(file: &str, name: &str, others: &[Explored]) -> String {
             stem.map_or_else(|| name.to_owned(), |it| it.to_string_lossy().into_owned())
         }
     };
-    let is_free = |name: &str| others.iter().all(|it| it.name != name);
+    let is_free = |name: &str| others.iter().all(|it| it.0 != name);
     if is_free(&stem) {
         return stem;
     }
@@ -116,7 +130,7 @@ fn distinct_name(file: &str, name: &str, others: &[Explored]) -> String {
 fn json(explored: &[Explored], n_head: usize) -> Value {
     let data_sets: Vec<ExploredJson<'_>> = explored
         .iter()
-        .map(|Explored { name, data, found, profile }| ExploredJson {
+        .map(|Explored { name, data, found, profile, .. }| ExploredJson {
             name,
             source: found,
             head: head(&data.table, n_head),
@@ -124,6 +138,27 @@ fn json(explored: &[Explored], n_head: usize) -> Value {
         })
         .collect();
     serde_json::json!({ "data_sets": data_sets, "differences": differing(explored) })
+}
+
+/// Says where times of one data set would be compared with numbers of another, whose unit nobody knows.
+fn say_kinds(explored: &[Explored]) {
+    let [first, others @ ..] = explored else { return };
+    let kind = |it: &Taken| match it.kind {
+        Kind::Time(kind) => Some(kind.name()),
+        Kind::Number => Some("number"),
+        Kind::Truth | Kind::Text { .. } => None,
+    };
+    for other in others {
+        for column in &first.taken {
+            let theirs = other.taken.iter().find(|it| it.name == column.name);
+            if let (Some(a), Some(b)) = (kind(column), theirs.and_then(kind))
+                && a != b
+            {
+                let (name, first, other) = (&column.name, &first.name, &other.name);
+                eprintln!("column `{name}` is of type {a} in {first} and of type {b} in {other}");
+            }
+        }
+    }
 }
 
 /// How the first data set differs from each of the others.
@@ -136,7 +171,7 @@ fn differing(explored: &[Explored]) -> Vec<Value> {
     compared.collect()
 }
 
-/// A number with the digits that a person compares by; text as it is.
+/// A number with the digits that a person compares by.
 fn short(text: &str) -> String {
     match text.parse::<f64>() {
         Ok(number) if text == "0" || (1e-3..1e9).contains(&number.abs()) => {
@@ -157,7 +192,12 @@ fn say_differences(explored: &[Explored]) -> anyhow::Result<()> {
         let or_dash = |it: Option<f64>| it.map_or_else(|| "-".to_owned(), |it| format!("{it:.4}"));
         let row = |it: &Difference| {
             let (a, b) = &it.middle;
-            let either = |it: &Option<String>| it.as_deref().map_or_else(|| "-".to_owned(), short);
+            // A text may look like a number, as 02134 does, and is none.
+            let shown = |text: &str| match it.statistic {
+                Statistic::KolmogorovSmirnov => short(text),
+                Statistic::TotalVariation => text.to_owned(),
+            };
+            let either = |it: &Option<String>| it.as_deref().map_or_else(|| "-".to_owned(), shown);
             let statistic = match it.statistic {
                 Statistic::KolmogorovSmirnov => "Kolmogorov-Smirnov",
                 Statistic::TotalVariation => "total variation",

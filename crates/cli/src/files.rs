@@ -51,6 +51,11 @@ fn target(path: &Path) -> anyhow::Result<Target> {
     if is_stdout(path) {
         return Ok(Target::Stdout);
     }
+    // What is there already and is no file, by whatever way it is named: a shell's >(…) is a link that leads to a pipe
+    // without a name.
+    if std::fs::metadata(path).is_ok_and(|it| !it.is_file() && !it.is_dir()) {
+        return Ok(Target::Stream);
+    }
     let mut path = path.to_owned();
     // Link by link, because the last one may lead to what is not there yet.
     for _ in 0..40 {
@@ -164,6 +169,22 @@ mod tests {
         assert!(format!("{:#}", write_whole(&at("a"), b"").unwrap_err()).contains("circle"));
         write_whole(Path::new("/dev/null"), b"gone").unwrap();
         assert!(!std::fs::symlink_metadata("/dev/null").unwrap().is_file());
+    }
+
+    #[test]
+    fn a_pipe_that_has_a_number_only_is_written_to() {
+        use std::io::Read;
+        use std::os::fd::AsRawFd;
+
+        for folder in ["/dev/fd", "/proc/self/fd"] {
+            let (mut reader, writer) = std::io::pipe().unwrap();
+            let path = format!("{folder}/{}", writer.as_raw_fd());
+            write_whole(Path::new(&path), b"scores").unwrap();
+            drop(writer);
+            let mut text = String::new();
+            reader.read_to_string(&mut text).unwrap();
+            assert_eq!(text, "scores", "{path}");
+        }
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod tester;
 mod train;
 mod up;
 mod vectors;
+mod written;
 
 use std::process::ExitCode;
 

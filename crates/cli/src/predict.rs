@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use shadowline_contract::{DataType, NamedTensor, Tensor, TensorData, Value};
-use shadowline_features::{Cells, RawTable, Words};
+use shadowline_features::{Cells, RawTable, Words, Written};
 use shadowline_wire::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
 use shadowline_wire::inference::model_metadata_response::TensorMetadata;
 use shadowline_wire::inference::{ModelInferRequest, ModelMetadataRequest};
@@ -16,6 +16,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
+
+use crate::folder::WrittenAs;
 
 /// Calls that may be open at once. A server that answers more slowly than this allows shows in the latencies,
 /// which count from when a row was due.
@@ -79,25 +81,35 @@ impl Predictor {
         Ok(Self { client, model: model.to_owned(), version, inputs: metadata.inputs })
     }
 
+    /// The names of what the model reads.
+    pub(crate) fn fields(&self) -> Vec<&str> {
+        self.inputs.iter().map(|it| it.name.as_str()).collect()
+    }
+
     /// Turns rows into requests, each cell as the type that the model's contract says. Columns that the model does not
     /// read are left out, and a row with a cell that cannot be read so has the reason in the place of a request.
     ///
     /// # Errors
     /// A column that the model reads and the table lacks.
-    pub(crate) fn requests(&self, table: &RawTable, words: &Words) -> anyhow::Result<Vec<Row>> {
+    pub(crate) fn requests(
+        &self,
+        table: &RawTable,
+        words: &Words,
+        written_as: &WrittenAs,
+    ) -> anyhow::Result<Vec<Row>> {
         let columns = self
             .inputs
             .iter()
             .map(|input| {
                 let cells = table.column(&input.name)?;
-                Ok((input, data_type(input)?, cells))
+                Ok((input, data_type(input)?, cells, written_as.of(&input.name)))
             })
             .collect::<anyhow::Result<Vec<_>>>()
             .with_context(|| format!("rows for model `{}`", self.model))?;
         let row = |row_idx: usize| {
             let mut inputs = Vec::with_capacity(columns.len());
-            for (input, data_type, cells) in &columns {
-                let data = cell(cells, row_idx, *data_type, words).map_err(|found| {
+            for (input, data_type, cells, written) in &columns {
+                let data = cell(cells, row_idx, *data_type, words, *written).map_err(|found| {
                     let (row, name) = (table.first_row() + row_idx, &input.name);
                     let expected = data_type.name();
                     format!("row {row}, counted from 0, column `{name}`: expected {expected}, got {found}")
@@ -284,11 +296,15 @@ fn cell(
     row_idx: usize,
     data_type: DataType,
     words: &Words,
+    written: Written,
 ) -> Result<TensorData, String> {
+    // Seconds have parts: a whole number is no time, whatever a column looks like.
+    let written_whole = if written.is_time() { Written::Number } else { written };
+    let number = || cells.number(row_idx, words, written);
     let missing = || "a missing value".to_owned();
     macro_rules! whole {
         ($type:ty, $variant:ident) => {{
-            let whole = cells.whole(row_idx, words)?.ok_or_else(missing)?;
+            let whole = cells.whole(row_idx, words, written_whole)?.ok_or_else(missing)?;
             TensorData::$variant(vec![<$type>::try_from(whole).map_err(|_| whole.to_string())?])
         }};
     }
@@ -302,14 +318,14 @@ fn cell(
         DataType::Uint32 => whole!(u32, Uint32),
         DataType::Uint64 => whole!(u64, Uint64),
         DataType::Float16 | DataType::Bfloat16 => {
-            let value = Value::Float(cells.number(row_idx, words)?);
+            let value = Value::Float(number()?);
             let tensor = Tensor::from_values("", data_type, vec![1], vec![value]);
             tensor.map_err(|it| it.to_string())?.into_parts().1
         }
         // A missing float is NaN: whether it may be is for the model's contract to say.
-        DataType::Float64 => TensorData::Float64(vec![cells.number(row_idx, words)?]),
+        DataType::Float64 => TensorData::Float64(vec![number()?]),
         #[expect(clippy::cast_possible_truncation, reason = "the model reads 32-bit floats")]
-        DataType::Float32 => TensorData::Float32(vec![cells.number(row_idx, words)? as f32]),
+        DataType::Float32 => TensorData::Float32(vec![number()? as f32]),
         DataType::String => TensorData::String(vec![cells.text(row_idx, words)?.into_owned()]),
         DataType::Bool => TensorData::Bool(vec![cells.truth(row_idx, words)?.ok_or_else(missing)?]),
     })
@@ -325,7 +341,8 @@ mod tests {
         let text = |it: &str| Cells::Untyped(vec![it.to_owned()]);
         let numbers = Cells::Numbers(vec![0.5]);
         let words = Words::default();
-        let data = |cells: &Cells, data_type| cell(cells, 0, data_type, &words).unwrap();
+        let read = |cells: &Cells, data_type, written| cell(cells, 0, data_type, &words, written);
+        let data = |cells: &Cells, data_type| read(cells, data_type, Written::Number).unwrap();
         assert_eq!(data(&integers, DataType::Int32), TensorData::Int32(vec![300]));
         assert_eq!(data(&integers, DataType::Float32), TensorData::Float32(vec![300.0]));
         assert_eq!(data(&integers, DataType::String), TensorData::String(vec!["300".into()]));
@@ -335,11 +352,25 @@ mod tests {
         assert_eq!(data(&text("1.0"), DataType::Int64), TensorData::Int64(vec![1]));
         let largest = text("18446744073709551615");
         assert_eq!(data(&largest, DataType::Uint64), TensorData::Uint64(vec![u64::MAX]));
-        let refused = |cells: &Cells, data_type| cell(cells, 0, data_type, &words).unwrap_err();
+        let refused =
+            |cells: &Cells, data_type| read(cells, data_type, Written::Number).unwrap_err();
         assert_eq!(refused(&integers, DataType::Int8), "300");
         assert_eq!(refused(&text("one"), DataType::Float64), "`one`");
         assert_eq!(refused(&numbers, DataType::Bool), "0.5");
         assert_eq!(refused(&text(""), DataType::Int64), "a missing value");
+        // Truth values and times are numbers only where the model was trained with such.
+        for cell in ["True", "12:30", "2026-01-01", "1 day"] {
+            for data_type in [DataType::Int64, DataType::Float64, DataType::Float32] {
+                assert_eq!(refused(&text(cell), data_type), format!("`{cell}`"));
+            }
+        }
+        assert_eq!(refused(&text("00:00:01"), DataType::Bool), "`00:00:01`");
+        let truth = read(&text("True"), DataType::Int64, Written::Truth);
+        assert_eq!(truth, Ok(TensorData::Int64(vec![1])));
+        let time = read(&text("00:00:01"), DataType::Float64, Written::Duration);
+        assert_eq!(time, Ok(TensorData::Float64(vec![1.0])));
+        let time = read(&text("00:00:01"), DataType::Int64, Written::Duration);
+        assert_eq!(time, Err("`00:00:01`".to_owned()));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `shadowline replay`: the rows of a file as predict calls.
 
+use std::num::NonZeroU64;
+
 use anyhow::{Context, bail};
 use serde_json::json;
 use tokio::time::Instant;
@@ -10,18 +12,28 @@ use crate::data::{self, Raw};
 use crate::endpoints::Endpoints;
 use crate::output;
 use crate::predict::{Predictor, Summary};
-use crate::{progress, tester};
+use crate::written::{self, Reading};
+use crate::{progress, servers, tester};
 
 pub(crate) async fn run(args: &ReplayArgs, stop: CancellationToken) -> anyhow::Result<()> {
     if let Some(base) = &args.prediction {
         return tester::run(args, base, &stop).await;
     }
     let model = args.model.as_deref().context("--model or --prediction is needed")?;
+    written::refuse_types(&args.types, "the model's contract says what its columns are")?;
     let endpoints = Endpoints::from_args(&args.servers)?;
     let Raw { table, found, .. } =
         data::load(&args.data, args.rows.as_ref(), &args.types.read).await?;
     let predictor = Predictor::connect(endpoints.grpc("serving")?, model, args.version).await?;
-    let requests = predictor.requests(&table, &data::words(&args.types.read))?;
+    let packages = match endpoints.http("serving") {
+        Ok(address) => Some(servers::client()?.packages(address)?),
+        Err(_) => None,
+    };
+    let asked = (model, args.version.map(NonZeroU64::get));
+    let (fields, na) = (predictor.fields(), &args.types.read.na);
+    let Reading { written_as, words } =
+        written::of_model(packages, asked, &table, &fields, na).await?;
+    let requests = predictor.requests(&table, &words, &written_as)?;
     let n_rows = requests.len();
     eprintln!("data: {found}, {} rows", output::thousands(n_rows));
     let progress = progress::rows(n_rows, args.progress);

@@ -50,7 +50,9 @@ pub(crate) async fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     // What stood for a missing value at training does so here, too.
     let trained = folder::missing_words(&args.package)?;
     let words = Words::with(trained.into_iter().chain(args.read.na.iter().cloned()));
-    let rows = Rows::of(&artefact, &table, &words).with_context(|| format!("`{}`", args.data))?;
+    let written_as = folder::written_as(&args.package)?;
+    let rows = Rows::of(&artefact, &table, &words, &written_as)
+        .with_context(|| format!("`{}`", args.data))?;
     let ids = match &args.id {
         None => None,
         Some(name) => {

@@ -2,7 +2,11 @@
 
 use anyhow::{Context, bail};
 use shadowline_detectors::{DetectorArtefact, RecordScoreError, ScoreError, parallel};
-use shadowline_features::{Cells, Encoding, FeatureError, RawTable, Table, TableColumn, Words};
+use shadowline_features::{
+    Cells, Encoding, FeatureError, RawTable, Table, TableColumn, Words, Written,
+};
+
+use crate::folder::WrittenAs;
 
 /// Rows that are scored together.
 const CHUNK: usize = 512;
@@ -42,6 +46,7 @@ impl Rows {
         artefact: &DetectorArtefact,
         table: &RawTable,
         words: &Words,
+        written_as: &WrittenAs,
     ) -> anyhow::Result<Self> {
         let mut unreadable = vec![None; table.n_rows()];
         let mut columns = Vec::new();
@@ -49,8 +54,12 @@ impl Rows {
             let field = &feature.field;
             let cells = table.column(field).context("a column that the detector reads")?;
             let column = match feature.encoding {
-                Encoding::Number => as_numbers(field, cells, words, &mut unreadable)?,
-                Encoding::Code { .. } | Encoding::OneHot { .. } => as_texts(field, cells, words)?,
+                Encoding::Number => {
+                    as_numbers(field, cells, words, written_as.of(field), &mut unreadable)?
+                }
+                Encoding::Code { .. } | Encoding::OneHot { .. } => {
+                    as_texts(field, cells, words, table.first_row())?
+                }
             };
             columns.push((field.clone(), column));
         }
@@ -59,7 +68,7 @@ impl Rows {
 
     /// Takes the detector's columns out of a table whose columns are decided.
     pub(crate) fn of_decided(artefact: &DetectorArtefact, table: &Table) -> anyhow::Result<Self> {
-        Self::of(artefact, &table.clone().into(), &Words::default())
+        Self::of(artefact, &table.clone().into(), &Words::default(), &WrittenAs::default())
     }
 
     /// The columns, as they are read.
@@ -145,15 +154,16 @@ fn as_numbers(
     field: &str,
     cells: &Cells,
     words: &Words,
+    written: Written,
     unreadable: &mut [Option<String>],
 ) -> anyhow::Result<TableColumn> {
     if let Cells::Unusable(_, found) = cells {
         bail!("column `{field}` is {found}; numbers expected");
     }
     let number = |(row_idx, unreadable): (usize, &mut Option<String>)| {
-        cells.number(row_idx, words).unwrap_or_else(|found| {
+        cells.number(row_idx, words, written).unwrap_or_else(|found| {
             unreadable.get_or_insert_with(|| {
-                format!("field `{field}` is {found}; a finite number expected")
+                format!("field `{field}` is {found}; {} expected", written.expected())
             });
             f64::NAN
         })
@@ -162,12 +172,18 @@ fn as_numbers(
 }
 
 /// Text of a column, as it stands.
-fn as_texts(field: &str, cells: &Cells, words: &Words) -> anyhow::Result<TableColumn> {
+fn as_texts(
+    field: &str,
+    cells: &Cells,
+    words: &Words,
+    first_row: usize,
+) -> anyhow::Result<TableColumn> {
     let text = |row_idx| match cells.text(row_idx, words) {
         Ok(text) => Ok(text.into_owned()),
         Err(found) => {
             bail!(
-                "column `{field}` is {found} in row {row_idx}, and the detector was trained on text"
+                "column `{field}` is {found} in row {}, counted from 0, and the detector was trained on text",
+                first_row + row_idx
             )
         }
     };

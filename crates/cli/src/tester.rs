@@ -75,7 +75,8 @@ pub(crate) async fn run(
     let before = if args.uncounted { None } else { Some(tester.service.metrics().await?) };
     let information = tester.predictions.information().await?;
     let found = raw.found.clone();
-    let Vectors { names, rows } = Vectors::of(raw, &args.types, &information)?;
+    let packages = client()?.packages(base)?;
+    let Vectors { names, rows } = Vectors::of(raw, &args.types, &information, packages).await?;
     let n_rows = rows.len();
     eprintln!("data: {found}, {} rows of {}", output::thousands(n_rows), names.join(", "));
 

@@ -4,11 +4,13 @@
 use anyhow::Context;
 use serde_json::{Map, Value};
 use shadowline_api::prediction::FeatureValue;
-use shadowline_client::ModelInformation;
-use shadowline_features::{Cells, RawTable, Table, Words};
+use shadowline_client::{ModelInformation, Packages};
+use shadowline_features::{Cells, RawTable, Table, Words, Written};
 
 use crate::args::TypeArgs;
-use crate::data::{self, Purpose, Raw};
+use crate::data::{Purpose, Raw};
+use crate::folder::WrittenAs;
+use crate::written::{self, Reading};
 
 /// Feature vectors, and what their places are called.
 #[derive(Debug)]
@@ -18,11 +20,12 @@ pub(crate) struct Vectors {
 }
 
 impl Vectors {
-    /// Makes them of a file.
-    pub(crate) fn of(
+    /// Makes them of a file; the packages are those of the service, where it is one of ours.
+    pub(crate) async fn of(
         raw: Raw,
         types: &TypeArgs,
         information: &ModelInformation,
+        packages: Packages,
     ) -> anyhow::Result<Self> {
         match information {
             ModelInformation::Known(known) => {
@@ -35,7 +38,15 @@ impl Vectors {
                         format!("the file has none of the model's features, {}", names.join(", "));
                     return Self::in_order(raw, types, &why);
                 }
-                Self::named(&raw.table, features(), &data::words(&types.read)).with_context(|| {
+                let why = format!("model `{}` says what its features are", known.model);
+                written::refuse_types(types, &why)?;
+                let numbers: Vec<&str> =
+                    features().filter(|(_, it)| *it).map(|(name, _)| name).collect();
+                let asked = (known.model.as_str(), Some(known.version));
+                let (packages, na) = (Some(packages), &types.read.na);
+                let Reading { written_as, words } =
+                    written::of_model(packages, asked, &raw.table, &numbers, na).await?;
+                Self::named(&raw.table, features(), &words, &written_as).with_context(|| {
                     format!("`{}`: the features of model `{}`", raw.found, known.model)
                 })
             }
@@ -47,7 +58,9 @@ impl Vectors {
                     return Self::in_order(raw, types, "the service does not name the features");
                 };
                 let raw = Raw { table: raw.table.only(&names)?, ..raw };
-                Ok(Self::listed(&raw.decide(types, &names, Purpose::Looking)?.data.table))
+                let decision = raw.decide(types, &names, Purpose::Looking)?;
+                decision.say();
+                Ok(Self::listed(&decision.data.table))
             }
         }
     }
@@ -56,7 +69,7 @@ impl Vectors {
     fn in_order(raw: Raw, types: &TypeArgs, why: &str) -> anyhow::Result<Self> {
         eprintln!("{why}: cells go in the order of the columns");
         let decision = raw.decide(types, &[], Purpose::Looking)?;
-        decision.say_left_out();
+        decision.say();
         Ok(Self::listed(&decision.data.table))
     }
 
@@ -65,17 +78,15 @@ impl Vectors {
         table: &RawTable,
         features: impl Iterator<Item = (&'a str, bool)>,
         words: &Words,
+        written_as: &WrittenAs,
     ) -> anyhow::Result<Self> {
         let (mut names, mut columns) = (Vec::new(), Vec::new());
         for (name, is_number) in features {
-            columns.push((table.column(name)?, is_number));
+            columns.push((table.column(name)?, is_number.then(|| written_as.of(name))));
             names.push(name.to_owned());
         }
         let row = |row_idx: usize| {
-            columns
-                .iter()
-                .map(|(cells, is_number)| value(cells, row_idx, *is_number, words))
-                .collect()
+            columns.iter().map(|(cells, written)| value(cells, row_idx, *written, words)).collect()
         };
         Ok(Self { names, rows: (0..table.n_rows()).map(row).collect() })
     }
@@ -99,17 +110,15 @@ impl Vectors {
     }
 }
 
-/// One cell. What is no number where one should be goes as text, for the service to refuse, and so does an infinite
+/// One cell, which is a number if it is said how numbers are written. What is no number where one should be goes as text, for the service to refuse, and so does an infinite
 /// one, which JSON cannot write.
-fn value(cells: &Cells, row_idx: usize, is_number: bool, words: &Words) -> FeatureValue {
+fn value(cells: &Cells, row_idx: usize, written: Option<Written>, words: &Words) -> FeatureValue {
     let text = || match cells.text(row_idx, words) {
         Ok(text) => FeatureValue::Text(text.into_owned()),
         Err(found) => FeatureValue::Text(found),
     };
-    if !is_number {
-        return text();
-    }
-    match cells.number(row_idx, words) {
+    let Some(written) = written else { return text() };
+    match cells.number(row_idx, words, written) {
         Ok(number) if number.is_nan() => FeatureValue::Missing,
         Ok(number) if number.is_finite() => FeatureValue::Number(number),
         Ok(_) | Err(_) => text(),
@@ -155,17 +164,20 @@ mod tests {
         let columns = vec![
             untyped("note", &["x", "y"]),
             untyped("code", &["007", "010"]),
-            untyped("a", &["1.5", "three"]),
+            untyped("a", &["1.5", "12:30"]),
             untyped("b", &["", "inf"]),
         ];
         let table = RawTable::new(columns).unwrap();
         let features = [("a", true), ("code", false), ("b", true)];
-        let vectors = Vectors::named(&table, features.into_iter(), &Words::default()).unwrap();
+        let (words, written_as) = (Words::default(), WrittenAs::default());
+        let named = |features: &[(&'static str, bool)]| {
+            Vectors::named(&table, features.iter().copied(), &words, &written_as)
+        };
+        let vectors = named(&features).unwrap();
         assert_eq!(vectors.names, ["a", "code", "b"]);
         assert_eq!(json!(vectors.rows[0]), json!([1.5, "007", null]));
-        assert_eq!(json!(vectors.rows[1]), json!(["three", "010", "inf"]));
-        let error =
-            Vectors::named(&table, [("z", true)].into_iter(), &Words::default()).unwrap_err();
+        assert_eq!(json!(vectors.rows[1]), json!(["12:30", "010", "inf"]));
+        let error = named(&[("z", true)]).unwrap_err();
         assert!(error.to_string().contains("no column `z`"), "{error}");
     }
 

@@ -17,4 +17,4 @@ pub mod wine;
 
 pub use loader::{Found, LoadError, Loader, Place};
 pub use manifest::{DataFile, DataSet, Manifest, ManifestError};
-pub use packed::{Packing, UnpackError, refuse_foreign};
+pub use packed::{Packing, UnpackError, is_binary, refuse_foreign};

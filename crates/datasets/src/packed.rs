@@ -52,7 +52,11 @@ impl Packing {
         match start {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
-            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some(Self::Bzip2),
+            // What follows is the mark of a block, or of the end: BZh1 may be a column's name.
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59, ..]
+            | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, 0x50, 0x90, ..] => {
+                Some(Self::Bzip2)
+            }
             _ => None,
         }
     }
@@ -97,7 +101,14 @@ impl Packing {
     }
 }
 
-/// Refuses bytes that begin as a format does which is not read here.
+/// Whether bytes are no text: among the first 512 is one that no text has, in whatever encoding of single bytes.
+pub fn is_binary(start: &[u8]) -> bool {
+    const IN_TEXT: [u8; 5] = [b'\t', b'\n', b'\r', 0x0b, 0x0c];
+    start.iter().take(512).any(|it| it.is_ascii_control() && !IN_TEXT.contains(it))
+}
+
+/// Refuses bytes that begin as a format does which is not read here. A name of letters, as `ORC` is, may also be that of
+/// a column of CSV: such bytes are of the format only if they are no text.
 ///
 /// # Errors
 /// [`UnpackError::Foreign`] with its name.
@@ -118,7 +129,7 @@ pub fn refuse_foreign(start: &[u8]) -> Result<(), UnpackError> {
         (b"\x89HDF", "an HDF5 file"),
     ];
     for (magic, name) in FORMATS {
-        if start.starts_with(magic) {
+        if start.starts_with(magic) && is_binary(start) {
             return Err(UnpackError::Foreign(name));
         }
     }
@@ -145,7 +156,11 @@ mod tests {
             let error = packing.unpack(&packed[..packed.len() - 5]).unwrap_err();
             assert_eq!(error.to_string(), format!("decompress {}", packing.name()));
         }
-        assert_eq!(Packing::of(b"BZhello"), None);
+        for text in [&b"BZhello"[..], b"BZh1,x\n1,2\n", b"BZh9"] {
+            assert_eq!(Packing::of(text), None);
+        }
+        let nothing = Packing::Bzip2.pack(b"").unwrap();
+        assert_eq!(Packing::of(&nothing), Some(Packing::Bzip2));
     }
 
     #[test]
@@ -155,6 +170,22 @@ mod tests {
         assert!(refused(b"{\"a\": 1}\n").unwrap_err().contains("JSON"));
         assert!(refused(b"[{\"a\": 1}]").unwrap_err().contains("JSON"));
         assert_eq!(refused(b"a,b\n1,2"), Ok(()));
-        assert_eq!(refused(b"Order,b\n1,2"), Ok(()));
+        for header in
+            ["Order", "ORC", "ORCID", "PARENT_ID", "PAR1", "FEA1", "ARROW1", "SQLite format 3"]
+        {
+            assert_eq!(refused(format!("{header},b\r\n1,2\n").as_bytes()), Ok(()), "{header}");
+        }
+        // In Latin-1, which is refused by its byte.
+        assert_eq!(refused(b"ORC,caf\xe9\n1,2"), Ok(()));
+        for (start, name) in [
+            (&b"ORC\x08\x03\x10"[..], "ORC"),
+            (b"PARE\0\x01", "encrypted Parquet"),
+            (b"FEA1\0\0\0\0", "Feather"),
+            (b"ARROW1\0\0", "Arrow"),
+            (b"SQLite format 3\0", "SQLite"),
+            (b"Obj\x01", "Avro"),
+        ] {
+            assert!(refused(start).unwrap_err().contains(name), "{name}");
+        }
     }
 }

@@ -272,11 +272,14 @@ fn stability(params: &DetectorParams, sample: &Array2<f64>) -> Result<Option<f64
     if !params.is_random() {
         return Ok(None);
     }
-    let scores = (1..=N_SEEDS as u64).map(|seed| {
-        let (detector, _) = fit(&params.with_more_seed(seed), sample.view(), &|_, _| {})?;
-        Ok(detector.score(sample.view())?.to_vec())
-    });
-    let scores = scores.collect::<Result<Vec<_>, TrainError>>()?;
+    let mut scores = Vec::with_capacity(N_SEEDS);
+    for seed in 1..=N_SEEDS as u64 {
+        // A part of the records may be too few for a parameter that all of them were enough for.
+        let Ok((detector, _)) = fit(&params.with_more_seed(seed), sample.view(), &|_, _| {}) else {
+            return Ok(None);
+        };
+        scores.push(detector.score(sample.view())?.to_vec());
+    }
     let pairs = [(0, 1), (0, 2), (1, 2)];
     let correlations = pairs.iter().filter_map(|(a, b)| spearman(&scores[*a], &scores[*b]));
     Ok(correlations.reduce(f64::min))
@@ -363,4 +366,20 @@ fn shuffled(n: usize, seed: u64) -> Vec<usize> {
         order.swap(last, (random.next_u64() % (last as u64 + 1)) as usize);
     }
     order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KnnOutlier;
+
+    #[test]
+    fn a_sample_that_is_too_small_for_a_parameter_says_nothing_of_stability() {
+        let values = (0..100).map(|it| f64::from(it) / 100.0).collect();
+        let sample = Array2::from_shape_vec((100, 1), values).unwrap();
+        // Of 100 records 90 are left, and of more than the sample there would be enough.
+        let params = |k| DetectorParams::Knn(KnnOutlier::params().n_neighbors(k).trim(0.1));
+        assert_eq!(stability(&params(95), &sample).unwrap(), None);
+        assert!(stability(&params(5), &sample).unwrap().is_some());
+    }
 }

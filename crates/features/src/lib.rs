@@ -25,8 +25,8 @@ pub use preprocessing::{
     Preprocessing, PreprocessingError, Scale,
 };
 pub use raw::{
-    Cells, Choices, DecideError, Decided, Kind, LeftOut, RawColumn, RawTable, TableBuilder, Taken,
-    TimeKind, Unread, Words, seconds,
+    Agreed, Cells, Choices, DecideError, Decided, Kind, LeftOut, RawColumn, RawTable, TableBuilder,
+    Taken, TimeKind, Unread, Words, Written, agree, seconds,
 };
 pub use source::{FieldSource, InputsAndOutputs, Values};
 pub use table::{Table, TableColumn, TableError};

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use shadowline_features::{Table, is_missing};
+use shadowline_features::{Table, TableColumn, is_missing};
+
+/// Why there is no distance where there is nothing to compare.
+const NO_VALUE: &str = "no value in one of them";
 
 /// How far a column of one table is from the same one of another, most telling first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,7 +22,7 @@ pub struct Difference {
     pub by_chance: Option<f64>,
     /// The medians of both, or their most frequent values.
     pub middle: (Option<String>, Option<String>),
-    /// The shares of missing values in both.
+    /// The shares of missing values in both; all of them where there is no such column.
     pub missing: (f64, f64),
     /// Why there is no distance.
     pub note: Option<&'static str>,
@@ -54,13 +57,16 @@ pub fn differences(a: &Table, b: &Table) -> Vec<Difference> {
 }
 
 fn of_column(name: &str, a: &Table, b: &Table) -> Difference {
+    // A table that has no such column has no value of it.
+    let of_table = |table: &Table| table.column(name).map_or(1.0, share_missing);
+    let shares = (of_table(a), of_table(b));
     let unlike = |note| Difference {
         column: name.to_owned(),
         statistic: Statistic::KolmogorovSmirnov,
         distance: None,
         by_chance: None,
         middle: (None, None),
-        missing: (0.0, 0.0),
+        missing: shares,
         note: Some(note),
     };
     let (Ok(of_a), Ok(of_b)) = (a.column(name), b.column(name)) else {
@@ -73,9 +79,21 @@ fn of_column(name: &str, a: &Table, b: &Table) -> Difference {
     match (of_a.to_numbers(), of_b.to_numbers()) {
         (Some(a), Some(b)) => of_numbers(name, &a, &b),
         (None, None) => of_texts(name, &of_a.to_texts(), &of_b.to_texts()),
+        // Of what has no value at all nobody knows what it would be.
+        _ if 1.0 <= shares.0.max(shares.1) => unlike(NO_VALUE),
         (Some(_), None) => unlike("numbers in the first, text in the second"),
         (None, Some(_)) => unlike("text in the first, numbers in the second"),
     }
+}
+
+/// The share of a column's rows that have no value; all of no rows.
+fn share_missing(column: &TableColumn) -> f64 {
+    let n_present = match column {
+        TableColumn::Integers(values) => values.len(),
+        TableColumn::Numbers(values) => values.iter().filter(|it| !it.is_nan()).count(),
+        TableColumn::Texts(texts) => texts.iter().filter(|it| !is_missing(it)).count(),
+    };
+    if column.is_empty() { 1.0 } else { missing(column.len(), n_present) }
 }
 
 fn of_numbers(name: &str, a: &[f64], b: &[f64]) -> Difference {
@@ -98,7 +116,7 @@ fn of_numbers(name: &str, a: &[f64], b: &[f64]) -> Difference {
         by_chance: distance.map(|_| (1.358_098_6 * ((n + m) / (n * m)).sqrt()).min(1.0)),
         middle: (median(&sorted_a), median(&sorted_b)),
         missing: (missing(a.len(), sorted_a.len()), missing(b.len(), sorted_b.len())),
-        note: distance.is_none().then_some("no value in one of them"),
+        note: distance.is_none().then_some(NO_VALUE),
     }
 }
 
@@ -150,7 +168,7 @@ fn of_texts(name: &str, a: &[String], b: &[String]) -> Difference {
         by_chance: None,
         middle: (most(&of_a), most(&of_b)),
         missing: (missing(a.len(), n), missing(b.len(), m)),
-        note: distance.is_none().then_some("no value in one of them"),
+        note: distance.is_none().then_some(NO_VALUE),
     }
 }
 
@@ -165,8 +183,6 @@ fn count(n: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use shadowline_features::TableColumn;
-
     use super::*;
 
     fn numbers(values: &[f64]) -> TableColumn {
@@ -214,10 +230,26 @@ mod tests {
         assert_eq!(names, ["gone", "moved", "gaps", "kind", "same"]);
         let of = |name: &str| all.iter().find(|it| it.column == name).unwrap();
         assert_eq!(of("gone").note, Some("only in the first"));
+        assert_eq!(of("gone").missing, (0.0, 1.0));
         assert_eq!(of("moved").distance, Some(1.0));
         assert_eq!(of("moved").middle, (Some("2.5".to_owned()), Some("12.5".to_owned())));
         assert_eq!(of("kind").distance, Some(0.25));
         assert_eq!(of("gaps").missing, (0.0, 0.5));
         assert_eq!(of("same").distance, Some(0.0));
+    }
+
+    #[test]
+    fn what_is_missing_is_said_of_columns_that_cannot_be_compared() {
+        let check = |a: TableColumn, b: TableColumn, note: &str, missing: (f64, f64)| {
+            let all = differences(&table(vec![("x", a)]), &table(vec![("x", b)]));
+            assert_eq!((all[0].note, all[0].missing), (Some(note), missing));
+        };
+        let none = || numbers(&[f64::NAN, f64::NAN]);
+        check(texts(&["", "NA"]), numbers(&[1.0, f64::NAN]), NO_VALUE, (1.0, 0.5));
+        check(texts(&["a", "NA"]), none(), NO_VALUE, (0.5, 1.0));
+        check(numbers(&[1.0, 2.0]), none(), NO_VALUE, (0.0, 1.0));
+        check(texts(&["a"]), texts(&["?"]), NO_VALUE, (0.0, 1.0));
+        let note = "numbers in the first, text in the second";
+        check(numbers(&[1.0, f64::NAN]), texts(&["a", "a", "a", ""]), note, (0.5, 0.25));
     }
 }

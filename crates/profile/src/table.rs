@@ -19,6 +19,9 @@ pub struct ColumnProfile {
     pub name: String,
     /// Cells without a value: NaN, or text that stands for a missing value.
     pub missing: usize,
+    /// Cells with an infinite number, which no figure is made of; they are none of the missing ones.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub infinite: usize,
     /// Of a column of numbers with at least one value.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<NumberProfile>,
@@ -34,6 +37,19 @@ impl TableProfile {
             table.columns().iter().map(|(name, column)| column_profile(name, column, n_bins));
         Self { shape: (table.n_rows(), table.columns().len()), columns: columns.collect() }
     }
+
+    /// Says how many cells of a column are infinite, which are missing in the table.
+    pub fn note_infinite(&mut self, column: &str, n_infinite: usize) {
+        for profile in self.columns.iter_mut().filter(|it| it.name == column) {
+            profile.infinite = n_infinite;
+            profile.missing = profile.missing.saturating_sub(n_infinite);
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 fn column_profile(name: &str, column: &TableColumn, n_bins: usize) -> ColumnProfile {
@@ -41,12 +57,12 @@ fn column_profile(name: &str, column: &TableColumn, n_bins: usize) -> ColumnProf
     if let TableColumn::Texts(texts) = column {
         let texts = TextProfile::of(texts);
         let missing = column.len() - texts.n_rows();
-        return ColumnProfile { name, missing, numbers: None, texts: Some(texts) };
+        return ColumnProfile { name, missing, infinite: 0, numbers: None, texts: Some(texts) };
     }
     let values = column.to_numbers().unwrap_or_default();
     let numbers = NumberProfile::of(&values, n_bins);
     let missing = column.len() - numbers.as_ref().map_or(0, |it| it.describe.count);
-    ColumnProfile { name, missing, numbers, texts: None }
+    ColumnProfile { name, missing, infinite: 0, numbers, texts: None }
 }
 
 #[cfg(test)]
@@ -74,9 +90,11 @@ mod tests {
             ("hours".to_owned(), TableColumn::Numbers(vec![f64::NAN, 2.0])),
             ("none".to_owned(), TableColumn::Numbers(vec![f64::NAN; 2])),
         ];
-        let profile = TableProfile::of(&Table::new(columns).unwrap(), 2);
+        let mut profile = TableProfile::of(&Table::new(columns).unwrap(), 2);
         let count = |it: &ColumnProfile| it.numbers.as_ref().map(|it| it.describe.count);
         let found: Vec<_> = profile.columns.iter().map(|it| (it.missing, count(it))).collect();
         assert_eq!(found, [(0, Some(2)), (1, Some(1)), (2, None)]);
+        profile.note_infinite("none", 1);
+        assert_eq!((profile.columns[2].missing, profile.columns[2].infinite), (1, 1));
     }
 }

@@ -53,10 +53,11 @@ function showTables() {
       change: () => { data.shown = tick.checked; showAll(); },
     });
     const missing = data.columns.reduce((sum, it) => sum + it.missing, 0);
+    const infinite = data.columns.reduce((sum, it) => sum + (it.infinite ?? 0), 0);
     const [nRows, nColumns] = data.profile.shape;
     return [
       element("td", {}, tick), element("td", { class: "text" }, data.name), element("td", { class: "text long" }, data.source),
-      thousands(nRows), nColumns, element("td", { class: "text" }, `(${nRows}, ${nColumns})`), thousands(missing),
+      thousands(nRows), nColumns, element("td", { class: "text" }, `(${nRows}, ${nColumns})`), thousands(missing) + (infinite ? ` and ${thousands(infinite)} infinite` : ""),
     ];
   });
   content("tables").replaceChildren(
@@ -67,16 +68,15 @@ const STATISTICS = { "kolmogorov-smirnov": "Kolmogorov–Smirnov", "total-variat
 
 function showDifferences() {
   section("differences").hidden = page.differences.length === 0;
-  const short = (text) => {
-    const number = Number(text);
-    return text === null ? "–" : text !== "" && Number.isFinite(number) ? String(Number(number.toPrecision(6))) : text;
-  };
+  // A text may look like a number, as 02134 does, and is none.
+  const shown = ({ statistic }, text) =>
+    text === null ? "–" : statistic === "kolmogorov-smirnov" ? String(Number(Number(text).toPrecision(6))) : text;
   const parts = page.differences.flatMap(({ tables: [a, b], columns }) => {
     const rows = columns.map((it) => [
       element("td", { class: "text" }, it.column),
       element("td", { class: "text" }, it.note ?? STATISTICS[it.statistic]),
       it.distance === null ? "–" : it.distance.toFixed(4), it.by_chance === null ? "–" : it.by_chance.toFixed(4),
-      element("td", {}, short(it.middle[0])), element("td", {}, short(it.middle[1])),
+      ...it.middle.map((text) => element("td", {}, shown(it, text))),
       percent(it.missing[0]), percent(it.missing[1]),
     ]);
     const middle = "median or most frequent";
@@ -90,7 +90,7 @@ function showHead() {
   const n = Math.max(1, Math.min(MOST_ROWS, Number(section("n-rows").value) || page.head));
   const parts = shownTables().flatMap((data) => {
     const nShown = Math.min(n, data.profile.shape[0]);
-    const rows = Array.from({ length: nShown }, (_, row) => [row, ...data.columns.map((column) => {
+    const rows = Array.from({ length: nShown }, (_, row) => [data.first_row + row, ...data.columns.map((column) => {
       const cell = column.cell(row);
       if (column.values === undefined) return element("td", {}, cell);
       if (Number.isNaN(cell)) return element("td", { class: "missing" }, "missing");
@@ -112,7 +112,7 @@ function showDescribe() {
     const numbers = data.columns.filter((it) => it.describe);
     if (numbers.length) {
       made.push(table(["column", "count", ...figures, "missing"], numbers.map((it) => [
-        it.name, it.describe.count, ...figures.map((figure) => figureCell(it.describe[figure] ?? null)), it.missing,
+        it.name, it.describe.count, ...figures.map((figure) => figureCell(it.describe[figure] ?? null)), it.missing + (it.infinite ? ` and ${thousands(it.infinite)} infinite` : ""),
       ])));
     }
     const texts = data.columns.filter((it) => it.categories);
@@ -149,7 +149,7 @@ function scatter() {
     type: pointsType, mode: "markers", name: `${data.name} (${thousands(data.profile.shape[0])} rows)`,
     x: columnOf(data, across).values, y: columnOf(data, up).values, showlegend: true,
     marker: { size: 5, opacity: 0.65, color: colour(data.at), symbol: data.at % 2 ? "diamond" : "circle" },
-    hovertemplate: `${across} ${hoverNumber("x")}<br>${up} ${hoverNumber("y")}<br>row %{pointNumber}<extra>${data.name}</extra>`,
+    hovertemplate: `${across} ${hoverNumber("x")}<br>${up} ${hoverNumber("y")}<br>row ${data.first_row ? `${data.first_row} + ` : ""}%{pointNumber}<extra>${data.name}</extra>`,
   }));
   return { traces, layout: {
     xaxis: axis(across, ofAcross.more), yaxis: axis(up, ofUp.more), uirevision: `${across}/${up}`,

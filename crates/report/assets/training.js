@@ -170,7 +170,7 @@ function startLines(made) {
     section("at-line").replaceChildren(table(["set", "rows", "above the line", "share", "95 % interval"], sets.map((set) => {
       const above = nAbove(set, line);
       const [low, high] = wilson(above, set.rows);
-      return [set.name, thousands(set.rows), thousands(above), percent(above / Math.max(1, set.rows)), `${percent(low)} to ${percent(high)}`];
+      return [set.name, thousands(set.rows), counted(set, line), percent(above / Math.max(1, set.rows)), `${percent(low)} to ${percent(high)}`];
     })));
     document.documentElement.dataset.line = line;
   }
@@ -210,8 +210,13 @@ function startLines(made) {
   show();
 }
 
-/** How many scores of a set are above a line; exact among the highest, whose scores are all here. */
+/** Whether it is only about known how many scores of a set are above a line: among the lower ones some are left out. */
+const isAbout = (set, line) => line !== page.scores.threshold && set.exact_from !== undefined && line < set.exact_from;
+const counted = (set, line) => (isAbout(set, line) ? "about " : "") + thousands(nAbove(set, line));
+
+/** How many scores of a set are above a line. */
 function nAbove(set, line) {
+  if (line === page.scores.threshold) return set.above;
   let [low, high] = [0, set.sorted.length];
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -240,7 +245,7 @@ function wilson(hits, n) {
 const setHeader = (set, isTraining) => [`${set.name} rows above`, "share", ...(isTraining ? ["of fresh rows, 95 %"] : [])];
 function setCells(set, line, isTraining) {
   const above = nAbove(set, line);
-  const cells = [thousands(above), percent(above / Math.max(1, set.rows))];
+  const cells = [counted(set, line), percent(above / Math.max(1, set.rows))];
   if (!isTraining) return cells;
   const [low, high] = wilson(above + 1, set.rows + 1);
   return [...cells, `${percent(low)} to ${percent(high)}`];

@@ -18,6 +18,8 @@ pub struct ExploredTable<'a> {
     pub source: &'a str,
     /// Its rows, all of which the page holds.
     pub table: &'a Table,
+    /// The place of the first of them in the file, counted from 0.
+    pub first_row: usize,
     /// What can be said of it.
     pub profile: &'a TableProfile,
 }
@@ -44,6 +46,7 @@ struct DifferenceData<'a> {
 struct TableData<'a> {
     name: &'a str,
     source: &'a str,
+    first_row: usize,
     profile: &'a TableProfile,
     columns: Vec<ColumnData<'a>>,
 }
@@ -82,6 +85,7 @@ pub fn exploration_page(
             .map(|it| TableData {
                 name: it.name,
                 source: it.source,
+                first_row: it.first_row,
                 profile: it.profile,
                 columns: it.table.columns().iter().map(|(_, column)| column_data(column)).collect(),
             })
@@ -151,13 +155,19 @@ mod tests {
         let table =
             Table::new(vec![("age".to_owned(), TableColumn::Integers(vec![30, 40]))]).unwrap();
         let profile = TableProfile::of(&table, 20);
-        let explored =
-            ExploredTable { name: "a<b", source: "a.csv", table: &table, profile: &profile };
+        let explored = ExploredTable {
+            name: "a<b",
+            source: "a.csv",
+            table: &table,
+            first_row: 7,
+            profile: &profile,
+        };
         let html = exploration_page("T & U", &[explored], 20, 5).unwrap();
         assert!(html.contains("T &amp; U"));
         assert!(html.contains(&encode_floats([30.0, 40.0])));
         assert!(html.contains("\"name\":\"a\\u003cb\""));
         assert!(html.contains("\"differences\":[]"));
+        assert!(html.contains("\"first_row\":7"));
     }
 
     #[test]
@@ -168,8 +178,8 @@ mod tests {
         let (a, b) = (table(vec![30, 40]), table(vec![50, 90]));
         let profiles = (TableProfile::of(&a, 20), TableProfile::of(&b, 20));
         let tables = [
-            ExploredTable { name: "a", source: "", table: &a, profile: &profiles.0 },
-            ExploredTable { name: "b", source: "", table: &b, profile: &profiles.1 },
+            ExploredTable { name: "a", source: "", table: &a, first_row: 0, profile: &profiles.0 },
+            ExploredTable { name: "b", source: "", table: &b, first_row: 0, profile: &profiles.1 },
         ];
         assert_eq!(ends(&tables)["age"], (30.0, 90.0));
         let html = exploration_page("T", &tables, 20, 5).unwrap();

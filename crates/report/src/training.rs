@@ -98,6 +98,9 @@ struct ScoreCounts {
     /// Scores in ascending order, and how many are at or below each: all of the highest, and some of the others.
     sorted: String,
     ranks: String,
+    /// From which score on none is left out; none where all are there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exact_from: Option<f64>,
 }
 
 impl ScoreHistogram {
@@ -109,7 +112,7 @@ impl ScoreHistogram {
         let (low, high) = (low.min(threshold), high.max(threshold));
         let edges = Histogram::of(&[], low, high, n_bins).edges;
         let sets = sets.iter().map(|Scores { name, values }| {
-            let (sorted, ranks) = thinned(values);
+            let Thinned { sorted, ranks, exact_from } = thinned(values);
             ScoreCounts {
                 name: (*name).to_owned(),
                 counts: Histogram::of(values, low, high, n_bins).counts,
@@ -119,21 +122,35 @@ impl ScoreHistogram {
                 greatest: sorted.last().copied(),
                 sorted: encode_floats(sorted),
                 ranks: encode_codes(ranks),
+                exact_from,
             }
         });
         Self { threshold, edges, sets: sets.collect() }
     }
 }
 
-/// Scores in ascending order, and how many are at or below each.
-fn thinned(values: &[f64]) -> (Vec<f64>, Vec<u32>) {
+/// Some of the scores of a set.
+#[derive(Debug)]
+struct Thinned {
+    /// In ascending order.
+    sorted: Vec<f64>,
+    /// How many scores are at or below each.
+    ranks: Vec<u32>,
+    /// The lowest of those of which none is left out; none where all are there.
+    exact_from: Option<f64>,
+}
+
+fn thinned(values: &[f64]) -> Thinned {
     let mut sorted: Vec<f64> = values.iter().copied().filter(|it| it.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
     let n_low = sorted.len().saturating_sub(KEPT);
     let step = n_low.div_ceil(KEPT).max(1);
     let is_kept = |idx: &usize| n_low <= *idx || idx.is_multiple_of(step);
     let kept = (0..sorted.len()).filter(is_kept);
-    kept.map(|idx| (sorted[idx], u32::try_from(idx + 1).unwrap_or(u32::MAX))).unzip()
+    let (kept, ranks) =
+        kept.map(|idx| (sorted[idx], u32::try_from(idx + 1).unwrap_or(u32::MAX))).unzip();
+    let exact_from = (1 < step).then(|| sorted[n_low]);
+    Thinned { sorted: kept, ranks, exact_from }
 }
 
 /// Points of a square net over two features.
@@ -361,7 +378,9 @@ mod tests {
     #[test]
     fn the_highest_scores_are_kept_one_by_one() {
         let values: Vec<f64> = (0..20_000).map(f64::from).collect();
-        let (sorted, ranks) = thinned(&values);
+        let Thinned { sorted, ranks, exact_from } = thinned(&values);
+        assert_eq!(exact_from, Some(15_000.0));
+        assert_eq!(thinned(&values[..2 * KEPT]).exact_from, None);
         assert!(sorted.len() <= 2 * KEPT + 1, "{}", sorted.len());
         assert_eq!(&sorted[sorted.len() - KEPT..], &values[20_000 - KEPT..]);
         assert_eq!((sorted[1], ranks[1], ranks.last()), (3.0, 4, Some(&20_000)));

@@ -103,7 +103,9 @@ Examples:
 
 Rows are sent when they are due, whether or not earlier ones are answered; a latency counts from the time a row was
 due. Each cell is read as the model's contract says; columns that the model does not read are left out. A row with a cell
-that cannot be read so is not sent. The exit status is 0 only if every row was answered.
+that cannot be read so is not sent, such as a time where the model was trained with plain numbers. What columns are, the
+model says: --text, --number and --keep-index are for services that do not. The exit status is 0 only if every row was
+answered.
 
 With --prediction the rows go to a prediction service instead: POST /prediction with each row's cells as the feature
 vector, by the names of the features where GET /model_information says them, else in the order of the columns. The

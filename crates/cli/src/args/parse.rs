@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use shadowline_packages::PackageName;
+
 pub(super) fn parse_rows(text: &str) -> Result<Range<usize>, String> {
     let expected = || format!("`{text}` is not a range of rows such as 0..2000, ..100 or 500..");
     let (start, end) = text.split_once("..").ok_or_else(expected)?;
@@ -10,6 +12,11 @@ pub(super) fn parse_rows(text: &str) -> Result<Range<usize>, String> {
     };
     let range = number(start, 0)?..number(end, usize::MAX)?;
     if range.is_empty() { Err(format!("`{text}` holds no row")) } else { Ok(range) }
+}
+
+/// The name of a model.
+pub(super) fn parse_model(text: &str) -> Result<PackageName, String> {
+    PackageName::try_from(text.to_owned()).map_err(|it| it.to_string())
 }
 
 /// The two ends of a range of numbers, such as -2..70.

@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use shadowline_packages::PackageName;
 
-use super::parse::{parse_interval, parse_rows};
+use super::parse::{parse_interval, parse_model, parse_rows};
 use super::read::TypeArgs;
 
 /// Said of each flag of the boundary: a heading of the group would be that of the flags behind it, too.
@@ -74,8 +75,8 @@ pub struct DetectorArgs {
     pub alert_budget: Option<f64>,
     /// The model whose traffic the detector is to watch, for `spec.yaml` [default: the detector's name without its last
     /// part, such as `_iforest` or `_knn`]
-    #[arg(long, value_name = "MODEL")]
-    pub watch: Option<String>,
+    #[arg(long, value_name = "MODEL", value_parser = parse_model)]
+    pub watch: Option<PackageName>,
     #[command(flatten)]
     pub boundary: BoundaryArgs,
 }

@@ -6,6 +6,7 @@ use shadowline_features::{Choices, DecideError, Decided, Kind, LeftOut, Taken, U
 
 use super::table::{Data, Raw, words};
 use crate::args::TypeArgs;
+use crate::folder::WrittenAs;
 use crate::output;
 
 /// Names on a line; a table may have thousands.
@@ -74,10 +75,10 @@ impl Raw {
             },
         };
         let Self { table, name, found } = self;
-        let decided = table.decide(&choices);
+        let (decided, first_row) = (table.decide(&choices), table.first_row());
         let Decided { table, taken, left_out } =
             decided.map_err(with_advice).with_context(|| format!("`{found}`"))?;
-        Ok(Decision { data: Data { table, name }, found, taken, left_out })
+        Ok(Decision { data: Data { table, name, first_row }, found, taken, left_out })
     }
 }
 
@@ -140,6 +141,11 @@ impl Decision {
             },
         };
         self.taken.iter().map(column).collect()
+    }
+
+    /// What the columns are written as, for the package.
+    pub(crate) fn written_as(&self) -> WrittenAs {
+        WrittenAs::new(self.taken.iter().map(|it| (it.name.clone(), it.written)))
     }
 
     /// The columns that were left out, for `--json`.

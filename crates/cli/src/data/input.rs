@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use shadowline_datasets::{Packing, csv_file, refuse_foreign};
+use shadowline_datasets::{Packing, csv_file, is_binary, refuse_foreign};
 use shadowline_features::RawTable;
 use shadowline_parquet_files as parquet_files;
 
@@ -29,7 +29,7 @@ pub(super) fn read(path: &Path, delimiter: Option<u8>) -> anyhow::Result<RawTabl
     // What comes through a pipe comes once: nothing may open it again.
     if metadata.is_file() {
         file.by_ref().take(START).read_to_end(&mut bytes).with_context(reading)?;
-        if bytes.starts_with(parquet_files::MAGIC) {
+        if is_parquet(&bytes) {
             return Ok(parquet_files::read(path)?);
         }
         refuse_foreign(&bytes).with_context(reading)?;
@@ -51,11 +51,16 @@ pub(super) fn from_bytes(
             bytes = packing.unpack(&bytes).with_context(reading)?;
         }
     }
-    if bytes.starts_with(parquet_files::MAGIC) {
+    if is_parquet(&bytes) {
         return Ok(parquet_files::from_bytes(name, bytes)?);
     }
     refuse_foreign(&bytes).with_context(reading)?;
     Ok(csv_file::from_bytes(name, &bytes, delimiter)?)
+}
+
+/// Whether bytes begin a Parquet file, and not a CSV file whose first column is called so.
+fn is_parquet(start: &[u8]) -> bool {
+    start.starts_with(parquet_files::MAGIC) && is_binary(start)
 }
 
 /// Reads every file below a folder, in the order of their names; `key=value` in a path is a column.
@@ -91,7 +96,7 @@ fn folder(root: &Path, delimiter: Option<u8>) -> anyhow::Result<RawTable> {
                 );
             }
         }
-        whole.append(part).with_context(|| format!("read `{}`", path.display()))?;
+        whole.append(part);
     }
     Ok(whole)
 }
@@ -163,6 +168,12 @@ mod tests {
             std::fs::write(&path, packing.pack(b"a,b\n1,x\n").unwrap()).unwrap();
             check(&read(&path, None).unwrap(), "b", &["x"]);
         }
+        // A column may be called as a format is.
+        for header in ["PAR1", "PARENT_ID", "ORCID", "BZh1"] {
+            let path = folder.path().join("rows.csv");
+            std::fs::write(&path, format!("{header},x\n1,2\n")).unwrap();
+            check(&read(&path, None).unwrap(), header, &["1"]);
+        }
         let path = folder.path().join("rows.csv");
         std::fs::write(&path, b"PK\x03\x04 and so on").unwrap();
         let error = format!("{:#}", read(&path, None).unwrap_err());
@@ -188,6 +199,12 @@ mod tests {
         check(&table, "y", &["a", "b", "c"]);
         check(&table, "year", &["2024", "2025", "2025"]);
         check(&table, "place", &["New York", "", ""]);
+        // Columns that nobody reads are no reason to refuse the parts.
+        let nameless = tempfile::tempdir().unwrap();
+        for name in ["a.csv", "b.csv"] {
+            std::fs::write(nameless.path().join(name), "x,y,,\n1,2,,\n").unwrap();
+        }
+        check(&read(nameless.path(), None).unwrap(), "x", &["1", "1"]);
         let empty = tempfile::tempdir().unwrap();
         assert!(read(empty.path(), None).unwrap_err().to_string().contains("without files"));
     }

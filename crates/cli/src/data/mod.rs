@@ -3,6 +3,7 @@
 mod columns;
 mod input;
 mod table;
+mod together;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use crate::args::ReadArgs;
 
 pub(crate) use columns::{Column, Decision, Left, Purpose};
 pub(crate) use table::{Data, Raw, input_path, words};
+pub(crate) use together::agree;
 
 /// Loads what `--data` names, and of it the rows that `--rows` names. Nothing is decided yet about its columns.
 pub(crate) async fn load(

@@ -22,6 +22,8 @@ pub(crate) struct Data {
     pub(crate) table: Table,
     /// As of [`Raw`].
     pub(crate) name: String,
+    /// The place of its first row in the file, counted from 0.
+    pub(crate) first_row: usize,
 }
 
 /// The words for a missing value, the usual ones and those of `--na`.

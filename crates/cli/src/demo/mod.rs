@@ -32,6 +32,7 @@ use crate::apply::{self, Applied};
 use crate::args::DemoArgs;
 use crate::documents;
 use crate::endpoints::Endpoints;
+use crate::folder::WrittenAs;
 use crate::output;
 use crate::predict::{Called, Predictor, Summary};
 use crate::servers::Servers;
@@ -271,7 +272,8 @@ impl<'a> Teller<'a> {
         rows: &Table,
         stop: &CancellationToken,
     ) -> anyhow::Result<(Phase, Instant)> {
-        let requests = predictor.requests(&rows.clone().into(), &Words::default())?;
+        let requests =
+            predictor.requests(&rows.clone().into(), &Words::default(), &WrittenAs::default())?;
         live.phase(name, requests.len());
         let started = Instant::now();
         let calls = {

@@ -8,6 +8,7 @@ use shadowline_features::{RawColumn, RawTable, Table, TableColumn};
 use crate::args::TypeArgs;
 use crate::data::{self, Data, Purpose, Raw};
 use crate::figures::{Truth, area_under_roc, truths};
+use crate::folder::WrittenAs;
 use crate::scoring::Rows;
 
 /// Rows and the detector's scores of them.
@@ -19,6 +20,8 @@ pub(crate) struct Evaluated {
     pub(crate) source: String,
     /// The rows, label and all.
     pub(crate) table: Table,
+    /// The place of the first of them in their file.
+    pub(crate) first_row: usize,
     /// One for each row; none where there is no score.
     pub(crate) scores: Vec<Option<f64>>,
     pub(crate) figures: Figures,
@@ -45,6 +48,8 @@ pub(crate) struct Test {
     pub(crate) raw: Raw,
     /// Of their label, which the detector does not read.
     pub(crate) types: TypeArgs,
+    /// What the training's columns are written as.
+    pub(crate) written_as: WrittenAs,
 }
 
 /// Scores, and why the first row without one has none.
@@ -76,11 +81,12 @@ pub(crate) fn test(
     positive: Option<&str>,
     observe: &(dyn Fn(usize) + Sync),
 ) -> anyhow::Result<Evaluated> {
-    let Test { raw, types } = test;
-    let rows = Rows::of(artefact, &raw.table, &data::words(&types.read)).context("--test")?;
+    let Test { raw, types, written_as } = test;
+    let words = data::words(&types.read);
+    let rows = Rows::of(artefact, &raw.table, &words, &written_as).context("--test")?;
     let scores = scores(artefact, &rows, observe);
     let mut columns = rows.table().columns().to_vec();
-    let name = raw.name.clone();
+    let (name, first_row) = (raw.name.clone(), raw.table.first_row());
     if let Some(label) = label
         && let Ok(cells) = raw.table.column(label)
     {
@@ -91,7 +97,7 @@ pub(crate) fn test(
         let decision = only.decide(&types, &[label.to_owned()], Purpose::Looking);
         columns.extend(decision.context("--test")?.data.table.into_columns());
     }
-    let data = Data { table: Table::new(columns)?, name };
+    let data = Data { table: Table::new(columns)?, name, first_row };
     evaluated("test", artefact, data, scores, label, positive)
 }
 
@@ -118,7 +124,8 @@ fn evaluated(
     let n_scored = (rows - unscored).max(1);
     let flagged_share = flagged as f64 / n_scored as f64;
     let figures = Figures { rows, unscored, flagged, flagged_share, auc, first_reason };
-    Ok(Evaluated { name, source: data.name, table: data.table, scores, figures })
+    let Data { table, name: source, first_row } = data;
+    Ok(Evaluated { name, source, table, first_row, scores, figures })
 }
 
 fn auc(scores: &[Option<f64>], labels: &TableColumn, positive: Option<&str>) -> Option<f64> {

@@ -16,6 +16,7 @@ use anyhow::{Context, bail};
 use indicatif::ProgressBar;
 use shadowline_detectors::Finding;
 use shadowline_features::Table;
+use shadowline_models::TrainError;
 use shadowline_packages::PackageName;
 
 use crate::args::{DetectorArgs, LogisticRegressionArgs, MissingArg, TrainCommand, TrainingArgs};
@@ -25,7 +26,9 @@ use evaluation::Test;
 use page::Compared;
 use params::Chosen;
 
-pub(crate) use package::{Report, Trained, classifier, detector, finish, package, package_name};
+pub(crate) use package::{
+    Read, Report, Trained, classifier, detector, finish, package, package_name,
+};
 
 pub(crate) async fn run(command: &TrainCommand) -> anyhow::Result<()> {
     match command {
@@ -85,15 +88,20 @@ async fn classify(args: &LogisticRegressionArgs) -> anyhow::Result<()> {
     if args.missing == MissingArg::Refuse {
         refuse_gaps(&decision, Some(&args.label))?;
     }
-    let (columns, left) = (decision.columns(), decision.left());
+    let read = Read::of(&decision);
     let data = decision.data;
+    // Here, where the rows of the file are known.
+    if let Some(row_idx) = data.table.column(&args.label)?.first_missing() {
+        let (label, row_idx) = (args.label.clone(), data.first_row + row_idx);
+        return Err(TrainError::NoLabel { label, row_idx }).context(format!("train `{name}`"));
+    }
     let rows = output::thousands(data.table.n_rows());
     let progress = progress::spinner(&format!("training on {rows} rows"));
     let (label, missing) = (args.label.clone(), params::missing(args.missing));
     let work = move || classifier(name, &data.table, &label, missing, &data.name);
     let mut trained = tokio::task::spawn_blocking(work).await??;
     progress.finish_and_clear();
-    trained.take(columns, left, &args.training.types.read.na)?;
+    trained.take(read, &args.training.types.read.na)?;
     finish(&trained, &args.training.out, args.training.json)
 }
 
@@ -107,7 +115,8 @@ async fn detect(
     if args.missing == MissingArg::Refuse {
         refuse_gaps(&decision, args.label.as_ref())?;
     }
-    let (columns, left) = (decision.columns(), decision.left());
+    let read = Read::of(&decision);
+    let written_as = decision.written_as();
     let data = decision.data;
     if let Some(label) = &args.label {
         crate::figures::validate_positive(
@@ -133,7 +142,7 @@ async fn detect(
             Some(test)
         }
     };
-    let test = test.map(|raw| Test { raw, types: training.types.clone() });
+    let test = test.map(|raw| Test { raw, types: training.types.clone(), written_as });
     let (args, forced) = (args.clone(), training.progress);
     let work = move || detect_blocking(name, chosen, data, test, compared.as_ref(), &args, forced);
     let (mut trained, fatal) = tokio::task::spawn_blocking(work).await??;
@@ -141,7 +150,7 @@ async fn detect(
         trained.write_page(&training.out)?;
         bail!("{finding}; nothing is written but {}", training.out.join("report.html").display());
     }
-    trained.take(columns, left, &training.types.read.na)?;
+    trained.take(read, &training.types.read.na)?;
     finish(&trained, &training.out, training.json)?;
     // The package is written: it is the rows of --test that are at fault.
     match &trained.report.test {
@@ -191,8 +200,8 @@ fn detect_blocking(
     warned.extend(warnings::of_label(&features, &labels));
     warned.extend(warnings::of_spreads(&artefact, records.view()));
     warned.extend(check.findings.iter().map(ToString::to_string));
-    let model = args.watch.as_deref().unwrap_or_else(|| spec::watched(artefact.name()));
-    trained.spec = spec::document(&artefact, Some(&check), model);
+    let model = args.watch.clone().unwrap_or_else(|| spec::watched(&trained.document.name));
+    trained.spec = spec::document(&artefact, Some(&check), &model);
     trained.report.self_check = Some((&check).into());
     trained.report.warnings.clone_from(&warned);
     let (label, positive) = (args.label.as_deref(), args.positive.as_deref());

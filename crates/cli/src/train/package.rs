@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use super::evaluation::Figures;
 use super::figures::{ClassifierFigures, SelfCheckFigures, ShareFigures};
 use super::{spec, warnings};
-use crate::data::{Column, Left};
-use crate::folder::{DOCUMENT, MISSING_WORDS};
+use crate::data::{Column, Decision, Left};
+use crate::folder::{DOCUMENT, MISSING_WORDS, WRITTEN_AS, WrittenAs};
 use crate::output;
 
 /// The artefact's file in a package.
@@ -80,16 +80,34 @@ pub(crate) struct Report {
     pub(crate) left_out: Vec<Left>,
 }
 
+/// How the columns of a training's file were read.
+#[derive(Debug)]
+pub(crate) struct Read {
+    columns: Vec<Column>,
+    left_out: Vec<Left>,
+    written_as: WrittenAs,
+}
+
+impl Read {
+    pub(crate) fn of(decision: &Decision) -> Self {
+        Self {
+            columns: decision.columns(),
+            left_out: decision.left(),
+            written_as: decision.written_as(),
+        }
+    }
+}
+
 impl Trained {
-    /// Notes what the columns were taken for, and the words that stood for a missing value.
+    /// Notes what the columns were taken for, what they are written as, and the words that stood for a missing value.
     pub(crate) fn take(
         &mut self,
-        columns: Vec<Column>,
-        left_out: Vec<Left>,
+        Read { columns, left_out, written_as }: Read,
         missing_words: &[String],
     ) -> anyhow::Result<()> {
         self.report.columns = columns;
         self.report.left_out = left_out;
+        self.document.metadata.insert(WRITTEN_AS.to_owned(), written_as.to_json()?);
         if !missing_words.is_empty() {
             let words = serde_json::to_string(missing_words)?;
             self.document.metadata.insert(MISSING_WORDS.to_owned(), words);
@@ -267,7 +285,7 @@ pub(crate) fn package(
         contract: Signature::new(features.fields(), outputs)?,
         metadata,
     };
-    let spec = spec::document(artefact, None, spec::watched(artefact.name()));
+    let spec = spec::document(artefact, None, &spec::watched(&document.name));
     Ok(Trained { document, artefact: artefact.to_bytes()?, report, page: None, spec })
 }
 

@@ -2,15 +2,18 @@
 
 use shadowline_detectors::{Detector, DetectorArtefact, SelfCheck, Share};
 
+use shadowline_packages::PackageName;
+
 use super::rule::Rule;
 
 /// What a detector is often called after the model that it watches: `people_iforest` watches `people`.
 const SUFFIXES: [&str; 5] = ["_isolation_forest", "_iforest", "_forest", "_knn", "_outlier"];
 
 /// The model that a detector watches, if nobody says.
-pub(crate) fn watched(detector: &str) -> &str {
-    let of_suffix = SUFFIXES.iter().find_map(|it| detector.strip_suffix(it));
-    of_suffix.filter(|it| !it.is_empty()).unwrap_or(detector)
+pub(crate) fn watched(detector: &PackageName) -> PackageName {
+    let of_suffix = SUFFIXES.iter().find_map(|it| detector.as_str().strip_suffix(it));
+    let of_suffix = of_suffix.and_then(|it| PackageName::try_from(it.to_owned()).ok());
+    of_suffix.unwrap_or_else(|| detector.clone())
 }
 
 /// The share of ordinary rows above the threshold that a rule has to stand: what may be, rather than what is expected.
@@ -24,9 +27,13 @@ pub(crate) fn share_to_stand(artefact: &DetectorArtefact, check: Option<&SelfChe
 pub(crate) fn document(
     artefact: &DetectorArtefact,
     check: Option<&SelfCheck>,
-    model: &str,
+    model: &PackageName,
 ) -> Option<String> {
     let detector = artefact.name();
+    // In quotes: null and yes are names, too.
+    let quoted = |text: &str| format!("\"{text}\"");
+    let (spec, watched, monitor) =
+        (quoted(&format!("{detector}_outliers")), quoted(model.as_str()), quoted(detector));
     let rule = Rule::of(share_to_stand(artefact, check))?;
     let expected = artefact.training_scores().expected_share_above(artefact.detector().threshold());
     let Rule { window, n_allowed, false_alarms, found, share } = rule;
@@ -40,9 +47,9 @@ pub(crate) fn document(
          # are, by chance at most {false_alarms:.2} times in a million requests, and finds a shift to {} within {window}\n\
          # requests with 90 % probability. How that is derived: docs/metric-specs.md.\n\
          kind: MetricSpec\n\
-         name: {detector}_outliers\n\
-         model: {{name: {model}}}\n\
-         metric: {{monitor: {detector}}}\n\
+         name: {spec}\n\
+         model: {{name: {watched}}}\n\
+         metric: {{monitor: {monitor}}}\n\
          alert_when: {{operator: greater, threshold: from_package}}\n\
          over: {{last: {window}, aggregate: breach_share, min_samples: {window}, exceeds: {}}}\n\
          resolve_after: 1m\n\
@@ -88,10 +95,11 @@ mod tests {
             ("people_iforest", "people"),
             ("people_knn", "people"),
             ("a_isolation_forest", "a"),
-            ("_knn", "_knn"),
+            ("a_knn_knn", "a_knn"),
             ("spend", "spend"),
         ] {
-            assert_eq!(watched(detector), model);
+            let detector = PackageName::try_from(detector.to_owned()).unwrap();
+            assert_eq!(watched(&detector).as_str(), model);
         }
     }
 

@@ -33,7 +33,7 @@ pub(crate) fn of(artefact: &DetectorArtefact, set: &Evaluated) -> anyhow::Result
             contribution,
         });
         WorstRow {
-            row_idx,
+            row_idx: set.first_row + row_idx,
             score,
             p_value: artefact.training_scores().p_value(score),
             is_above: artefact.detector().threshold() < score,

@@ -6,16 +6,39 @@ const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 const LOOK_BYTES: usize = 1 << 16;
 const LOOK_ROWS: usize = 100;
 
-/// Cells of one column that hold a separator, so that they are several cells or the header lacks names.
+/// Why it is not known what separates cells.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "its one column is `{header}`, and its cells hold {found}, such as `{cell}`: one name for each cell is expected in \
-     the header, with a comma, a semicolon, a tab or a bar between them"
-)]
-pub struct OtherDelimiter {
-    header: String,
-    found: &'static str,
-    cell: String,
+pub enum DelimiterError {
+    /// Cells of one column hold a separator, so that they are several cells or the header lacks names.
+    #[error(
+        "its one column is `{header}`, and its cells hold {found}, such as `{cell}`: one name for each cell is expected \
+         in the header, with a comma, a semicolon, a tab or a bar between them"
+    )]
+    Other {
+        /// The column.
+        header: String,
+        /// What they hold.
+        found: &'static str,
+        /// The first of them.
+        cell: String,
+    },
+    /// Two delimiters make as many cells of every row.
+    #[error(
+        "`{}` and `{}` part its rows equally well, into {width} cells each: say which one it is with --delimiter",
+        shown(*.either), shown(*.or)
+    )]
+    Either {
+        /// One of them.
+        either: u8,
+        /// The other.
+        or: u8,
+        /// How many cells.
+        width: usize,
+    },
+}
+
+fn shown(delimiter: u8) -> String {
+    if delimiter == b'\t' { "tab".to_owned() } else { char::from(delimiter).to_string() }
 }
 
 /// The delimiter that a first line such as `sep=;` says, and what is behind that line.
@@ -30,8 +53,8 @@ pub(super) fn said(bytes: &[u8]) -> (Option<u8>, &[u8]) {
 /// Finds the delimiter of a file: the one by which the first rows have as many cells as the header, and most.
 ///
 /// # Errors
-/// [`OtherDelimiter`] where the file would have one column whose cells look like several.
-pub(super) fn recognise(bytes: &[u8]) -> Result<u8, OtherDelimiter> {
+/// [`DelimiterError`] where two are such, or where the file would have one column whose cells look like several.
+pub(super) fn recognise(bytes: &[u8]) -> Result<u8, DelimiterError> {
     let look = if bytes.len() <= LOOK_BYTES {
         bytes
     } else {
@@ -52,10 +75,19 @@ pub(super) fn recognise(bytes: &[u8]) -> Result<u8, OtherDelimiter> {
                 best = Some((*delimiter, width));
             }
         }
-        best.map(|(delimiter, _)| delimiter)
+        best
     };
+    if let Some((either, width)) = widest(&is_even) {
+        let is_like = |it: &&(u8, Vec<usize>)| {
+            it.0 != either && header_width(&it.1) == width && is_even(&it.1)
+        };
+        return match widths.iter().find(is_like) {
+            Some((or, _)) => Err(DelimiterError::Either { either, or: *or, width }),
+            None => Ok(either),
+        };
+    }
     // Where no delimiter fits every row, the reader names the row that is at fault.
-    if let Some(delimiter) = widest(&is_even).or_else(|| widest(&|_| true)) {
+    if let Some((delimiter, _)) = widest(&|_| true) {
         return Ok(delimiter);
     }
     refuse_hidden(look)?;
@@ -74,12 +106,12 @@ fn rows(bytes: &[u8], delimiter: u8) -> Vec<csv::ByteRecord> {
 }
 
 /// Refuses one column of cells that another delimiter takes apart.
-fn refuse_hidden(look: &[u8]) -> Result<(), OtherDelimiter> {
+fn refuse_hidden(look: &[u8]) -> Result<(), DelimiterError> {
     let text =
         |it: &csv::ByteRecord| String::from_utf8_lossy(it.get(0).unwrap_or_default()).into_owned();
     let whole = rows(look, 0);
     let refuse = |found, row: usize| {
-        Err(OtherDelimiter { header: text(&whole[0]), found, cell: text(&whole[row]) })
+        Err(DelimiterError::Other { header: text(&whole[0]), found, cell: text(&whole[row]) })
     };
     let n_rows = whole.len().saturating_sub(1);
     for (delimiter, found) in

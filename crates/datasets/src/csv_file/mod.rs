@@ -1,13 +1,15 @@
 //! Tables from CSV files with a header.
 
 mod delimiter;
+mod encoding;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use shadowline_features::{Cells, Choices, DecideError, RawColumn, RawTable, Table, TableError};
 
-pub use delimiter::OtherDelimiter;
+pub use delimiter::DelimiterError;
+pub use encoding::EncodingError;
 
 /// Why a file is not a table.
 #[derive(Debug, thiserror::Error)]
@@ -18,12 +20,12 @@ pub enum CsvError {
     /// It is not CSV; the cause names the line.
     #[error("read `{name}`")]
     Read { name: String, source: csv::Error },
-    /// It is not in UTF-8.
-    #[error("read `{name}`: it is text in UTF-16; UTF-8 expected")]
-    Utf16 { name: String },
-    /// Its cells hold a separator that its header has not.
+    /// Its bytes are no text that is read here.
     #[error("read `{name}`")]
-    Delimiter { name: String, source: OtherDelimiter },
+    Encoding { name: String, source: EncodingError },
+    /// It is not known what separates its cells.
+    #[error("read `{name}`")]
+    Delimiter { name: String, source: DelimiterError },
     /// Its rows do not make a table.
     #[error("read `{name}`")]
     Table { name: String, source: TableError },
@@ -47,7 +49,8 @@ pub fn read(path: &Path) -> Result<Table, CsvError> {
     Ok(decided.map_err(|source| CsvError::Decide { name, source })?.table)
 }
 
-/// Reads the bytes of a file that is called `name` in errors. Cells are text as they stand, with the white space around
+/// Reads the bytes of a file that is called `name` in errors: text in UTF-8, or in UTF-16 where a byte order mark says
+/// so. Cells are text as they stand, with the white space around
 /// them, unless a space follows every delimiter of the header: then it belongs to the delimiter.
 ///
 /// Without a delimiter, the first rows say which it is: a comma, a semicolon, a tab or a bar. An empty line in a file of
@@ -56,14 +59,11 @@ pub fn read(path: &Path) -> Result<Table, CsvError> {
 /// # Errors
 /// As [`read`], but for what columns are.
 pub fn from_bytes(name: &str, bytes: &[u8], delimiter: Option<u8>) -> Result<RawTable, CsvError> {
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(CsvError::Utf16 { name: name.to_owned() });
-    }
     let read = |source| CsvError::Read { name: name.to_owned(), source };
-    // A byte-order mark is no part of the first column's name.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = encoding::to_utf8(bytes)
+        .map_err(|source| CsvError::Encoding { name: name.to_owned(), source })?;
     // Excel writes its delimiter into a line of its own.
-    let (said, bytes) = delimiter::said(bytes);
+    let (said, bytes) = delimiter::said(text.as_bytes());
     let delimiter = match delimiter.or(said) {
         Some(delimiter) => delimiter,
         None => delimiter::recognise(bytes)
@@ -106,21 +106,36 @@ fn with_empty_cells(bytes: &[u8], header_end: usize) -> Cow<'_, [u8]> {
     let skip = usize::from(header.ends_with(b"\r") && rest.starts_with(b"\n"));
     let mut all = header.to_vec();
     all.extend_from_slice(&rest[..skip]);
-    let (mut is_quoted, mut is_start, mut previous) = (false, true, 0);
+    let (mut at, mut previous) = (At::Start, 0);
     for byte in rest[skip..].iter().copied() {
-        let is_end = matches!(byte, b'\n' | b'\r') && !is_quoted;
+        let is_end = matches!(byte, b'\n' | b'\r') && at != At::Quoted;
         let is_second = byte == b'\n' && previous == b'\r';
-        if is_end && is_start && !is_second {
+        if is_end && at == At::Start && !is_second {
             all.extend_from_slice(b"\"\"");
         }
-        if byte == b'"' {
-            is_quoted = !is_quoted;
-        }
-        is_start = is_end;
+        at = match at {
+            _ if is_end => At::Start,
+            // Two of them are one that is written.
+            At::Start | At::Closed if byte == b'"' => At::Quoted,
+            At::Quoted if byte == b'"' => At::Closed,
+            At::Quoted => At::Quoted,
+            At::Start | At::Plain | At::Closed => At::Plain,
+        };
         previous = byte;
         all.push(byte);
     }
     Cow::Owned(all)
+}
+
+/// Where a reader is in a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    Start,
+    /// Where quotes are what they are: as in `5" pipe`.
+    Plain,
+    Quoted,
+    /// Behind a quote that ends the cell, unless another one follows.
+    Closed,
 }
 
 #[cfg(test)]
@@ -178,6 +193,12 @@ mod tests {
         check_cells(&raw("a;b\n1,5;2,5\n3,5;4,5\n"), "b", &["2,5", "4,5"]);
         check_cells(&raw("note;b\n\"a, b, c\";1\n"), "note", &["a, b, c"]);
         check_cells(&raw("sep=;\r\na;b;c\r\n1;2;3\r\n"), "c", &["3"]);
+        check_cells(&raw("date;value, kW;z\n0;0,0;1\n"), "value, kW", &["0,0"]);
+        let said = from_bytes("rows.csv", b"date;value, kW\n0;0,0\n", Some(b';')).unwrap();
+        check_cells(&said, "value, kW", &["0,0"]);
+        let wide = "a\tb\r\n1\té\r\n".encode_utf16().flat_map(u16::to_le_bytes);
+        let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain(wide).collect();
+        check_cells(&from_bytes("excel.txt", &wide, None).unwrap(), "b", &["é"]);
         let forced = from_bytes("rows.csv", b"a;b\n1;2\n", Some(b',')).unwrap();
         check_cells(&forced, "a;b", &["1;2"]);
     }
@@ -188,6 +209,9 @@ mod tests {
         check_cells(&raw("x\r\n1.0\r\n\r\n2.0\r\n"), "x", &["1.0", "", "2.0"]);
         check_cells(&raw("x\n\n1\n"), "x", &["", "1"]);
         check_cells(&raw("x\n\"a\n\nb\"\n\nc"), "x", &["a\n\nb", "", "c"]);
+        check_cells(&raw("x\n5\" pipe\n\nfoo\n\nbar\n"), "x", &["5\" pipe", "", "foo", "", "bar"]);
+        check_cells(&raw("x\n\"a\"\"\n\nb\"\n\n\"c\"\n"), "x", &["a\"\n\nb", "", "c"]);
+        check_cells(&raw("x\n\"a\"b\"\n\nc\n"), "x", &["ab\"", "", "c"]);
         check_cells(&raw("x,y\n1,2\n\n3,4\n\n"), "x", &["1", "3"]);
     }
 
@@ -210,7 +234,6 @@ mod tests {
         check("a\nx\n1\n2\n3\n", "column `a`");
         let error = read(Path::new("/nowhere/at.csv")).unwrap_err();
         assert_eq!(error.to_string(), "read `/nowhere/at.csv`");
-        let error = from_bytes("wide.csv", b"\xff\xfea\0", None).unwrap_err();
-        assert!(error.to_string().contains("UTF-16"), "{error}");
+        check("date;value, kW\n0;0,0\n1;0,5\n", "--delimiter");
     }
 }

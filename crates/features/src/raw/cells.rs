@@ -133,6 +133,7 @@ impl Cells {
             (Self::Truths(own), Self::Truths(other)) => Self::Truths(joined(own, other)),
             (Self::Integers(own), Self::Integers(other)) => Self::Integers(joined(own, other)),
             (Self::Unsigned(own), Self::Unsigned(other)) => Self::Unsigned(joined(own, other)),
+            (Self::Numbers(own), Self::Numbers(other)) => Self::Numbers(joined(own, other)),
             (Self::Times(kind, own), Self::Times(other_kind, other)) if kind == other_kind => {
                 Self::Times(kind, joined(own, other))
             }
@@ -140,33 +141,32 @@ impl Cells {
             (Self::Unusable(_, found), _) | (_, Self::Unusable(_, found)) => {
                 Self::Unusable(n_rows, found)
             }
-            (own, other) => match (own.floats(), other.floats()) {
-                (Some(own), Some(other)) => Self::Numbers(joined(own, other)),
-                _ => {
-                    let found = format!(
-                        "{} in one part and {} in another",
-                        own.type_name(),
-                        other.type_name()
-                    );
-                    Self::Unusable(n_rows, found)
+            (own, other) => {
+                let names = (own.type_name(), other.type_name());
+                match (own.into_floats(), other.into_floats()) {
+                    (Some(own), Some(other)) => Self::Numbers(joined(own, other)),
+                    _ => {
+                        let found = format!("{} in one part and {} in another", names.0, names.1);
+                        Self::Unusable(n_rows, found)
+                    }
                 }
-            },
+            }
         };
     }
 
-    /// Cells of numbers as floats.
+    /// Cells of numbers as floats. Those that are floats are not copied: a folder has many parts.
     #[expect(
         clippy::cast_precision_loss,
         reason = "integers beyond 2^53 are rounded to the nearest float"
     )]
-    pub(super) fn floats(&self) -> Option<Vec<f64>> {
+    fn into_floats(self) -> Option<Vec<f64>> {
         match self {
-            Self::Numbers(cells) => Some(cells.clone()),
+            Self::Numbers(cells) => Some(cells),
             Self::Integers(cells) => {
-                Some(cells.iter().map(|it| it.map_or(f64::NAN, |it| it as f64)).collect())
+                Some(cells.into_iter().map(|it| it.map_or(f64::NAN, |it| it as f64)).collect())
             }
             Self::Unsigned(cells) => {
-                Some(cells.iter().map(|it| it.map_or(f64::NAN, |it| it as f64)).collect())
+                Some(cells.into_iter().map(|it| it.map_or(f64::NAN, |it| it as f64)).collect())
             }
             Self::Untyped(_)
             | Self::Texts(_)
@@ -209,11 +209,33 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_put_below_others_without_copying_them() {
+        let mut cells = Cells::Numbers(Vec::with_capacity(8));
+        let place = |cells: &Cells| match cells {
+            Cells::Numbers(it) => it.as_ptr(),
+            other => panic!("{other:?}"),
+        };
+        let before = place(&cells);
+        for part in [Cells::Numbers(vec![0.5; 2]), Cells::Integers(vec![Some(1)]), Cells::Empty(2)]
+        {
+            cells.append(part);
+            assert_eq!(place(&cells), before);
+        }
+        assert_eq!(cells.len(), 5);
+    }
+
+    #[test]
     fn parts_are_put_together_where_they_are_of_one_type() {
         let whole = || Cells::Integers(vec![Some(1)]);
         check(whole(), Cells::Empty(1), &Cells::Integers(vec![Some(1), None]));
         check(Cells::Empty(1), whole(), &Cells::Integers(vec![None, Some(1)]));
         check(whole(), Cells::Numbers(vec![0.5]), &Cells::Numbers(vec![1.0, 0.5]));
+        check(
+            Cells::Numbers(vec![0.5]),
+            Cells::Numbers(vec![2.0]),
+            &Cells::Numbers(vec![0.5, 2.0]),
+        );
+        check(Cells::Numbers(vec![0.5]), whole(), &Cells::Numbers(vec![0.5, 1.0]));
         let found = "numbers in one part and text in another".to_owned();
         check(whole(), Cells::Texts(vec!["a".into()]), &Cells::Unusable(2, found));
     }

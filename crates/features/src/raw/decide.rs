@@ -7,6 +7,7 @@ use super::error::DecideError;
 use super::looks::Looks;
 use super::table::{RawColumn, RawTable};
 use super::words::Words;
+use super::written::Written;
 use crate::missing::is_missing;
 use crate::{Table, TableColumn};
 
@@ -55,6 +56,8 @@ pub struct Taken {
     pub name: String,
     /// What its cells are.
     pub kind: Kind,
+    /// What its cells are written as, if they are numbers.
+    pub written: Written,
     /// How many have no value; an infinite number is not among them.
     pub n_missing: usize,
     /// How many are infinite.
@@ -109,8 +112,9 @@ fn leave_out(column: &RawColumn, choices: &Choices) -> Option<LeftOut> {
     let is_wanted =
         is_named(&choices.wanted) || is_named(&choices.texts) || is_named(&choices.numbers);
     let has_values = || match &column.cells {
+        // Signs such as - may be what a text is.
         Cells::Untyped(cells) | Cells::Texts(cells) => {
-            cells.iter().any(|it| !choices.words.is_missing_number(it))
+            cells.iter().any(|it| !is_missing(it) && !choices.words.is_added(it))
         }
         Cells::Truths(cells) => cells.iter().any(Option::is_some),
         Cells::Integers(cells) => cells.iter().any(Option::is_some),
@@ -189,7 +193,14 @@ fn texts(
     let n_categories = present.iter().collect::<HashSet<_>>().len();
     let n_numbers = present.iter().filter(|it| it.trim().parse::<f64>().is_ok()).count();
     let kind = Kind::Text { n_categories, n_numbers };
-    let taken = Taken { name: name.to_owned(), kind, n_missing, n_infinite: 0, first_gap: None };
+    let taken = Taken {
+        name: name.to_owned(),
+        kind,
+        written: Written::Number,
+        n_missing,
+        n_infinite: 0,
+        first_gap: None,
+    };
     Ok((TableColumn::Texts(texts), taken))
 }
 
@@ -201,11 +212,12 @@ fn numbers(
     kind: Kind,
     first_row: usize,
 ) -> (TableColumn, Taken) {
+    let written = Written::of(kind);
     let (mut n_missing, mut n_infinite, mut first_gap) = (0, 0, None);
     let mut numbers = Vec::with_capacity(cells.len());
     for row_idx in 0..cells.len() {
         // What is no number has been refused before.
-        let number = cells.number(row_idx, words).unwrap_or(f64::NAN);
+        let number = cells.number(row_idx, words, written).unwrap_or(f64::NAN);
         if number.is_finite() {
             numbers.push(number);
             continue;
@@ -225,7 +237,12 @@ fn numbers(
         }
         numbers.push(f64::NAN);
     }
-    let taken = Taken { name: name.to_owned(), kind, n_missing, n_infinite, first_gap };
+    // 0 and 1, and nothing else: another program may write the same column as truth values.
+    let is_bit = |it: &f64| it.total_cmp(&0.0).is_eq() || it.total_cmp(&1.0).is_eq();
+    let mut present = numbers.iter().filter(|it| !it.is_nan()).peekable();
+    let are_bits = n_infinite == 0 && present.peek().is_some() && present.all(is_bit);
+    let written = if kind == Kind::Number && are_bits { Written::Truth } else { written };
+    let taken = Taken { name: name.to_owned(), kind, written, n_missing, n_infinite, first_gap };
     // Whole numbers are exact, also where a float would not be.
     let is_whole = matches!(kind, Kind::Number | Kind::Truth)
         && n_missing + n_infinite == 0
@@ -235,7 +252,10 @@ fn numbers(
         Cells::Untyped(cells) | Cells::Texts(cells) if kind == Kind::Number => {
             cells[row_idx].trim().parse::<i64>().ok()
         }
-        _ => cells.whole(row_idx, words).ok().flatten().and_then(|it| i64::try_from(it).ok()),
+        _ => {
+            let whole = cells.whole(row_idx, words, written).ok().flatten();
+            whole.and_then(|it| i64::try_from(it).ok())
+        }
     };
     if is_whole && let Some(integers) = (0..cells.len()).map(whole).collect() {
         return (TableColumn::Integers(integers), taken);

@@ -50,6 +50,8 @@ fn a_column_that_is_neither_is_refused() {
     check_refused(&["1,5", "2,5", "3,25"], 0, "1,5");
     check_refused(&["$5", "$1,200.00", "-$3"], 0, "$5");
     check_refused(&["1.000,5", "2.000,5"], 0, "1.000,5");
+    check_refused(&["1.000.000,5", "12.000.000,25"], 0, "1.000.000,5");
+    check_refused(&["1.000.000.000", "2.345.678.901"], 0, "1.000.000.000");
     let error = decided(&["1,5", "2,5", "-"], &Choices::default()).unwrap_err();
     assert!(error.to_string().contains("2 of its 2 cells are numbers with separators"), "{error}");
     let numbers: Vec<String> = (0..30).map(|it| format!("{it}.5")).collect();
@@ -89,6 +91,8 @@ fn text_with_a_few_numbers_is_text() {
     check_text(&["2", "a", "b", "c"]);
     check_text(&["True", "False", "unknown"]);
     check_text(&["10.0.0.1", "10.0.0.2", "192.168.0.1"]);
+    check_text(&["10.100.200.100", "10.100.200.101", "192.168.100.200"]);
+    check_text(&["2021.100.200", "2022.100.300"]);
     check_text(&["a", "b", "NA"]);
     let choices = Choices { texts: vec!["x".into()], ..Choices::default() };
     let (column, taken) = decided(&["1", "2", "x"], &choices).unwrap();
@@ -115,6 +119,19 @@ fn truth_values_and_times_are_numbers_in_every_spelling() {
 }
 
 #[test]
+fn what_numbers_are_written_as_is_kept() {
+    let check = |cells: &[&str], expected| {
+        assert_eq!(decided(cells, &Choices::default()).unwrap().1.written, expected, "{cells:?}");
+    };
+    check(&["1", "2"], Written::Number);
+    check(&["0", "1", ""], Written::Truth);
+    check(&["True", ""], Written::Truth);
+    check(&["", ""], Written::Number);
+    check(&["2026-01-01"], Written::Timestamp);
+    check(&["12:30"], Written::Duration);
+}
+
+#[test]
 fn what_is_added_is_missing_too() {
     let choices =
         Choices { words: Words::with(["-999".into(), "gone".into()]), ..Choices::default() };
@@ -138,6 +155,12 @@ fn columns_that_tell_nothing_are_left_out_and_said() {
     let why: Vec<LeftOut> = decided.left_out.into_iter().map(|(_, why)| why).collect();
     let unusable = LeftOut::Unusable("nested".into());
     assert_eq!(why, [LeftOut::Index, LeftOut::NoValues, unusable, LeftOut::Nameless]);
+    let signs = RawColumn::new("x", Cells::Untyped(vec!["none".into(), "-".into()]));
+    let signs = RawTable::new(vec![signs]).unwrap();
+    let choices = Choices { empty: Unread::LeaveOut, ..Choices::default() };
+    assert_eq!(names(&signs.decide(&choices).unwrap()), ["x"]);
+    let choices = Choices { words: Words::with(["none".into(), "-".into()]), ..choices };
+    assert_eq!(signs.decide(&choices).unwrap().left_out, [("x".to_owned(), LeftOut::NoValues)]);
     let all = raw.decide(&Choices { keep_index: true, ..Choices::default() }).unwrap();
     assert_eq!(names(&all), ["Unnamed: 0", "x", "none"]);
     let error = raw.decide(&Choices { texts: vec!["y".into()], ..Choices::default() }).unwrap_err();

@@ -8,9 +8,12 @@ use jiff::civil::Date;
 use super::cells::{Cells, TimeKind};
 use super::times;
 use super::words::Words;
+use super::written::Written;
 
 impl Cells {
-    /// A cell as a number, NaN where it is missing; it may be infinite. Truth values are 0 and 1, times seconds.
+    /// A cell as a number, NaN where it is missing; it may be infinite. Truth values are 0 and 1, times seconds, where
+    /// the column is written so and nowhere else. A number is one in every column: of times it is the seconds that live
+    /// records have there.
     ///
     /// # Errors
     /// What the cell is instead.
@@ -18,28 +21,42 @@ impl Cells {
         clippy::cast_precision_loss,
         reason = "integers beyond 2^53 are rounded to the nearest float"
     )]
-    pub fn number(&self, row_idx: usize, words: &Words) -> Result<f64, String> {
+    pub fn number(&self, row_idx: usize, words: &Words, written: Written) -> Result<f64, String> {
         let number = match self {
             Self::Untyped(cells) | Self::Texts(cells) => {
                 let cell = cells[row_idx].trim();
                 if words.is_missing_number(cell) {
                     return Ok(f64::NAN);
                 }
-                if let Ok(number) = cell.parse::<f64>() {
-                    number
-                } else if let Some(truth) = truth(cell) {
-                    f64::from(u8::from(truth))
-                } else if let Some((_, seconds)) = times::parse(cell) {
-                    return Ok(seconds);
-                } else {
-                    return Err(format!("`{}`", cells[row_idx]));
+                let number = cell.parse::<f64>().ok();
+                // A word for a missing value, as -999 is, is one whatever the others are.
+                if number.is_some_and(|it| words.is_added_number(it)) {
+                    return Ok(f64::NAN);
                 }
+                let number = number.or_else(|| match written {
+                    Written::Number => None,
+                    Written::Truth => truth(cell).map(as_number),
+                    Written::Timestamp | Written::Duration => {
+                        let time = times::parse(cell);
+                        time.filter(|(it, _)| Written::of_time(*it) == written).map(|it| it.1)
+                    }
+                });
+                return number.ok_or_else(|| format!("`{}`", cells[row_idx]));
             }
-            Self::Truths(cells) => cells[row_idx].map_or(f64::NAN, |it| f64::from(u8::from(it))),
+            Self::Truths(cells) => match cells[row_idx] {
+                Some(truth) if written != Written::Truth => {
+                    return Err(format!("the truth value `{truth}`"));
+                }
+                truth => truth.map_or(f64::NAN, as_number),
+            },
+            Self::Times(_, cells) if cells[row_idx].is_nan() => f64::NAN,
+            Self::Times(kind, cells) if Written::of_time(*kind) == written => {
+                return Ok(cells[row_idx]);
+            }
+            Self::Times(kind, _) => return Err(format!("a {}", kind.name())),
             Self::Integers(cells) => cells[row_idx].map_or(f64::NAN, |it| it as f64),
             Self::Unsigned(cells) => cells[row_idx].map_or(f64::NAN, |it| it as f64),
             Self::Numbers(cells) => cells[row_idx],
-            Self::Times(_, cells) => return Ok(cells[row_idx]),
             Self::Empty(_) => f64::NAN,
             Self::Unusable(_, found) => return Err(found.clone()),
         };
@@ -50,7 +67,12 @@ impl Cells {
     ///
     /// # Errors
     /// What the cell is instead.
-    pub fn whole(&self, row_idx: usize, words: &Words) -> Result<Option<i128>, String> {
+    pub fn whole(
+        &self,
+        row_idx: usize,
+        words: &Words,
+        written: Written,
+    ) -> Result<Option<i128>, String> {
         let whole = match self {
             Self::Untyped(cells) | Self::Texts(cells) => {
                 let cell = cells[row_idx].trim();
@@ -58,7 +80,7 @@ impl Cells {
                     _ if words.is_missing_number(cell) => return Ok(None),
                     Ok(whole) => Some(whole),
                     // Written as a decimal.
-                    Err(_) => return self.whole_float(row_idx, words),
+                    Err(_) => return self.whole_float(row_idx, words, written),
                 }
             }
             Self::Integers(cells) => cells[row_idx].map(i128::from),
@@ -67,7 +89,7 @@ impl Cells {
             | Self::Numbers(_)
             | Self::Times(..)
             | Self::Empty(_)
-            | Self::Unusable(..) => return self.whole_float(row_idx, words),
+            | Self::Unusable(..) => return self.whole_float(row_idx, words, written),
         };
         #[expect(clippy::cast_precision_loss, reason = "words are compared as floats")]
         let is_added = |it: &i128| words.is_added_number(*it as f64);
@@ -75,9 +97,14 @@ impl Cells {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a whole float below 2^64 is an i128")]
-    fn whole_float(&self, row_idx: usize, words: &Words) -> Result<Option<i128>, String> {
+    fn whole_float(
+        &self,
+        row_idx: usize,
+        words: &Words,
+        written: Written,
+    ) -> Result<Option<i128>, String> {
         const BEYOND: f64 = 18_446_744_073_709_551_616.0;
-        let number = self.number(row_idx, words)?;
+        let number = self.number(row_idx, words, written)?;
         if number.is_nan() {
             return Ok(None);
         }
@@ -93,7 +120,7 @@ impl Cells {
     /// # Errors
     /// What the cell is instead.
     pub fn truth(&self, row_idx: usize, words: &Words) -> Result<Option<bool>, String> {
-        match self.whole(row_idx, words)? {
+        match self.whole(row_idx, words, Written::Truth)? {
             None => Ok(None),
             Some(0) => Ok(Some(false)),
             Some(1) => Ok(Some(true)),
@@ -126,6 +153,10 @@ impl Cells {
     }
 }
 
+fn as_number(truth: bool) -> f64 {
+    f64::from(u8::from(truth))
+}
+
 /// Reads a truth value as programs write it: `True`, `true` or `TRUE`.
 pub(super) fn truth(cell: &str) -> Option<bool> {
     match cell.len() {
@@ -154,20 +185,57 @@ mod tests {
 
     #[test]
     fn a_cell_is_read_as_the_number_it_should_be() {
-        let number = |cell: &str| untyped(cell).number(0, &Words::default());
+        let number = |cell: &str| untyped(cell).number(0, &Words::default(), Written::Number);
         assert_eq!(number(" 1.5 "), Ok(1.5));
         assert_eq!(number("007"), Ok(7.0));
-        assert_eq!(number("True"), Ok(1.0));
-        assert_eq!(number("1970-01-02"), Ok(86_400.0));
         assert_eq!(number("inf"), Ok(f64::INFINITY));
         assert!(number("NA").unwrap().is_nan() && number("").unwrap().is_nan());
         assert_eq!(number("1,5"), Err("`1,5`".to_owned()));
-        assert!(untyped("-999.0").number(0, &Words::with(["-999".into()])).unwrap().is_nan());
+        let words = Words::with(["-999".into()]);
+        for written in [Written::Number, Written::Truth, Written::Timestamp, Written::Duration] {
+            assert!(untyped("-999.0").number(0, &words, written).unwrap().is_nan());
+            assert!(untyped("NA").number(0, &words, written).unwrap().is_nan());
+        }
+    }
+
+    #[test]
+    fn truth_values_and_times_are_numbers_only_where_they_are_expected() {
+        use Written::{Duration, Number, Timestamp, Truth};
+        let cells = [
+            (untyped("1.5"), [Number, Truth, Timestamp, Duration].map(|it| (it, 1.5)).to_vec()),
+            (
+                Cells::Integers(vec![Some(2)]),
+                vec![(Number, 2.0), (Truth, 2.0), (Timestamp, 2.0), (Duration, 2.0)],
+            ),
+            (untyped("True"), vec![(Truth, 1.0)]),
+            (Cells::Truths(vec![Some(false)]), vec![(Truth, 0.0)]),
+            (untyped("1970-01-02"), vec![(Timestamp, 86_400.0)]),
+            (untyped("1970-01-01 00:00:01"), vec![(Timestamp, 1.0)]),
+            (Cells::Times(TimeKind::Instant, vec![2.0]), vec![(Timestamp, 2.0)]),
+            (untyped("12:30"), vec![(Duration, 45_000.0)]),
+            (untyped("1 day"), vec![(Duration, 86_400.0)]),
+            (Cells::Times(TimeKind::Duration, vec![3.0]), vec![(Duration, 3.0)]),
+        ];
+        for (cells, expected) in cells {
+            for written in [Number, Truth, Timestamp, Duration] {
+                let found = cells.number(0, &Words::default(), written);
+                let expected = expected.iter().find(|(it, _)| *it == written).map(|it| it.1);
+                assert_eq!(found.as_ref().ok().copied(), expected, "{cells:?} {written:?}");
+                let whole = cells.whole(0, &Words::default(), written).ok().flatten();
+                let fits = expected.and_then(|it| it.to_string().parse().ok());
+                assert_eq!(whole, fits, "{cells:?} {written:?}");
+            }
+        }
+        let told = |cells: Cells| cells.number(0, &Words::default(), Number).unwrap_err();
+        assert_eq!(told(untyped("12:30")), "`12:30`");
+        assert_eq!(told(Cells::Truths(vec![Some(true)])), "the truth value `true`");
+        assert_eq!(told(Cells::Times(TimeKind::Timestamp, vec![0.5])), "a timestamp");
+        assert_eq!(untyped("00:00:01").truth(0, &Words::default()), Err("`00:00:01`".to_owned()));
     }
 
     #[test]
     fn a_whole_number_may_be_written_as_a_decimal() {
-        let whole = |cells: Cells| cells.whole(0, &Words::default());
+        let whole = |cells: Cells| cells.whole(0, &Words::default(), Written::Number);
         assert_eq!(whole(untyped("1.0")), Ok(Some(1)));
         assert_eq!(whole(Cells::Numbers(vec![-3.0])), Ok(Some(-3)));
         assert_eq!(whole(untyped("18446744073709551615")), Ok(Some(i128::from(u64::MAX))));

@@ -47,8 +47,13 @@ const MANY_NUMBERS: usize = 20;
 
 impl<'a> Looks<'a> {
     pub(super) fn of(cells: &'a [String], words: &Words) -> Self {
+        Self::of_parts(&[cells], words)
+    }
+
+    /// Of cells that stand in several files.
+    pub(super) fn of_parts(parts: &[&'a [String]], words: &Words) -> Self {
         let mut looks = Self { has_one_width: true, ..Self::default() };
-        for (row_idx, cell) in cells.iter().enumerate() {
+        for (row_idx, cell) in parts.iter().copied().flatten().enumerate() {
             let cell = cell.trim();
             if !words.is_missing_number(cell) {
                 looks.add(row_idx, cell);
@@ -91,6 +96,11 @@ impl<'a> Looks<'a> {
             self.n_dressed += 1;
             self.first_dressed.get_or_insert(row_idx);
         }
+    }
+
+    /// Whether no cell has a value.
+    pub(super) fn is_empty(&self) -> bool {
+        self.n_present == 0
     }
 
     /// What the column is; none if it is text.
@@ -230,7 +240,17 @@ fn is_dressed(cell: &str) -> bool {
     bare.starts_with(|it: char| it.is_ascii_digit() || matches!(it, '.' | ','))
         && bare.ends_with(|it: char| it.is_ascii_digit() || matches!(it, '.'))
         && bare.chars().all(is_part)
-        // A version or an address has several points, as a number has not.
-        && bare.matches('.').count() <= usize::from(!bare.contains(',')).max(3)
-        && (bare.matches('.').count() < 2 || bare.split('.').skip(1).all(|it| it.len() == 3))
+        && (bare.matches('.').count() < 2 || has_thousands(bare))
+}
+
+/// Whether several points separate thousands, as in `1.234.567,5`, and not the parts of a version or an address.
+fn has_thousands(bare: &str) -> bool {
+    let (whole, decimals) = bare.split_once(',').unwrap_or((bare, ""));
+    let groups: Vec<&str> = whole.split('.').collect();
+    let of_address = |it: &&str| it.parse::<u8>().is_ok() && (*it == "0" || !it.starts_with('0'));
+    let is_address = groups.len() == 4 && groups.iter().all(of_address);
+    !is_address
+        && (1..=3).contains(&groups[0].len())
+        && groups[1..].iter().all(|it| it.len() == 3)
+        && !decimals.contains(['.', ','])
 }

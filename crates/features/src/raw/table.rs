@@ -32,7 +32,8 @@ impl RawColumn {
 }
 
 impl RawTable {
-    /// Puts columns together. Those by which pandas and R write the numbers or names of rows are marked as an index.
+    /// Puts columns together. Those by which pandas and R write the numbers or names of rows are marked as an index, and
+    /// have the name that pandas gives them where they have none.
     ///
     /// # Errors
     /// [`TableError::ColumnLength`].
@@ -45,8 +46,12 @@ impl RawTable {
             return Err(TableError::ColumnLength { column, got, expected: n_rows });
         }
         // A file that went through pandas several times has several of them, one beside the other.
-        for column in columns.iter_mut().take_while(|it| is_index_name(&it.name)) {
-            column.is_index = true;
+        let n_index = columns.iter().take_while(|it| is_index_name(&it.name)).count();
+        for place in 0..n_index {
+            if columns[place].name.is_empty() {
+                columns[place].name = name_of_nameless(place, &columns);
+            }
+            columns[place].is_index = true;
         }
         for column in columns.iter_mut().filter(|it| it.name.starts_with("__index_level_")) {
             column.is_index = true;
@@ -141,14 +146,9 @@ impl RawTable {
         }
     }
 
-    /// Puts another part of the same table below this one. Columns go by name; one that a part lacks has no values
-    /// there.
-    ///
-    /// # Errors
-    /// [`TableError::Duplicate`] if a name is not unique in one of them.
-    pub fn append(&mut self, other: Self) -> Result<(), TableError> {
-        crate::table::refuse_duplicates(self.columns.iter().map(|it| &it.name))?;
-        crate::table::refuse_duplicates(other.columns.iter().map(|it| &it.name))?;
+    /// Puts another part of the same table below this one. Columns go by name, and several of one name by their order:
+    /// they are for whoever reads them to refuse. One that a part lacks has no values there.
+    pub fn append(&mut self, other: Self) {
         let (n_own, n_other) = (self.n_rows, other.n_rows);
         let mut others = other.columns;
         for column in &mut self.columns {
@@ -162,7 +162,6 @@ impl RawTable {
             self.columns.push(RawColumn { name, cells: all, is_index });
         }
         self.n_rows += n_other;
-        Ok(())
     }
 
     /// Adds a column of which every row has the same text, unless there is one of the name.
@@ -182,6 +181,16 @@ fn is_index_name(name: &str) -> bool {
             it == "0"
                 || it.strip_prefix("0.").is_some_and(|it| it.bytes().all(|it| it.is_ascii_digit()))
         })
+}
+
+/// What pandas calls a column without a name at a place, counted from 0.
+fn name_of_nameless(place: usize, columns: &[RawColumn]) -> String {
+    let name = format!("Unnamed: {place}");
+    let is_free = |name: &String| columns.iter().all(|it| it.name != *name);
+    if is_free(&name) {
+        return name;
+    }
+    (1..).map(|it| format!("{name}.{it}")).find(is_free).unwrap_or(name)
 }
 
 impl From<Table> for RawTable {
@@ -233,7 +242,7 @@ mod tests {
     #[test]
     fn parts_are_joined_by_name() {
         let mut whole = table(&[("a", &["1"]), ("b", &["x"])]);
-        whole.append(table(&[("b", &["y"]), ("c", &["7"])])).unwrap();
+        whole.append(table(&[("b", &["y"]), ("c", &["7"])]));
         let text = |name: &str| match whole.column(name).unwrap() {
             Cells::Untyped(cells) => cells.join("|"),
             other => panic!("{other:?}"),
@@ -242,6 +251,28 @@ mod tests {
         assert_eq!((whole.n_rows(), whole.rows(1..9).first_row()), (2, 1));
         whole.add_constant("year", "2026");
         assert_eq!(whole.column("year").unwrap().len(), 2);
+    }
+
+    #[test]
+    fn columns_of_one_name_are_joined_in_their_order() {
+        let part = || table(&[("x", &["1"]), ("", &["2"]), ("", &["3"])]);
+        let mut whole = part();
+        whole.append(part());
+        let cells: Vec<usize> = whole.columns().iter().map(|it| it.cells.len()).collect();
+        assert_eq!((whole.n_rows(), cells), (2, vec![2, 2, 2]));
+        assert_eq!(whole.column(""), Err(TableError::Duplicate(String::new())));
+    }
+
+    #[test]
+    fn an_index_without_a_name_has_that_of_pandas() {
+        let check = |names: &[&str], expected: &[&str]| {
+            let columns: Vec<(&str, &[&str])> = names.iter().map(|it| (*it, &[][..])).collect();
+            assert_eq!(table(&columns).names().collect::<Vec<_>>(), expected);
+        };
+        check(&["", "x"], &["Unnamed: 0", "x"]);
+        check(&["", "", "x"], &["Unnamed: 0", "Unnamed: 1", "x"]);
+        check(&["", "Unnamed: 0", "x"], &["Unnamed: 0.1", "Unnamed: 0", "x"]);
+        check(&["x", ""], &["x", ""]);
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! What people bring: tables that other programs write, as a user gives them to `train`, `score`, `explore` and `replay`.
 
+mod compared;
+mod files;
+mod written;
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
