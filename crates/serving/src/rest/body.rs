@@ -379,7 +379,7 @@ mod tests {
                     assert_eq!(tensors.len(), 1, "what could be read is recorded");
                     error.to_string()
                 }
-                other => panic!("{other:?}"),
+                other @ Inputs::Values(_) => panic!("{other:?}"),
             }
         };
         assert_eq!(with(json!(true), json!(false)), "");
