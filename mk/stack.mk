@@ -2,9 +2,10 @@
 
 .PHONY: stack-tools stack-test stack-test-full bench-rest
 
-stack-tools: ## Installs what the tests of the stack run, from Debian's packages and PyPI; starts nothing
+stack-tools: ## Installs what the tests of the stack run, from Debian's packages, PyPI and Go's modules; starts nothing
 	@mk/stack-tools.sh
 	@mk/python-tools.sh
+	@mk/go-tools.sh
 
 stack-test: build ## Runs the system with the real programs around it, and real clients against it
 	$(CARGO) test --release --locked -p shadowline-cli --test stack

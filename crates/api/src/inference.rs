@@ -7,14 +7,16 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{
+    AdditionalProperties, AnyOfBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, Ref,
+    SchemaFormat, SchemaType, Type,
+};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::Value;
 
-/// An object of `inputs`, `inference_id` and `tags`; or the fields of one record or of several by themselves; or, as
-/// KServe's first protocol has it, an object of `instances`, a list with one item per record.
+/// Fields by their names, with what is said of the request besides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({"inputs": {"age": 39, "workclass": "State-gov"}, "tags": {"team": "risk"}}))]
 pub struct PredictRequest {
@@ -27,6 +29,74 @@ pub struct PredictRequest {
     /// Whatever the caller wants to find it by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<BTreeMap<String, String>>,
+}
+
+/// A request of KServe's first protocol.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"instances": [{"age": 39, "workclass": "State-gov"}]}))]
+pub struct InstancesRequest {
+    /// One per record: an object of fields, a list of their values in the contract's order, or the value of an only field.
+    #[schema(min_items = 1)]
+    pub instances: Vec<serde_json::Value>,
+    /// `serving_default`, or left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature_name: Option<String>,
+    /// The caller's own id of the inference; left out, it gets one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inference_id: Option<String>,
+    /// Whatever the caller wants to find it by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+/// Each form of a request for a prediction, for the document.
+#[derive(Debug, Clone, Copy)]
+pub struct PredictBody;
+
+impl PartialSchema for PredictBody {
+    fn schema() -> RefOr<Schema> {
+        let types = [Type::Boolean, Type::Number, Type::String, Type::Array, Type::Null];
+        let value = ObjectBuilder::new().schema_type(SchemaType::from_iter(types)).build();
+        let fields = ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .description(Some("The fields of one record or of several by themselves"))
+            .additional_properties(Some(AdditionalProperties::from(RefOr::T(Schema::Object(
+                value,
+            )))));
+        // Not one of them: a model may have a field that is called `instances`.
+        AnyOfBuilder::new()
+            .item(Ref::from_schema_name("PredictRequest"))
+            .item(Ref::from_schema_name("InstancesRequest"))
+            .item(fields)
+            .into()
+    }
+}
+
+impl ToSchema for PredictBody {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((PredictRequest::name().into(), PredictRequest::schema()));
+        schemas.push((InstancesRequest::name().into(), InstancesRequest::schema()));
+    }
+}
+
+/// Each form of an answer with a prediction, for the document.
+#[derive(Debug, Clone, Copy)]
+pub struct PredictAnswers;
+
+impl PartialSchema for PredictAnswers {
+    fn schema() -> RefOr<Schema> {
+        OneOfBuilder::new()
+            .item(Ref::from_schema_name("PredictAnswer"))
+            .item(Ref::from_schema_name("Predictions"))
+            .into()
+    }
+}
+
+impl ToSchema for PredictAnswers {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((PredictAnswer::name().into(), PredictAnswer::schema()));
+        schemas.push((Predictions::name().into(), Predictions::schema()));
+    }
 }
 
 /// The answer to `instances`.

@@ -93,7 +93,7 @@ pub struct Information {
     /// The model's name.
     #[schema(example = "spend")]
     pub model: String,
-    /// The version that answers: the newest.
+    /// The version that answers: the default one, the newest unless the model was rolled back.
     #[schema(example = 1)]
     pub version: u64,
     /// scikit-learn's `offset_`: an `anomaly_score` below it is an outlier's.

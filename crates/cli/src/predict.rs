@@ -319,7 +319,7 @@ fn cell(
         DataType::Uint64 => whole!(u64, Uint64),
         DataType::Float16 | DataType::Bfloat16 => {
             let value = Value::Float(number()?);
-            let tensor = Tensor::from_values("", data_type, vec![1], vec![value]);
+            let tensor = Tensor::from_values("", None, data_type, vec![1], vec![value]);
             tensor.map_err(|it| it.to_string())?.into_parts().1
         }
         // A missing float is NaN: whether it may be is for the model's contract to say.

@@ -114,19 +114,23 @@ impl Signature {
 }
 
 impl Tensor {
-    /// Makes a tensor of plain values in row-major order, converting each where nothing is lost by it. No contract
-    /// is known here: a float that is null becomes NaN, which its contract may refuse.
+    /// Makes a tensor of plain values in row-major order, converting each where nothing is lost by it. `known` is the
+    /// contract's field of that name: where it is nullable, null is the missing value. Elsewhere a float that is null
+    /// becomes NaN, which the contract refuses by field and element.
     ///
     /// # Errors
     /// [`ContractError`] naming `field`, for the first value of another type or out of its range, and for a
     /// number of values that does not fit the shape.
     pub fn from_values(
         field: &str,
+        known: Option<&Field>,
         data_type: DataType,
         shape: Vec<usize>,
         values: Vec<Value>,
     ) -> Result<Self, ContractError> {
-        let data = elements(field, data_type, Nulls::OfFloats, values)?;
+        let is_nullable = known.is_some_and(|it| it.nullable);
+        let nulls = if is_nullable { Nulls::Missing } else { Nulls::OfFloats };
+        let data = elements(field, data_type, nulls, values)?;
         Self::new(shape, data).map_err(|error| ContractError::Shape {
             field: clip(field),
             expected: format!("{:?}, which holds {} elements", error.shape, error.expected),
@@ -234,10 +238,16 @@ fn validate_tensor(field: &Field, tensor: &Tensor) -> Result<Vec<usize>, Contrac
             got: spoken(tensor.data_type()),
         });
     }
-    let shape = batched(&field.shape, tensor.shape()).ok_or_else(|| ContractError::Shape {
-        field: field.name.clone(),
-        expected: with_batch(&field.shape),
-        got: format!("{:?}", tensor.shape()),
+    let shape = batched(&field.shape, tensor.shape()).ok_or_else(|| {
+        let expected = with_batch(&field.shape);
+        ContractError::Shape {
+            field: field.name.clone(),
+            expected: match has_no_records(&field.shape, tensor.shape()) {
+                true => format!("{expected} with at least one record"),
+                false => expected,
+            },
+            got: format!("{:?}", tensor.shape()),
+        }
     })?;
     let data = tensor.data();
     let odd = if field.nullable { data.first_infinite() } else { data.first_non_finite() };
@@ -267,6 +277,14 @@ fn batched(field: &Shape, got: &[usize]) -> Option<Vec<usize>> {
         return Some([&[1], got].concat());
     }
     None
+}
+
+/// Whether a shape would fit the field if there were a record.
+fn has_no_records(field: &Shape, got: &[usize]) -> bool {
+    match got {
+        [0, rest @ ..] => batched(field, &[&[1], rest].concat()).is_some(),
+        _ => false,
+    }
 }
 
 fn with_batch(shape: &Shape) -> String {

@@ -79,7 +79,11 @@ fn every_broken_rule_names_the_field_what_came_and_what_was_expected() {
     );
     check(
         &|it| it[1] = named("age", &[0], TensorData::Int8(vec![])),
-        "field `age`: expected shape [-1] (one value a record), got [0]",
+        "field `age`: expected shape [-1] (one value a record) with at least one record, got [0]",
+    );
+    check(
+        &|it| it[0] = named("pixels", &[0, 2, 3], TensorData::Float32(vec![])),
+        "field `pixels`: expected shape [-1, 2, -1] with at least one record, got [0, 2, 3]",
     );
     check(
         &|it| it[0] = named("pixels", &[1, 3, 2], TensorData::Float32(vec![0.5; 6])),
@@ -136,7 +140,10 @@ fn values_are_converted_where_nothing_is_lost() {
             "field `age`: expected a value of type int8 (INT8), got the number NaN",
         ),
         (Value::String("39".into()), "field `age`: expected type int8 (INT8), got the text \"39\""),
-        (Value::List(vec![]), "field `age`: expected shape [-1] (one value a record), got [0]"),
+        (
+            Value::List(vec![]),
+            "field `age`: expected shape [-1] (one value a record) with at least one record, got [0]",
+        ),
         (
             Value::List(vec![Value::Int(1), Value::List(vec![])]),
             "field `age`: expected shape [-1] (one value a record), got lists of different lengths",
@@ -229,7 +236,7 @@ fn a_nullable_field_may_lack_its_value_and_no_other() {
 
 #[test]
 fn a_tensor_of_values_has_nan_for_null_only_where_its_type_has_one() {
-    let read = |data_type, values| Tensor::from_values("x", data_type, vec![2], values);
+    let read = |data_type, values| Tensor::from_values("x", None, data_type, vec![2], values);
     let values = || vec![Value::Null, Value::Int(2)];
     let Ok(tensor) = read(DataType::Float32, values()) else { panic!("null is NaN") };
     assert_eq!(tensor.data().first_non_finite().map(|it| it.0), Some(0));

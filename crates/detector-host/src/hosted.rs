@@ -31,10 +31,9 @@ impl Scorers for HostedDetectors {
 
     fn resolver(&self) -> impl Fn(&MonitorRef) -> Result<Target<HostedDetector>, String> {
         let (hosted, corrupt) = (self.detectors.snapshot(), self.detectors.unusable());
-        let detectors = Arc::clone(&self.detectors);
         move |wanted| {
             let choose =
-                |versions: &[NonZeroU64]| detectors.choose(&wanted.name, versions.iter().copied());
+                |versions: &[NonZeroU64]| hosted.choose(&wanted.name, versions.iter().copied());
             target(wanted, &hosted, &corrupt, choose)
         }
     }

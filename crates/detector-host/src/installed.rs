@@ -37,6 +37,7 @@ pub(crate) async fn open_detectors(
                     format!("its artefact is a `{}`, not a `{}`", found.name(), expected.name());
                 return Err(BoxError::from(message));
             }
+            detector.preprocessing().check_fields(package.signature.inputs())?;
             Ok(detector)
         })
         .map_err(HostError::Packages)?;

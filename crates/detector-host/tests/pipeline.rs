@@ -446,7 +446,21 @@ async fn a_detector_of_another_kind_is_refused_and_a_damaged_one_degrades_health
     assert_eq!(status, 422);
     let message = answer["error"]["message"].as_str().unwrap();
     assert!(message.contains("`isolation-forest`; this monitor hosts `knn`"), "{message}");
-    monitor.install("knn", &detector(DetectorKind::Knn, 1)).await;
+    // Nor is one whose contract is not what it reads: no record could be scored.
+    let knn = detector(DetectorKind::Knn, 1);
+    for (inputs, expected) in [
+        ("age: string, hours: float64, workclass: string", "reads field `age` as a number"),
+        ("age: int64, hours: float64, workclass: int64", "reads field `workclass` as a category"),
+        ("age: int64, hours: {type: float64, shape: [2]}, workclass: string", "shape [2]"),
+        ("age: int64, workclass: string", "reads field `hours`, which is not among"),
+        ("age: {type: float64, nullable: true}, hours: float64, workclass: string", "missing"),
+    ] {
+        let (status, answer) = monitor.install_with("knn", &knn, inputs).await;
+        assert_eq!(status, 422, "{inputs}: {answer}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains(expected), "{inputs}: {message}");
+    }
+    assert_eq!(monitor.install("knn", &knn).await.0, 201);
     monitor.stop().await;
 
     let artefact = dir.path().join("monitor-knn/knn/1/knn.sld");

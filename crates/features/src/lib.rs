@@ -11,6 +11,7 @@
 
 #![warn(missing_docs)]
 
+mod contract;
 mod missing;
 mod percentile;
 mod preprocessing;
@@ -18,6 +19,7 @@ mod raw;
 mod source;
 mod table;
 
+pub use contract::MisfitError;
 pub use missing::is_missing;
 pub use percentile::{percentile, percentile_of_sorted};
 pub use preprocessing::{

@@ -1,4 +1,4 @@
-//! What outlives the files of packages: which versions were ever given, and up to which one a package was rolled back.
+//! What outlives the files of packages: which versions were ever given, and which packages are rolled back.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,6 +28,17 @@ struct Remembered {
     /// The version that the package was rolled back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rolled_back_to: Option<NonZeroU64>,
+    /// The highest version there had been by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rolled_back_from: Option<NonZeroU64>,
+}
+
+/// A package that answers by an older version until one comes that is newer than all there were. So the package itself
+/// ends its rollback, in the moment in which it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rollback {
+    pub(crate) to: NonZeroU64,
+    pub(crate) from: NonZeroU64,
 }
 
 impl History {
@@ -42,9 +53,14 @@ impl History {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(source) => return Err(failed("read", &path)(source)),
         };
-        serde_json::from_slice(&text).map_err(|error| {
+        let mut this: Self = serde_json::from_slice(&text).map_err(|error| {
             failed("read", &path)(io::Error::new(io::ErrorKind::InvalidData, error))
-        })
+        })?;
+        for it in this.packages.values_mut().filter(|it| it.rolled_back_to.is_some()) {
+            // Earlier builds did not write it, and ended a rollback before a newer version was given.
+            it.rolled_back_from = it.rolled_back_from.or(it.given.keys().next_back().copied());
+        }
+        Ok(this)
     }
 
     /// Writes the history, whole or not at all; afterwards it survives a crash.
@@ -86,29 +102,39 @@ impl History {
         given.is_some_and(|it| it.as_deref().is_some_and(|it| it != digest))
     }
 
-    /// Rolls a package back to a version, or ends that.
-    pub(crate) fn roll_back(&mut self, name: &PackageName, to: Option<NonZeroU64>) {
-        if to.is_some() || self.packages.contains_key(name) {
-            self.packages.entry(name.clone()).or_default().rolled_back_to = to;
+    /// Rolls a package back, or ends that.
+    pub(crate) fn roll_back(&mut self, name: &PackageName, rollback: Option<Rollback>) {
+        if rollback.is_some() || self.packages.contains_key(name) {
+            let package = self.packages.entry(name.clone()).or_default();
+            package.rolled_back_to = rollback.map(|it| it.to);
+            package.rolled_back_from = rollback.map(|it| it.from);
         }
     }
 
-    /// The packages that are rolled back, and to which version.
-    pub(crate) fn rolled_back(&self) -> BTreeMap<String, NonZeroU64> {
+    /// The packages that are rolled back.
+    pub(crate) fn rolled_back(&self) -> BTreeMap<String, Rollback> {
         let all = self.packages.iter();
-        all.filter_map(|(name, it)| Some((name.to_string(), it.rolled_back_to?))).collect()
+        all.filter_map(|(name, it)| {
+            let (to, from) = (it.rolled_back_to?, it.rolled_back_from?);
+            Some((name.to_string(), Rollback { to, from }))
+        })
+        .collect()
     }
 }
 
-/// The version that answers where none is named: the newest, or of a package that was rolled back the newest up to that
-/// version. If that one has gone, the newest again.
+/// The version that answers where none is named: the newest, or of a package that is rolled back the newest up to that
+/// version. If that one has gone, or one came that is newer than all there were, the newest again.
 pub(crate) fn default_version(
-    versions: impl DoubleEndedIterator<Item = NonZeroU64> + Clone,
-    rolled_back_to: Option<NonZeroU64>,
+    versions: impl Iterator<Item = NonZeroU64> + Clone,
+    rollback: Option<Rollback>,
 ) -> Option<NonZeroU64> {
-    let mut newest_first = versions.rev();
-    let newest = newest_first.clone().next();
-    rolled_back_to.and_then(|to| newest_first.find(|it| *it <= to)).or(newest)
+    let newest = versions.clone().max();
+    match rollback {
+        Some(Rollback { to, from }) if newest <= Some(from) => {
+            versions.filter(|it| *it <= to).max().or(newest)
+        }
+        _ => newest,
+    }
 }
 
 #[cfg(test)]
@@ -120,7 +146,8 @@ mod tests {
         let version = |it| NonZeroU64::new(it).unwrap();
         let check = |versions: &[u64], rolled_back_to: Option<u64>, expected: Option<u64>| {
             let versions = versions.iter().copied().map(version);
-            let found = default_version(versions, rolled_back_to.map(version));
+            let rollback = rolled_back_to.map(|to| Rollback { to: version(to), from: version(5) });
+            let found = default_version(versions, rollback);
             assert_eq!(found.map(NonZeroU64::get), expected);
         };
         check(&[], None, None);
@@ -129,6 +156,20 @@ mod tests {
         check(&[1, 2, 5], Some(2), Some(2));
         check(&[1, 5], Some(2), Some(1));
         check(&[5], Some(2), Some(5));
+        // Newer than all that there were.
+        check(&[1, 2, 6], Some(2), Some(6));
+        check(&[6, 2, 1, 5], None, Some(6));
+        check(&[5, 2, 1], Some(2), Some(2));
+    }
+
+    #[test]
+    fn a_rollback_of_an_earlier_build_is_one_from_the_highest_version_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = r#"{"packages": {"knn": {"given": {"1": null, "3": "sha256:3"}, "rolled_back_to": 1}}}"#;
+        fs::write(dir.path().join(FILE), text).unwrap();
+        let version = |it| NonZeroU64::new(it).unwrap();
+        let rolled_back = History::read(dir.path()).unwrap().rolled_back();
+        assert_eq!(rolled_back["knn"], Rollback { to: version(1), from: version(3) });
     }
 
     #[test]
@@ -139,7 +180,7 @@ mod tests {
         assert_eq!(history, History::default());
         history.give(&name, version, Some("sha256:1"));
         history.give(&name, version.saturating_add(1), None);
-        history.roll_back(&name, Some(version));
+        history.roll_back(&name, Some(Rollback { to: version, from: version.saturating_add(1) }));
         history.write(dir.path()).unwrap();
         assert_eq!(History::read(dir.path()).unwrap(), history);
         assert!(history.is_of_other(&name, version, "sha256:2"));

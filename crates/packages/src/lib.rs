@@ -36,5 +36,5 @@ pub use error::RegistryError;
 pub use folder::{FolderError, read_artefacts, read_folder};
 pub use name::{NameError, PackageName};
 pub use package::{FurtherArtefact, Hosted, InstallOutcome, Package, PackageKey, UnusablePackage};
-pub use registry::Registry;
+pub use registry::{Registry, Snapshot};
 pub use rest::{IsReady, declared, openapi, routes};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU64;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::artefacts::{ArtefactName, Artefacts};
 use crate::digest::Digests;
 use crate::document::ModelDocument;
 use crate::error::RegistryError;
-use crate::history::{self, History};
+use crate::history::{self, History, Rollback};
 use crate::name::PackageName;
 use crate::package::{Hosted, InstallOutcome, Package, PackageKey, UnusablePackage};
 use crate::{disk, layout};
@@ -26,13 +27,52 @@ type Loader<T> = Box<dyn Fn(&Package, &Artefacts) -> Result<T, BoxError> + Send 
 pub struct Registry<T> {
     dir: PathBuf,
     loader: Loader<T>,
-    hosted: RwLock<Arc<BTreeMap<PackageKey, Arc<Hosted<T>>>>>,
+    snapshot: RwLock<Arc<Snapshot<T>>>,
     unusable: RwLock<Vec<UnusablePackage>>,
-    /// What [`History::rolled_back`] says, for readers; mostly empty.
-    rolled_back: RwLock<Arc<BTreeMap<String, NonZeroU64>>>,
     /// What outlives the packages. Held while files and the map change, so that both change in the same order.
     changing: Mutex<History>,
     generation: watch::Sender<u64>,
+}
+
+/// The packages that are hosted at one moment, by name and version, and which of them answer where no version is named.
+#[derive(Debug)]
+pub struct Snapshot<T> {
+    hosted: BTreeMap<PackageKey, Arc<Hosted<T>>>,
+    /// What [`History::rolled_back`] says; mostly empty. In one with the packages, so that no reader sees a package
+    /// without its rollback or a rollback without the package that ends it.
+    rolled_back: BTreeMap<String, Rollback>,
+}
+
+impl<T> Deref for Snapshot<T> {
+    type Target = BTreeMap<PackageKey, Arc<Hosted<T>>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.hosted
+    }
+}
+
+impl<T> Snapshot<T> {
+    /// One version, or the default if none is named: the newest, unless the package is rolled back.
+    pub fn find(&self, name: &str, version: Option<NonZeroU64>) -> Option<&Arc<Hosted<T>>> {
+        let of_name = self.hosted.iter().filter(|(key, _)| key.name.as_str() == name);
+        let versions = of_name.clone().map(|(key, _)| key.version);
+        let wanted = version.or_else(|| self.choose(name, versions))?;
+        of_name.clone().find(|(key, _)| key.version == wanted).map(|(_, it)| it)
+    }
+
+    /// The version that answers where none is named.
+    pub fn default_version(&self, name: &str) -> Option<NonZeroU64> {
+        self.find(name, None).map(|it| it.package.key.version)
+    }
+
+    /// Chooses of some versions of a package the one that answers where none is named.
+    pub fn choose(
+        &self,
+        name: &str,
+        versions: impl Iterator<Item = NonZeroU64> + Clone,
+    ) -> Option<NonZeroU64> {
+        history::default_version(versions, self.rolled_back.get(name).copied())
+    }
 }
 
 impl<T> fmt::Debug for Registry<T> {
@@ -80,50 +120,28 @@ impl<T: Send + Sync + 'static> Registry<T> {
         Ok(Registry {
             dir,
             loader: Box::new(loader),
-            hosted: RwLock::new(Arc::new(hosted)),
+            snapshot: RwLock::new(Arc::new(Snapshot {
+                hosted,
+                rolled_back: history.rolled_back(),
+            })),
             unusable: RwLock::new(unusable),
-            rolled_back: RwLock::new(Arc::new(history.rolled_back())),
             changing: Mutex::new(history),
             generation: watch::Sender::new(0),
         })
     }
 
     /// Everything hosted now, by name and version.
-    pub fn snapshot(&self) -> Arc<BTreeMap<PackageKey, Arc<Hosted<T>>>> {
-        Arc::clone(&self.hosted.read())
+    pub fn snapshot(&self) -> Arc<Snapshot<T>> {
+        Arc::clone(&self.snapshot.read())
     }
 
-    /// One version, or the default if none is named: the newest, unless the package was rolled back.
+    /// As [`Snapshot::find`], of what is hosted now.
     pub fn get(&self, name: &str, version: Option<NonZeroU64>) -> Option<Arc<Hosted<T>>> {
-        let snapshot = self.snapshot();
-        let of_name = snapshot.iter().filter(|(key, _)| key.name.as_str() == name);
-        let wanted =
-            version.or_else(|| self.choose(name, of_name.clone().map(|(key, _)| key.version)));
-        let (_, found) = of_name.clone().find(|(key, _)| Some(key.version) == wanted)?;
-        Some(Arc::clone(found))
-    }
-
-    /// The version that answers where none is named.
-    pub fn default_version(&self, name: &str) -> Option<NonZeroU64> {
-        self.get(name, None).map(|it| it.package.key.version)
-    }
-
-    /// Chooses of some versions of a package, oldest first, the one that answers where none is named.
-    pub fn choose(
-        &self,
-        name: &str,
-        versions: impl DoubleEndedIterator<Item = NonZeroU64> + Clone,
-    ) -> Option<NonZeroU64> {
-        history::default_version(versions, self.rolled_back_to(name))
-    }
-
-    /// The version that a package was rolled back to, up to which the newest is the default.
-    pub fn rolled_back_to(&self, name: &str) -> Option<NonZeroU64> {
-        self.rolled_back.read().get(name).copied()
+        self.snapshot().find(name, version).map(Arc::clone)
     }
 
     /// Says which version is to answer where none is named. A version that is not the newest is a rollback, which
-    /// holds until the newest is chosen or a newer one is installed.
+    /// holds until the newest is chosen, or one comes that is newer than all there were.
     ///
     /// # Errors
     /// `NotFound` if it is not there, `Unusable` if it cannot be used, `Io` if the disk fails.
@@ -142,11 +160,13 @@ impl<T: Send + Sync + 'static> Registry<T> {
             return Err(RegistryError::NotFound { what: format!("`{name}` version {version}") });
         }
         let newest = snapshot.keys().filter(|it| it.name == *name).map(|it| it.version).max();
+        let from = newest.max(self.newest_unusable(name)).max(history.highest(name));
+        let rollback = from.map(|from| Rollback { to: version, from });
         let mut next = history.clone();
-        next.roll_back(name, Some(version).filter(|_| newest != Some(version)));
+        next.roll_back(name, rollback.filter(|_| newest != Some(version)));
         self.remember(&mut history, next)?;
         tracing::info!(%name, version, "default version chosen");
-        self.generation.send_modify(|it| *it += 1);
+        self.publish(&history, |_| ());
         Ok(())
     }
 
@@ -167,7 +187,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
     ///
     /// # Errors
     /// `Conflict`, `Given`, `Unusable`, `MissingArtefact`, `UnnamedArtefact` or `Refused` as the variants say, `Io` if
-    /// the disk fails; then nothing changed.
+    /// the disk fails; then the same versions answer as before, and at most a number was used up.
     pub fn install(
         &self,
         mut document: ModelDocument,
@@ -205,16 +225,13 @@ impl<T: Send + Sync + 'static> Registry<T> {
             .map_err(|source| RegistryError::Refused { key: key.clone(), source })?;
         let staging = disk::stage(&self.dir, &document, artefacts, &digests)?;
         let mut next = history.clone();
-        if history.highest(&key.name).is_none_or(|it| it < version) {
-            // What is new is meant to answer.
-            next.roll_back(&key.name, None);
-        }
         next.give(&key.name, version, Some(&digests.package));
         // Before the package: a crash in between costs a number, and gives none twice.
         self.remember(&mut history, next)?;
         disk::commit(staging, &self.place(&key))?;
         tracing::info!(name = %key.name, version, runtime = package.runtime, "package installed");
-        self.change(|hosted| {
+        self.end_rollback(&mut history, &key);
+        self.publish(&history, |hosted| {
             hosted.insert(key, Arc::new(Hosted { package: package.clone(), loaded }));
         });
         Ok((package, InstallOutcome::Installed))
@@ -258,7 +275,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
             disk::remove(&self.dir, &self.place(&key))?;
             tracing::info!(%name, version, "package removed");
             self.unusable.write().retain(|it| !it.is(&key));
-            self.change(|hosted| {
+            self.publish(&history, |hosted| {
                 hosted.remove(&key);
             });
         }
@@ -284,7 +301,8 @@ impl<T: Send + Sync + 'static> Registry<T> {
             match opened {
                 Ok(one) => {
                     n_loaded += 1;
-                    self.change(|hosted| {
+                    self.end_rollback(&mut history, &key);
+                    self.publish(&history, |hosted| {
                         hosted.insert(key, Arc::new(one));
                     });
                 }
@@ -309,31 +327,53 @@ impl<T: Send + Sync + 'static> Registry<T> {
     fn next_version(&self, name: &PackageName, history: &History) -> NonZeroU64 {
         let snapshot = self.snapshot();
         let hosted = snapshot.keys().filter(|it| it.name == *name).map(|it| it.version).max();
-        let unusable = self.unusable.read();
-        let unusable =
-            unusable.iter().filter(|it| it.name == name.as_str()).map(|it| it.version).max();
         hosted
-            .max(unusable)
+            .max(self.newest_unusable(name))
             .max(history.highest(name))
             .map_or(NonZeroU64::MIN, |it| it.saturating_add(1))
+    }
+
+    fn newest_unusable(&self, name: &PackageName) -> Option<NonZeroU64> {
+        let unusable = self.unusable.read();
+        unusable.iter().filter(|it| it.name == name.as_str()).map(|it| it.version).max()
     }
 
     /// Stores what is to be remembered, then holds it.
     fn remember(&self, history: &mut History, next: History) -> Result<(), RegistryError> {
         next.write(&self.dir)?;
-        *self.rolled_back.write() = Arc::new(next.rolled_back());
         *history = next;
         Ok(())
+    }
+
+    /// Forgets the rollback that a package of this key ends by being there.
+    fn end_rollback(&self, history: &mut History, key: &PackageKey) {
+        let ended =
+            history.rolled_back().get(key.name.as_str()).is_some_and(|it| it.from < key.version);
+        if !ended {
+            return;
+        }
+        let mut next = history.clone();
+        next.roll_back(&key.name, None);
+        if let Err(error) = self.remember(history, next) {
+            // It is over all the same while the package is there.
+            tracing::warn!(name = %key.name, error = chain(&error), "the end of a rollback cannot be stored");
+        }
     }
 
     fn place(&self, key: &PackageKey) -> PathBuf {
         self.dir.join(key.name.as_str()).join(key.version.to_string())
     }
 
-    fn change(&self, edit: impl FnOnce(&mut BTreeMap<PackageKey, Arc<Hosted<T>>>)) {
-        let mut next = BTreeMap::clone(&self.hosted.read());
-        edit(&mut next);
-        *self.hosted.write() = Arc::new(next);
+    /// Shows readers what has changed, all at once.
+    fn publish(
+        &self,
+        history: &History,
+        edit: impl FnOnce(&mut BTreeMap<PackageKey, Arc<Hosted<T>>>),
+    ) {
+        let mut hosted = self.snapshot().hosted.clone();
+        edit(&mut hosted);
+        let next = Snapshot { hosted, rolled_back: history.rolled_back() };
+        *self.snapshot.write() = Arc::new(next);
         self.generation.send_modify(|it| *it += 1);
     }
 }

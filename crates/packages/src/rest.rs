@@ -8,14 +8,13 @@ use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use serde_json::Value;
 use shadowline_api::Role;
 use shadowline_api::error::ErrorAnswer;
 use shadowline_api::packages::{
     DefaultVersion, InstalledPackage, Package, PackageUpload, PackageVersions, Packages,
 };
 use shadowline_error::chain;
-use shadowline_service::http::ApiError;
+use shadowline_service::http::{ApiError, read_json};
 use shadowline_service::routes::{Declared, Routes};
 use utoipa::OpenApi;
 
@@ -24,7 +23,7 @@ use crate::document::ModelDocument;
 use crate::error::RegistryError;
 use crate::name::PackageName;
 use crate::package::{Hosted, InstallOutcome};
-use crate::registry::Registry;
+use crate::registry::{Registry, Snapshot};
 use crate::views;
 
 /// Size limit of a document.
@@ -88,7 +87,7 @@ type Shared<T> = State<Arc<Registry<T>>>;
 async fn list<T: Send + Sync + 'static>(State(registry): Shared<T>) -> Json<Packages> {
     let snapshot = registry.snapshot();
     Json(Packages {
-        models: snapshot.values().map(|it| view(&registry, it)).collect(),
+        models: snapshot.values().map(|it| view(&snapshot, it)).collect(),
         damaged: registry.unusable().into_iter().map(views::unusable).collect(),
     })
 }
@@ -114,22 +113,22 @@ fn versions<T: Send + Sync + 'static>(
 ) -> Result<PackageVersions, ApiError> {
     let snapshot = registry.snapshot();
     let hosted = snapshot.values().filter(|it| it.package.key.name == *name);
-    let versions: Vec<_> = hosted.map(|it| view(registry, it)).collect();
+    let versions: Vec<_> = hosted.map(|it| view(&snapshot, it)).collect();
     let damaged = registry.unusable().into_iter().filter(|it| it.name == name.as_str());
     let damaged: Vec<_> = damaged.map(views::unusable).collect();
     if versions.is_empty() && damaged.is_empty() {
         return Err(ApiError::not_found(format!("there is no model `{name}`")));
     }
-    let default_version = registry.default_version(name.as_str()).map(NonZeroU64::get);
+    let default_version = snapshot.default_version(name.as_str()).map(NonZeroU64::get);
     let ready =
         !versions.is_empty() && is_ready.is_none_or(|IsReady(is_ready)| is_ready(name.as_str()));
     Ok(PackageVersions { name: name.to_string(), default_version, ready, versions, damaged })
 }
 
 /// A package as an answer has it.
-fn view<T: Send + Sync + 'static>(registry: &Registry<T>, hosted: &Hosted<T>) -> Package {
+fn view<T>(snapshot: &Snapshot<T>, hosted: &Hosted<T>) -> Package {
     let key = &hosted.package.key;
-    let is_default = registry.default_version(key.name.as_str()) == Some(key.version);
+    let is_default = snapshot.default_version(key.name.as_str()) == Some(key.version);
     views::package(&hosted.package, is_default)
 }
 
@@ -143,10 +142,11 @@ async fn show_version<T: Send + Sync + 'static>(
     Path((name, version)): Path<(String, String)>,
 ) -> Result<Json<Package>, ApiError> {
     let (name, version) = (parse_name(name)?, parse_version(&version)?);
-    let hosted: Arc<Hosted<T>> = registry.get(name.as_str(), Some(version)).ok_or_else(|| {
+    let snapshot = registry.snapshot();
+    let hosted = snapshot.find(name.as_str(), Some(version)).ok_or_else(|| {
         ApiError::not_found(format!("there is no model `{name}` version {version}"))
     })?;
-    Ok(Json(view(&registry, &hosted)))
+    Ok(Json(view(&snapshot, hosted)))
 }
 
 /// Installs a package: a document without a version gets the next one.
@@ -206,7 +206,7 @@ async fn install<T: Send + Sync + 'static>(
         InstallOutcome::Unchanged => StatusCode::OK,
     };
     let is_default =
-        registry.default_version(package.key.name.as_str()) == Some(package.key.version);
+        registry.snapshot().default_version(package.key.name.as_str()) == Some(package.key.version);
     let model = views::package(&package, is_default);
     let installed = InstalledPackage { outcome: views::outcome(outcome), model };
     Ok((status, Json(installed)))
@@ -293,15 +293,9 @@ async fn read_document(part: Field<'_>) -> Result<ModelDocument, ApiError> {
 
 /// Reads `{"version": 1}`.
 fn read_default_version(body: &[u8]) -> Result<NonZeroU64, ApiError> {
-    let expected = "expected {\"version\": N}, a whole number from 1";
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|error| ApiError::invalid(format!("the body is no JSON ({error}); {expected}")))?;
-    let members = value.as_object().ok_or_else(|| ApiError::invalid(expected))?;
-    if let Some(unknown) = members.keys().find(|it| *it != "version") {
-        return Err(ApiError::invalid(format!("`{unknown}` is no member; {expected}")));
-    }
-    let version = members.get("version").and_then(Value::as_u64).and_then(NonZeroU64::new);
-    version.ok_or_else(|| ApiError::invalid(format!("`version`: {expected}")))
+    let DefaultVersion { version } = read_json(body)?;
+    NonZeroU64::new(version)
+        .ok_or_else(|| ApiError::invalid("`version`: expected a whole number from 1, got 0"))
 }
 
 fn parse_name(name: String) -> Result<PackageName, ApiError> {
@@ -348,7 +342,7 @@ mod tests {
     use axum::Router;
     use axum::body::Body;
     use axum::http::Request;
-    use serde_json::json;
+    use serde_json::{Value, json};
     use shadowline_service::{health::Health, http, metrics::Metrics};
     use tower::ServiceExt;
 
@@ -451,17 +445,21 @@ mod tests {
         let is_default: Vec<_> =
             body["models"].as_array().unwrap().iter().map(|it| &it["is_default"]).collect();
         assert_eq!(is_default, [&json!(true), &json!(false)]);
-        for (body, expected) in [
-            (r#"{"version": 3}"#, 404),
-            (r#"{"version": 0}"#, 400),
-            (r#"{"version": "1"}"#, 400),
-            (r#"{"version": 1, "to": 2}"#, 400),
-            ("{}", 400),
-            ("1", 400),
-            ("", 400),
+        for (body, expected, word) in [
+            (r#"{"version": 3}"#, 404, "version 3"),
+            (r#"{"version": 0}"#, 400, "`version`"),
+            (r#"{"version": null}"#, 400, "`version`"),
+            (r#"{"version": -1}"#, 400, "`version`"),
+            (r#"{"version": "1"}"#, 400, "`version`"),
+            (r#"{"version": 2, "version": 1}"#, 400, "`version` came twice"),
+            (r#"{"version": 1, "to": 2}"#, 400, "`to`"),
+            ("{}", 400, "`version`"),
+            ("1", 400, "the body"),
+            ("", 400, "the body"),
         ] {
             let (status, answer) = put(body).await;
-            assert_eq!(status, expected, "{answer}");
+            assert_eq!(status, expected, "{body}: {answer}");
+            assert!(answer["error"]["message"].as_str().unwrap().contains(word), "{answer}");
         }
     }
 

@@ -4,6 +4,7 @@
 
 use std::num::NonZeroU64;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use shadowline_error::chain;
 use shadowline_packages::{
@@ -190,6 +191,86 @@ fn a_rolled_back_package_answers_by_the_version_before() {
     assert_eq!(default(&registry), "four");
     let missing = registry.set_default(&name, number(2)).unwrap_err();
     assert_eq!(missing.to_string(), "there is no package `knn` version 2");
+}
+
+#[test]
+fn while_a_newer_version_comes_no_other_answers_than_the_old_default_and_the_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = open(&dir);
+    let name = document(None).name;
+    for artefact in 1..=5 {
+        version(&registry, None, &artefact.to_string());
+    }
+    let number = |it| NonZeroU64::new(it).unwrap();
+    for round in 0..5_u64 {
+        registry.set_default(&name, number(1 + round)).unwrap();
+        let stop = AtomicBool::new(false);
+        let answered = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut answered = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    let version = registry.get("knn", None).unwrap().package.key.version.get();
+                    if answered.last() != Some(&version) {
+                        answered.push(version);
+                    }
+                }
+                answered
+            });
+            version(&registry, None, &(6 + round).to_string());
+            stop.store(true, Ordering::Relaxed);
+            reader.join().unwrap()
+        });
+        let expected = [1 + round, 6 + round];
+        assert!(
+            answered.iter().all(|it| expected.contains(it)) && answered.len() <= 2,
+            "{answered:?}"
+        );
+        assert_eq!(registry.snapshot().default_version("knn"), Some(number(6 + round)));
+    }
+}
+
+#[test]
+fn an_installation_that_fails_leaves_a_rollback_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = open(&dir);
+    let name = document(None).name;
+    for artefact in ["one", "two", "three"] {
+        version(&registry, None, artefact);
+    }
+    registry.set_default(&name, NonZeroU64::MIN).unwrap();
+    // Something stands where version 4 should go.
+    let obstacle = dir.path().join("knn/4");
+    std::fs::create_dir_all(obstacle.join("something")).unwrap();
+    let error = registry.install(document(None), &Artefacts::of_model("four")).unwrap_err();
+    assert!(matches!(error, RegistryError::Io { .. }), "{error}");
+    let default = |it: &Registry<String>| it.get("knn", None).unwrap().loaded.clone();
+    assert_eq!(default(&registry), "one");
+    drop(registry);
+    std::fs::remove_dir_all(obstacle).unwrap();
+    let registry = open(&dir);
+    assert_eq!(default(&registry), "one");
+    // Its number was used up, and whoever comes next ends the rollback.
+    assert_eq!(version(&registry, None, "four"), (5, InstallOutcome::Installed));
+    assert_eq!(default(&registry), "four");
+    assert_eq!(default(&open(&dir)), "four");
+    registry.remove(&name, NonZeroU64::new(5)).unwrap();
+    assert_eq!(default(&registry), "three");
+}
+
+#[test]
+fn a_newer_package_that_is_copied_into_the_directory_ends_a_rollback() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let registry = open(&dir);
+    let name = document(None).name;
+    version(&registry, None, "one");
+    version(&registry, None, "two");
+    registry.set_default(&name, NonZeroU64::MIN).unwrap();
+    version(&open(&other), Some(3), "three");
+    std::fs::rename(other.path().join("knn/3"), dir.path().join("knn/3")).unwrap();
+    assert_eq!(registry.rescan(&name).unwrap(), 1);
+    for registry in [registry, open(&dir)] {
+        assert_eq!(registry.get("knn", None).unwrap().loaded, "three");
+    }
 }
 
 /// A document that names a profile as well.

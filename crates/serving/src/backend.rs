@@ -4,9 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use shadowline_contract::{Batch, Column, DataType, Dim, NamedTensor, Signature};
+use shadowline_contract::{Batch, Column, DataType, Field, NamedTensor, Signature};
 use shadowline_error::BoxError;
-use shadowline_features::Encoding;
 use shadowline_models::LogisticRegression;
 use shadowline_packages::Package;
 
@@ -52,19 +51,12 @@ impl fmt::Debug for Backend {
 enum Unusable {
     #[error("runtime `{runtime}` does not run here; expected `{}`", shadowline_models::KIND)]
     Runtime { runtime: String },
-    #[error("the model reads field `{field}`, which is not among the contract's inputs")]
-    Input { field: String },
-    #[error(
-        "the contract lets field `{field}` be missing, and the model was trained to refuse that; train it with \
-        --missing median, or declare the field without `nullable`"
-    )]
-    Nullable { field: String },
-    #[error(
-        "the model reads field `{field}` as {reads}, but by the contract it is {got}; expected {expected}"
-    )]
-    Type { field: String, reads: &'static str, got: String, expected: &'static str },
     #[error("the model answers {answers}, but the contract's outputs are {outputs}")]
     Outputs { answers: String, outputs: String },
+    #[error(
+        "the model answers one value for `{field}`, but by the contract its shape is {got}; expected scalar shape"
+    )]
+    OutputShape { field: String, got: String },
 }
 
 impl Backend {
@@ -114,34 +106,9 @@ impl AwaitedBackend {
 }
 
 /// Finds out at loading what would otherwise fail with every request.
-fn fits(model: &LogisticRegression, signature: &Signature) -> Result<(), Unusable> {
-    for feature in model.preprocessing().features() {
-        let found = signature.inputs().iter().find(|it| it.name == feature.field);
-        let Some(field) = found else {
-            return Err(Unusable::Input { field: feature.field.clone() });
-        };
-        let is_text = field.data_type == DataType::String;
-        let (reads, expected, fits) = match feature.encoding {
-            Encoding::Number => ("a number", "a number or a truth value of scalar shape", !is_text),
-            Encoding::Code { .. } | Encoding::OneHot { .. } => {
-                ("a category", "string of scalar shape", is_text)
-            }
-        };
-        // As `shadowline-features` reads a batch: a value by itself, or a list of one.
-        let is_single = field.shape.dims().iter().all(|it| *it == Dim::Fixed(1));
-        if !fits || !is_single {
-            let got = format!("{} of shape {}", field.data_type, field.shape);
-            return Err(Unusable::Type { field: field.name.clone(), reads, got, expected });
-        }
-    }
-    let odd = model.preprocessing().features().iter().find(|feature| {
-        let field = signature.inputs().iter().find(|it| it.name == feature.field);
-        field.is_some_and(|it| it.nullable) && !feature.admits_missing()
-    });
-    if let Some(odd) = odd {
-        return Err(Unusable::Nullable { field: odd.field.clone() });
-    }
-    let spoken = |fields: &[shadowline_contract::Field]| {
+fn fits(model: &LogisticRegression, signature: &Signature) -> Result<(), BoxError> {
+    model.preprocessing().check_fields(signature.inputs())?;
+    let spoken = |fields: &[Field]| {
         let mut fields: Vec<(String, DataType)> =
             fields.iter().map(|it| (it.name.clone(), it.data_type)).collect();
         fields.sort_by(|a, b| a.0.cmp(&b.0));
@@ -150,5 +117,13 @@ fn fits(model: &LogisticRegression, signature: &Signature) -> Result<(), Unusabl
         fields.join(", ")
     };
     let (answers, outputs) = (spoken(&model.outputs()), spoken(signature.outputs()));
-    if answers == outputs { Ok(()) } else { Err(Unusable::Outputs { answers, outputs }) }
+    if answers != outputs {
+        return Err(Unusable::Outputs { answers, outputs }.into());
+    }
+    match signature.outputs().iter().find(|it| !it.shape.is_scalar()) {
+        None => Ok(()),
+        Some(Field { name, shape, .. }) => {
+            Err(Unusable::OutputShape { field: name.clone(), got: shape.to_string() }.into())
+        }
+    }
 }

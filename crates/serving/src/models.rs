@@ -123,14 +123,11 @@ impl Models {
             unloaded.is_empty() || !unloaded.contains(&(it.name.clone(), it.version))
         };
         let found = if version.is_empty() {
-            let rolled_back_to = self.packages.rolled_back_to(name);
-            let default = |even_unloaded: bool| {
-                let of = || of_name().filter(|it| even_unloaded || is_loaded(it));
-                let before = |to| of().filter(|it| it.version <= to).max_by_key(|it| it.version);
-                let before = rolled_back_to.and_then(before);
-                before.or_else(|| of().max_by_key(|it| it.version))
-            };
-            default(false).or_else(|| default(true))
+            let loaded = of_name().filter(is_loaded).map(|it| it.version);
+            let default = snapshot
+                .choose(name, loaded)
+                .or_else(|| snapshot.choose(name, of_name().map(|it| it.version)));
+            default.and_then(|default| of_name().find(|it| it.version == default))
         } else {
             of_name().find(|it| it.version_text == version)
         };

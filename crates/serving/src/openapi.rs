@@ -1,10 +1,10 @@
-//! What `/openapi.json` says of the REST endpoints. The routes are in `rest.rs`: most serve two of these paths, with and
+//! What `/openapi.json` says of the REST endpoints. The routes are in `rest/mod.rs`: most serve two of these paths, with and
 //! without a version, so each path is described by a function of its own that nobody calls.
 
 use shadowline_api::error::ProtocolError;
 use shadowline_api::inference::{
     IndexRequest, IndexedModel, InferAnswer, InferRequest, Live, ModelConfig, ModelMetadata,
-    ModelReady, PredictAnswer, PredictRequest, RawBytes, Ready, RepositoryRequest, ServerMetadata,
+    ModelReady, PredictAnswers, PredictBody, RawBytes, Ready, RepositoryRequest, ServerMetadata,
     StatisticsAnswer,
 };
 use utoipa::OpenApi;
@@ -74,11 +74,11 @@ macro_rules! described {
 }
 
 described! {
-    /// Predicts by named fields or by instances, with a model's newest version.
-    #[utoipa::path(post, path = "/v1/models/{name}:predict", tag = "predict", request_body = PredictRequest, params(
+    /// Predicts by named fields or by instances, with a model's default version: the newest, unless it was rolled back.
+    #[utoipa::path(post, path = "/v1/models/{name}:predict", tag = "predict", request_body = PredictBody, params(
         ("name" = String, Path, description = "The model's name"),
     ), responses(
-        (status = 200, body = PredictAnswer, description = "Of `instances`, `{\"predictions\": […]}`"),
+        (status = 200, body = PredictAnswers, description = "Of `instances`, `{\"predictions\": […]}`"),
         (status = 400, body = ref("#/components/schemas/ErrorAnswer"), description = "The request breaks the model's contract, or is none; it is shadowed as an error"),
         (status = 404, body = ref("#/components/schemas/ErrorAnswer")),
         (status = 413, body = ref("#/components/schemas/ErrorAnswer"), description = "The body is longer than the setting `limits.message_bytes`"),
@@ -92,11 +92,11 @@ described! {
     predict
 
     /// Predicts by named fields or by instances, with one version of a model.
-    #[utoipa::path(post, path = "/v1/models/{name}/versions/{version}:predict", tag = "predict", request_body = PredictRequest, params(
+    #[utoipa::path(post, path = "/v1/models/{name}/versions/{version}:predict", tag = "predict", request_body = PredictBody, params(
         ("name" = String, Path, description = "The model's name"),
         ("version" = String, Path, description = "Its version, a whole number from 1"),
     ), responses(
-        (status = 200, body = PredictAnswer, description = "Of `instances`, `{\"predictions\": […]}`"),
+        (status = 200, body = PredictAnswers, description = "Of `instances`, `{\"predictions\": […]}`"),
         (status = 400, body = ref("#/components/schemas/ErrorAnswer"), description = "The request breaks the model's contract, or is none; it is shadowed as an error"),
         (status = 404, body = ref("#/components/schemas/ErrorAnswer")),
         (status = 413, body = ref("#/components/schemas/ErrorAnswer"), description = "The body is longer than the setting `limits.message_bytes`"),
@@ -109,7 +109,7 @@ described! {
     ))]
     predict_version
 
-    /// Predicts by tensors, with a model's newest version.
+    /// Predicts by tensors, with a model's default version: the newest, unless it was rolled back.
     #[utoipa::path(post, path = "/v2/models/{name}/infer", tag = "Open Inference Protocol", request_body(content((InferRequest = "application/json"), (RawBytes = "application/octet-stream")), description = "JSON; with the header Inference-Header-Content-Length raw bytes behind it"), params(
         ("name" = String, Path, description = "The model's name"),
     ), responses(
@@ -399,6 +399,30 @@ described! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_form_of_a_prediction_is_described() {
+        let document: serde_json::Value = serde_json::from_str(&openapi_json()).unwrap();
+        let refs = |it: &serde_json::Value| {
+            let refs = it.as_array().unwrap().iter().filter_map(|it| it["$ref"].as_str());
+            refs.map(|it| it.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let schema = |name: &str| &document["components"]["schemas"][name];
+        for path in ["/v1/models/{name}:predict", "/v1/models/{name}/versions/{version}:predict"] {
+            let operation = &document["paths"][path]["post"];
+            let json = |it: &serde_json::Value| it["content"]["application/json"]["schema"].clone();
+            assert_eq!(json(&operation["requestBody"])["$ref"], "#/components/schemas/PredictBody");
+            let answer = json(&operation["responses"]["200"]);
+            assert_eq!(answer["$ref"], "#/components/schemas/PredictAnswers");
+        }
+        let forms = &schema("PredictBody")["anyOf"];
+        assert_eq!(refs(forms), ["PredictRequest", "InstancesRequest"]);
+        assert_eq!(forms[2]["type"], "object");
+        assert_eq!(refs(&schema("PredictAnswers")["oneOf"]), ["PredictAnswer", "Predictions"]);
+        for name in ["PredictRequest", "InstancesRequest", "PredictAnswer", "Predictions"] {
+            assert_eq!(schema(name)["type"], "object", "{name}");
+        }
+    }
 
     #[test]
     fn the_committed_openapi_document_is_the_one_served() {

@@ -79,6 +79,18 @@ impl Parameter {
 }
 
 impl Parameter {
+    /// What it is, in words.
+    pub(crate) fn kind(&self) -> String {
+        match self {
+            Self::Bool(it) => format!("the truth value {it}"),
+            Self::Int(it) => format!("the number {it}"),
+            Self::Uint(it) => format!("the number {it}"),
+            Self::Float(it) => format!("the number {it}"),
+            Self::Text(it) => format!("the text {:?}", clip(it)),
+            Self::Other(kind) => kind.clone(),
+        }
+    }
+
     /// The value, for a message.
     pub(crate) fn shown(&self) -> String {
         match self.clone().into_text() {

@@ -2,12 +2,13 @@
 //!
 //! tonic says INTERNAL for bytes that are no protobuf, as gRPC's own list of codes does. To a caller INTERNAL means that
 //! the server is broken, so here it becomes INVALID_ARGUMENT; and those requests are counted, because nothing else sees
-//! them.
+//! them. A stream's later messages are read behind the layer, where [`corrected`] is asked for each.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::http::{HeaderValue, Request, Response};
+use percent_encoding::percent_decode;
 use tonic::Code;
 use tower::{Layer, Service};
 
@@ -63,11 +64,16 @@ fn correct<R>(response: &mut Response<R>, metrics: &ServingMetrics) {
     let Some(status) = headers.get(STATUS) else { return };
     let code = Code::from_bytes(status.as_bytes());
     let message = headers.get("grpc-message").map(HeaderValue::as_bytes).unwrap_or_default();
-    // The message is percent-encoded, so a space may stand as it is or as %20.
-    let says = |words: &[&str]| {
-        let text = String::from_utf8_lossy(message).replace("%20", " ");
-        words.iter().any(|it| text.starts_with(it))
-    };
+    let message = percent_decode(message).decode_utf8_lossy();
+    if let Some(corrected) = corrected(code, &message) {
+        headers.insert(STATUS, HeaderValue::from(i32::from(corrected)));
+        metrics.undecodable();
+    }
+}
+
+/// The code for a message that could not be read, by what tonic says of it; none of any other status.
+pub(crate) fn corrected(code: Code, message: &str) -> Option<Code> {
+    let says = |words: &[&str]| words.iter().any(|it| message.starts_with(it));
     match code {
         Code::Internal
             if says(&[
@@ -77,19 +83,13 @@ fn correct<R>(response: &mut Response<R>, metrics: &ServingMetrics) {
                 "Error decompressing",
             ]) =>
         {
-            let code = HeaderValue::from(i32::from(Code::InvalidArgument));
-            headers.insert(STATUS, code);
-            metrics.undecodable();
+            Some(Code::InvalidArgument)
         }
         // As documented; tonic says OUT_OF_RANGE, and for what becomes too long when decompressed the right one.
         Code::OutOfRange if says(&["Error, decoded message length"]) => {
-            let code = HeaderValue::from(i32::from(Code::ResourceExhausted));
-            headers.insert(STATUS, code);
-            metrics.undecodable();
+            Some(Code::ResourceExhausted)
         }
-        Code::ResourceExhausted if says(&["Error decompressing: size limit"]) => {
-            metrics.undecodable();
-        }
-        _ => {}
+        Code::ResourceExhausted if says(&["Error decompressing: size limit"]) => Some(code),
+        _ => None,
     }
 }

@@ -7,6 +7,7 @@
 //! [`left_to_soak`] says so and ends.
 
 mod data_sets;
+mod optional;
 mod program;
 mod scope;
 mod service_binary;
@@ -15,9 +16,10 @@ mod tool;
 mod wait;
 
 pub use data_sets::{data_set, data_sets};
+pub use optional::{OptionalMember, optional_members};
 pub use program::Program;
 pub use scope::{left_to_soak, quick_leaves_out, soaks};
 pub use service_binary::{ServiceBinary, assert_committed};
 pub use skip::{say, skip};
-pub use tool::{python, tool};
+pub use tool::{go_tool, python, tool};
 pub use wait::{wait_for, wait_for_some};

@@ -91,7 +91,7 @@ pub struct WatchedSpec {
     pub enabled: bool,
     /// The traffic that is watched; version `*` is any.
     pub model: ModelRef,
-    /// The detector whose scores are judged; an empty version is the newest. None for specs of other metrics.
+    /// The detector whose scores are judged; an empty version is the default one. None for specs of other metrics.
     pub monitor: Option<MonitorRef>,
     /// The whole spec as JSON.
     pub document_json: String,

@@ -134,10 +134,20 @@ impl Running {
 
     /// Uploads a detector as the command line does.
     pub(crate) async fn install(&self, name: &str, artefact: &DetectorArtefact) -> (u16, Value) {
+        self.install_with(name, artefact, "age: int64, hours: float64, workclass: string").await
+    }
+
+    /// As `install`, with these fields in the contract.
+    pub(crate) async fn install_with(
+        &self,
+        name: &str,
+        artefact: &DetectorArtefact,
+        inputs: &str,
+    ) -> (u16, Value) {
         let runtime = artefact.detector().kind().name();
         let document = format!(
             "kind: Model\nname: {name}\nruntime: {runtime}\nartefact: {name}.sld\ncontract:\n  \
-             inputs: {{age: int64, hours: float64, workclass: string}}\n  \
+             inputs: {{{inputs}}}\n  \
              outputs: {{score: float64}}\n"
         );
         let form = Form::new()

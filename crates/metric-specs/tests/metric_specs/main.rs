@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod latency;
+mod optional;
 mod outage;
 mod requests;
 #[path = "../support/mod.rs"]

@@ -128,7 +128,8 @@ impl Table {
         // Read before what it counts, so that a change in between only costs another look.
         let generation = *detectors.changes().borrow();
         let mut versions: BTreeMap<String, BTreeMap<NonZeroU64, _>> = BTreeMap::new();
-        for (key, hosted) in detectors.snapshot().iter() {
+        let snapshot = detectors.snapshot();
+        for (key, hosted) in snapshot.iter() {
             let Some(information) = information::of(&hosted.package, &hosted.loaded) else {
                 continue;
             };
@@ -137,7 +138,7 @@ impl Table {
         }
         let mut models = HashMap::new();
         for (name, mut versions) in versions {
-            let default = detectors.choose(&name, versions.keys().copied());
+            let default = snapshot.choose(&name, versions.keys().copied());
             let Some((hosted, information)) = default.and_then(|it| versions.remove(&it)) else {
                 continue;
             };

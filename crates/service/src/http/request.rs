@@ -117,7 +117,7 @@ pub(super) async fn finish_request(
     };
     let response = run_decoded(request, next).instrument(log_span).await;
     // What was recorded, also as refused, goes by the id of its record; a caller's own id is not taken from him.
-    let recorded = response.headers().get(INFERENCE_ID).and_then(|it| it.to_str().ok());
+    let recorded = inference_id(&response);
     let named = recorded.map_or_else(|| id.clone(), str::to_owned);
     let mut response = as_json_error(response, &method, &path, &named).await;
     if !has_own_id {
@@ -167,13 +167,18 @@ fn begin_span(request: &Request, route: &str, caller: Option<&SpanContext>) -> O
 fn end_span(span: &mut ServerSpan, response: &Response) {
     let status = response.status();
     span.set("http.response.status_code", i64::from(status.as_u16()));
-    if let Some(id) = response.headers().get(INFERENCE_ID).and_then(|it| it.to_str().ok()) {
+    if let Some(id) = inference_id(response) {
         span.set("shadowline.inference.id", id.to_owned());
     }
     if status.is_server_error() {
         let reason = status.canonical_reason().unwrap_or("the request failed");
         span.failed(status.as_u16().to_string(), reason.to_owned());
     }
+}
+
+/// The id of the inference that an answer is of. Not `to_str`, which takes ASCII only: an id may have any letters.
+fn inference_id(response: &Response) -> Option<&str> {
+    std::str::from_utf8(response.headers().get(INFERENCE_ID)?.as_bytes()).ok()
 }
 
 /// The caller's id if it is one that can be logged and sent back, else a new one.

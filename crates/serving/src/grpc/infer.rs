@@ -11,12 +11,14 @@ use shadowline_wire::inference::{
     InferParameter, ModelInferRequest, ModelInferResponse, ModelStreamInferResponse,
 };
 use shadowline_wire::open_inference;
-use tonic::{Code, Status, Streaming};
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
 
 use crate::error::PredictError;
 use crate::metrics::Endpoint;
 use crate::parameters::{self, Parameters};
 use crate::predict::{Answer, Inputs, Predictor, Request};
+use crate::undecodable;
 
 /// The answers of a stream.
 pub(super) type Answers =
@@ -79,31 +81,40 @@ pub(super) fn write(answer: &Answer, raw: bool) -> ModelInferResponse {
 }
 
 /// Answers the requests of a stream one after the other. What is wrong with one of them is said in its place, and the
-/// stream goes on; bytes that are no message end it.
+/// stream goes on; bytes that are no message end it, and so does a stop of the server, which would else wait for a caller
+/// who is in no hurry.
 pub(super) fn stream(
     predictor: Arc<Predictor>,
     requests: Streaming<ModelInferRequest>,
     caller: Option<SpanContext>,
+    stop: CancellationToken,
 ) -> Answers {
-    let state = (predictor, Some(requests), caller);
-    let answers = stream::unfold(state, |(predictor, requests, caller)| async move {
+    let state = (predictor, Some(requests), caller, stop);
+    let answers = stream::unfold(state, |(predictor, requests, caller, stop)| async move {
         let mut requests = requests?;
-        let message = match requests.next().await? {
+        let message = tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(Status::unavailable("the server is stopping")),
+            message = requests.next() => message?.map_err(|it| corrected(&predictor, it)),
+        };
+        let message = match message {
             Ok(message) => message,
-            Err(status) => return Some((Err(corrected(status)), (predictor, None, caller))),
+            Err(status) => return Some((Err(status), (predictor, None, caller, stop))),
         };
         let answer = answer(&predictor, message, caller.clone()).await;
-        Some((Ok(answer), (predictor, Some(requests), caller)))
+        Some((Ok(answer), (predictor, Some(requests), caller, stop)))
     });
     Box::pin(answers)
 }
 
-/// As `undecodable.rs` has it for a message by itself.
-fn corrected(status: Status) -> Status {
-    match status.code() {
-        Code::Internal => Status::invalid_argument(status.message()),
-        Code::OutOfRange => Status::resource_exhausted(status.message()),
-        _ => status,
+/// As the layer has it for a message by itself.
+fn corrected(predictor: &Predictor, status: Status) -> Status {
+    match undecodable::corrected(status.code(), status.message()) {
+        Some(code) => {
+            predictor.count_undecodable();
+            Status::new(code, status.message())
+        }
+        None => status,
     }
 }
 

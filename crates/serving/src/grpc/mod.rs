@@ -5,6 +5,7 @@
 mod infer;
 mod unsupported;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shadowline_service::health::Health;
@@ -15,7 +16,8 @@ use shadowline_wire::inference::*;
 use shadowline_wire::serving::prediction_service_server::PredictionService;
 use shadowline_wire::serving::{PredictRequest, PredictResponse};
 use shadowline_wire::{named_values, open_inference};
-use tonic::metadata::{MetadataMap, MetadataValue};
+use tokio_util::sync::CancellationToken;
+use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::{Request as GrpcRequest, Response, Status, Streaming};
 
 use crate::describe;
@@ -41,13 +43,20 @@ pub(crate) const SERVER_NAME: &str = "shadowline-serving";
 pub(crate) struct GrpcEndpoints {
     pub(crate) predictor: Arc<Predictor>,
     pub(crate) health: Health,
+    /// Ends streams, which have no end of their own.
+    pub(crate) stop: CancellationToken,
+}
+
+/// An id as metadata, into which letters beyond ASCII do not fit: tonic would send them, against the protocol. The caller
+/// who chose such an id knows it.
+fn in_metadata(id: &str) -> Option<MetadataValue<Ascii>> {
+    MetadataValue::try_from(id).ok().filter(|_| id.is_ascii())
 }
 
 /// Converts a refusal to a status, with the id that it was recorded under.
 fn to_status(refusal: &Refusal) -> Status {
     let mut status = refusal.error.to_status();
-    // An id with letters beyond ASCII does not fit into metadata; the caller who chose it knows it.
-    if let Ok(id) = MetadataValue::try_from(&refusal.id) {
+    if let Some(id) = in_metadata(&refusal.id) {
         status.metadata_mut().insert(INFERENCE_ID, id);
     }
     status
@@ -57,7 +66,7 @@ fn to_status(refusal: &Refusal) -> Status {
 fn respond<T>(message: T, answer: &Answer) -> Response<T> {
     let mut response = Response::new(message);
     let metadata = response.metadata_mut();
-    if let Ok(id) = MetadataValue::try_from(&answer.id) {
+    if let Some(id) = in_metadata(&answer.id) {
         metadata.insert(INFERENCE_ID, id);
     }
     if let Some(dropped) = &answer.dropped_tags
@@ -107,6 +116,11 @@ impl Call {
             }
         }
     }
+}
+
+/// The names of parameters that have a value; one without is as if left out.
+fn named(parameters: &BTreeMap<String, ModelRepositoryParameter>) -> impl Iterator<Item = &str> {
+    parameters.iter().filter(|(_, it)| it.parameter_choice.is_some()).map(|(name, _)| name.as_str())
 }
 
 #[tonic::async_trait]
@@ -227,7 +241,8 @@ impl GrpcInferenceService for GrpcEndpoints {
     ) -> Result<Response<infer::Answers>, Status> {
         let caller = traces::of_headers(request.metadata().as_ref());
         let requests = request.into_inner();
-        Ok(Response::new(infer::stream(Arc::clone(&self.predictor), requests, caller)))
+        let (predictor, stop) = (Arc::clone(&self.predictor), self.stop.clone());
+        Ok(Response::new(infer::stream(predictor, requests, caller, stop)))
     }
 
     async fn model_config(
@@ -278,7 +293,7 @@ impl GrpcInferenceService for GrpcEndpoints {
         let RepositoryModelLoadRequest { repository_name, model_name: name, parameters } =
             request.into_inner();
         unsupported::repository(&repository_name)?;
-        unsupported::loading(parameters.keys().map(String::as_str))?;
+        unsupported::loading(named(&parameters))?;
         let models = Arc::clone(&self.predictor.models);
         let work = tokio::task::spawn_blocking(move || models.load(&name));
         let loaded = work.await.map_err(|error| {
@@ -305,7 +320,7 @@ impl GrpcInferenceService for GrpcEndpoints {
         let RepositoryModelUnloadRequest { repository_name, model_name: name, parameters } =
             request.into_inner();
         unsupported::repository(&repository_name)?;
-        unsupported::unloading(parameters.keys().map(String::as_str))?;
+        unsupported::unloading(named(&parameters))?;
         match self.predictor.models.unload(&name) {
             Ok(()) => Ok(Response::new(RepositoryModelUnloadResponse {})),
             Err(error) => Err(PredictError::from(error).to_status()),

@@ -92,8 +92,13 @@ impl Predictor {
     /// Refuses a request whose message could not be read at all: it is shadowed as an error, and counted as those that
     /// gRPC itself cannot read.
     pub(crate) async fn undecodable(self: &Arc<Self>, request: Request) -> Result<Answer, Refusal> {
-        self.metrics.undecodable();
+        self.count_undecodable();
         self.predict(request).await
+    }
+
+    /// Counts a message that could not be read.
+    pub(crate) fn count_undecodable(&self) {
+        self.metrics.undecodable();
     }
 
     /// Accepts a request and, where its model answers at once, computes and records it: all without an `await`, so that

@@ -3,7 +3,7 @@
 
 use axum::body::Bytes;
 use axum::http::HeaderMap;
-use shadowline_contract::{DataType, NamedTensor, Value};
+use shadowline_contract::{DataType, NamedTensor, Signature, Value};
 use shadowline_wire::open_inference;
 
 use super::json::{Json, Members};
@@ -93,17 +93,18 @@ impl InferBody {
         move |name| chosen.iter().find(|(it, _)| it == name).map_or(otherwise, |(_, it)| *it)
     }
 
-    /// Takes the tensors out.
-    pub(super) fn take_inputs(&mut self) -> Inputs {
+    /// Takes the tensors out. `signature` is that of the model that is asked, if there is one: it says where null is a
+    /// missing value.
+    pub(super) fn take_inputs(&mut self, signature: Option<&Signature>) -> Inputs {
         let inputs = std::mem::take(&mut self.inputs);
         if let Err(unsupported) = self.check(&inputs) {
             return Inputs::Unusable { tensors: Vec::new(), error: unsupported };
         }
         let mut tensors = Vec::with_capacity(inputs.len());
-        let mut first_error = None;
+        let mut first_error = self.check_flags().err();
         let mut raw = self.raw.clone();
         for input in inputs {
-            match input.into_tensor(&mut raw, self.has_raw) {
+            match input.into_tensor(&mut raw, self.has_raw, signature) {
                 Ok(tensor) => tensors.push(tensor),
                 Err(message) => {
                     first_error.get_or_insert(message);
@@ -121,6 +122,16 @@ impl InferBody {
         }
     }
 
+    /// Checks the parameters that say how outputs are wanted.
+    fn check_flags(&self) -> Result<(), String> {
+        check_flag("binary_data_output", &self.parameters)
+            .map_err(|error| format!("`parameters`: {error}"))?;
+        self.outputs.iter().try_for_each(|it| {
+            check_flag("binary_data", &it.parameters)
+                .map_err(|error| format!("output `{}`: {error}", clip(&it.name)))
+        })
+    }
+
     fn check(&self, inputs: &[Input]) -> Result<(), PredictError> {
         parameters::check_request(&self.parameters)?;
         for it in inputs {
@@ -130,6 +141,13 @@ impl InferBody {
             parameters::check_output(&it.name, &it.parameters)?;
         }
         Ok(())
+    }
+}
+
+fn check_flag(name: &str, parameters: &Parameters) -> Result<(), String> {
+    match parameters.get(name) {
+        None | Some(Parameter::Bool(_)) => Ok(()),
+        Some(other) => Err(format!("expected `{name}` to be true or false, got {}", other.kind())),
     }
 }
 
@@ -145,9 +163,8 @@ fn json_length(header: &[u8], body: usize) -> Result<usize, String> {
 }
 
 fn parameters_of(members: &mut Members) -> Result<Parameters, String> {
-    let read = members.object("parameters")?.into_iter().filter_map(|(name, json)| {
+    let read = members.object("parameters")?.into_iter().map(|(name, json)| {
         let value = match json {
-            Json::Value(Value::Null) => return None,
             Json::Value(Value::Bool(it)) => Parameter::Bool(it),
             Json::Value(Value::Int(it)) => Parameter::Int(it),
             Json::Value(Value::Uint(it)) => Parameter::Uint(it),
@@ -155,7 +172,7 @@ fn parameters_of(members: &mut Members) -> Result<Parameters, String> {
             Json::Value(Value::String(it)) => Parameter::Text(it),
             other => Parameter::Other(other.kind()),
         };
-        Some((name, value))
+        (name, value)
     });
     Ok(read.collect())
 }
@@ -182,7 +199,12 @@ impl Input {
     }
 
     /// The tensor, whose raw bytes are at the beginning of `raw` if it has any.
-    fn into_tensor(self, raw: &mut Bytes, has_raw: bool) -> Result<NamedTensor, String> {
+    fn into_tensor(
+        self,
+        raw: &mut Bytes,
+        has_raw: bool,
+        signature: Option<&Signature>,
+    ) -> Result<NamedTensor, String> {
         let Self { name, datatype, shape, parameters, data } = self;
         let field = clip(&name);
         let size = match parameters.get(BINARY_SIZE) {
@@ -196,7 +218,7 @@ impl Input {
             Some(other) => {
                 return Err(format!(
                     "field `{field}`: expected `{BINARY_SIZE}` to be a whole number from 0, got {}",
-                    other.shown()
+                    other.kind()
                 ));
             }
         };
@@ -227,7 +249,10 @@ impl Input {
             }
             (Some(bytes), None) => open_inference::raw_tensor(name, data_type, dims, &bytes)
                 .map_err(|error| error.to_string()),
-            (None, Some(data)) => tensors::of_json(name, data_type, dims, data),
+            (None, Some(data)) => {
+                let known = signature.and_then(|it| it.inputs().iter().find(|it| it.name == name));
+                tensors::of_json(name, known, data_type, dims, data)
+            }
             (None, None) => Err(format!(
                 "field `{field}`: `data` is missing; expected a list, or `{BINARY_SIZE}` among the parameters"
             )),
@@ -294,7 +319,7 @@ mod tests {
             let outputs: Vec<_> = documented.outputs.unwrap_or_default();
             assert_eq!(read.outputs.len(), outputs.len());
             let has_data = documented.inputs[0].data.is_some();
-            assert_eq!(matches!(read.take_inputs(), Inputs::Tensors(_)), has_data, "{body}");
+            assert_eq!(matches!(read.take_inputs(None), Inputs::Tensors(_)), has_data, "{body}");
         }
         assert_eq!(n_read, 8);
     }
@@ -330,9 +355,42 @@ mod tests {
         ] {
             assert_eq!(read(&body).unwrap_err(), expected, "{body}");
         }
-        let twice = Bytes::from_static(br#"{"inputs": [{"name": "a", "name": "b"}]}"#);
-        let error = InferBody::read(&HeaderMap::new(), &twice).unwrap_err();
-        assert_eq!(error, "`inputs[0].name` came twice; expected it once");
+        for (twice, path) in [
+            (r#"{"inputs": [{"name": "a", "name": "b"}]}"#, "inputs[0].name"),
+            (r#"{"inputs": [], "x": {"a": 1, "a": 2}}"#, "x.a"),
+            (r#"{"inputs": [], "parameters": {"p": {"a": 1, "a": 2}}}"#, "parameters.p.a"),
+        ] {
+            let error = InferBody::read(&HeaderMap::new(), &Bytes::from(twice)).unwrap_err();
+            assert_eq!(error, format!("`{path}` came twice; expected it once"));
+        }
+    }
+
+    #[test]
+    fn how_outputs_are_wanted_is_true_or_false() {
+        let with = |request: Value, output: Value| {
+            let body = json!({
+                "inputs": [{"name": "a", "shape": [1], "datatype": "INT8", "data": [1]}],
+                "parameters": {"binary_data_output": request},
+                "outputs": [{"name": "y", "parameters": {"binary_data": output}}],
+            });
+            match read(&body).unwrap().take_inputs(None) {
+                Inputs::Tensors(_) => String::new(),
+                Inputs::Unusable { tensors, error } => {
+                    assert_eq!(tensors.len(), 1, "what could be read is recorded");
+                    error.to_string()
+                }
+                other @ Inputs::Values(_) => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(with(json!(true), json!(false)), "");
+        assert_eq!(with(Value::Null, Value::Null), "");
+        let expected = "expected `binary_data_output` to be true or false, got";
+        assert_eq!(with(json!(1), json!(true)), format!("`parameters`: {expected} the number 1"));
+        let text = format!("`parameters`: {expected} the text \"true\"");
+        assert_eq!(with(json!("true"), json!(true)), text);
+        assert_eq!(with(json!([true]), json!(true)), format!("`parameters`: {expected} a list"));
+        let expected = "output `y`: expected `binary_data` to be true or false, got the number 0";
+        assert_eq!(with(json!(true), json!(0)), expected);
     }
 
     #[test]
@@ -352,7 +410,7 @@ mod tests {
         };
         let length = json.len().to_string();
         let raw = b"\x01\0\x02\0\x02\0\0\0hi";
-        let Inputs::Tensors(tensors) = with_length(&length, raw).unwrap().take_inputs() else {
+        let Inputs::Tensors(tensors) = with_length(&length, raw).unwrap().take_inputs(None) else {
             panic!("the body is in order")
         };
         let names: Vec<&str> = tensors.iter().map(|it| it.name.as_str()).collect();
@@ -362,7 +420,7 @@ mod tests {
             (&raw[..9], "field `c`: expected 6 raw bytes, but 5 are left of the body"),
             (b"\x01\0\x02\0\x02\0\0\0hi!!".as_slice(), "body: 2 bytes are left"),
         ] {
-            match with_length(&length, raw).unwrap().take_inputs() {
+            match with_length(&length, raw).unwrap().take_inputs(None) {
                 Inputs::Unusable { error, .. } => {
                     assert!(error.to_string().starts_with(expected), "{error}");
                 }

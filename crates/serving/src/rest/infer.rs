@@ -27,7 +27,8 @@ pub(super) async fn infer(
         Err(error) => return undecodable(&shared, ENDPOINT, target, trace, error).await,
     };
     let is_binary = body.binary_outputs();
-    let inputs = body.take_inputs();
+    let asked = shared.predictor.models.find(&target.name, &target.version).ok();
+    let inputs = body.take_inputs(asked.as_ref().map(|it| &it.signature));
     let request = Request {
         endpoint: ENDPOINT,
         model_name: target.name,

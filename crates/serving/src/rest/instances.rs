@@ -5,7 +5,7 @@ use shadowline_api as api;
 use shadowline_contract::{Batch, Signature, Value};
 use shadowline_wire::named_values;
 
-use super::json::{Json, Members};
+use super::json::{Json, repeated};
 use super::tensors::to_json;
 use crate::models::clip;
 use crate::predict::Inputs;
@@ -45,8 +45,10 @@ pub(super) fn inputs(
 fn row_of_object(idx: usize, object: Json, signature: &Signature) -> Result<Vec<Json>, String> {
     let place = format!("instances[{idx}]");
     let Json::Object(mut members) = object else { return Ok(Vec::new()) };
+    if let Some(name) = repeated(&members) {
+        return Err(format!("`{place}.{}` came twice; expected it once", clip(name)));
+    }
     // A null is a value here, of which the contract says what it is worth.
-    drop(Members::of(Json::Object(members.clone()), place.clone())?);
     let mut row = Vec::with_capacity(members.len());
     for field in signature.inputs() {
         let Some(at) = members.iter().position(|(name, _)| *name == field.name) else {

@@ -88,8 +88,15 @@ impl Members {
     /// Takes an object apart.
     ///
     /// # Errors
-    /// If it is none, or a name comes twice.
+    /// If it is none, or a name comes twice in it or anywhere below.
     pub(crate) fn of(json: Json, path: impl Into<String>) -> Result<Self, String> {
+        let this = Self::alone(json, path)?;
+        this.refuse_repeated_below()?;
+        Ok(this)
+    }
+
+    /// As [`Members::of`], without a look at what is below the members.
+    pub(crate) fn alone(json: Json, path: impl Into<String>) -> Result<Self, String> {
         let path = path.into();
         let members = match json {
             Json::Object(members) => members,
@@ -99,12 +106,15 @@ impl Members {
             }
         };
         let this = Self { path, members };
-        let mut names: Vec<&str> = this.members.iter().map(|(name, _)| name.as_str()).collect();
-        names.sort_unstable();
-        if let Some(pair) = names.windows(2).find(|it| it[0] == it[1]) {
-            return Err(format!("{} came twice; expected it once", this.named(pair[0])));
+        match repeated(&this.members) {
+            Some(name) => Err(format!("{} came twice; expected it once", this.named(name))),
+            None => Ok(this),
         }
-        Ok(this)
+    }
+
+    /// Refuses names that come twice in objects below, also in those that nobody reads.
+    pub(crate) fn refuse_repeated_below(&self) -> Result<(), String> {
+        self.members.iter().try_for_each(|(name, it)| refuse_repeated(it, &|| self.below(name)))
     }
 
     /// A member's name for an error.
@@ -153,10 +163,12 @@ impl Members {
         }
     }
 
-    /// The members of a member that is an object; none if it is left out.
+    /// The members of a member that is an object, without those that are null; none if it is left out.
     pub(crate) fn object(&mut self, name: &str) -> Result<Vec<(String, Json)>, String> {
         let Some(json) = self.take(name) else { return Ok(Vec::new()) };
-        Ok(Members::of(json, self.below(name))?.members)
+        let mut members = Members::of(json, self.below(name))?.members;
+        members.retain(|(_, it)| !it.is_null());
+        Ok(members)
     }
 
     pub(crate) fn list(&mut self, name: &str) -> Result<Option<Vec<Json>>, String> {
@@ -167,12 +179,40 @@ impl Members {
 
     /// The path of a member.
     pub(crate) fn below(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+        let name = clip(name);
+        if self.path.is_empty() { name } else { format!("{}.{name}", self.path) }
     }
 
     /// A member that nobody has taken.
     pub(crate) fn left(&self) -> Option<&str> {
         self.members.iter().find(|(_, it)| !it.is_null()).map(|(name, _)| name.as_str())
+    }
+}
+
+/// The first name that comes twice.
+pub(crate) fn repeated(members: &[(String, Json)]) -> Option<&str> {
+    let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    names.windows(2).find(|it| it[0] == it[1]).map(|it| it[0])
+}
+
+/// Refuses a name that comes twice in an object at this path or below it.
+fn refuse_repeated(json: &Json, path: &dyn Fn() -> String) -> Result<(), String> {
+    match json {
+        Json::Value(_) => Ok(()),
+        Json::List(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(idx, it)| refuse_repeated(it, &|| format!("{}[{idx}]", path()))),
+        Json::Object(members) => {
+            if let Some(name) = repeated(members) {
+                let (path, name) = (path(), clip(name));
+                return Err(format!("`{path}.{name}` came twice; expected it once"));
+            }
+            members.iter().try_for_each(|(name, it)| {
+                refuse_repeated(it, &|| format!("{}.{}", path(), clip(name)))
+            })
+        }
     }
 }
 
@@ -279,6 +319,19 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_comes_twice_is_refused_wherever_it_is() {
+        let check = |text: &str, expected: &str| {
+            let error = Members::of(Json::read(text.as_bytes()).unwrap(), "").unwrap_err();
+            assert_eq!(error, format!("`{expected}` came twice; expected it once"), "{text}");
+        };
+        check(r#"{"x": {"a": 1, "a": 2}}"#, "x.a");
+        check(r#"{"x": [0, {"y": [[{"a": 1, "a": 2}]]}]}"#, "x[1].y[0][0].a");
+        check(r#"{"parameters": {"p": {"q": {"a": 1, "b": 2, "a": 2}}}}"#, "parameters.p.q.a");
+        let json = Json::read(br#"{"x": {"a": 1, "a": 2}}"#).unwrap();
+        Members::alone(json, "").unwrap();
+    }
+
+    #[test]
     fn an_object_is_no_value() {
         let value = |text: &str| Json::read(text.as_bytes()).unwrap().into_value();
         assert_eq!(value("{}").unwrap_err(), "an object");
@@ -305,8 +358,12 @@ mod tests {
 
     #[test]
     fn a_member_that_is_null_is_as_if_left_out() {
-        let json = Json::read(br#"{"id": null, "tags": null, "outputs": null}"#).unwrap();
+        let text =
+            br#"{"id": null, "tags": null, "outputs": null, "parameters": {"a": null, "b": 1}}"#;
+        let json = Json::read(text).unwrap();
         let mut members = Members::of(json, "").unwrap();
+        let parameters = members.object("parameters").unwrap();
+        assert_eq!(parameters.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["b"]);
         assert_eq!(members.left(), None);
         assert_eq!(members.text("id"), Ok(None));
         assert!(members.object("tags").unwrap().is_empty());

@@ -158,13 +158,14 @@ fn of_wire(it: wire::ModelStatistics) -> ModelStatistics {
     }
 }
 
-/// The members of a small body, of which none is needed: no bytes at all are as `{}`.
+/// The members of a small body, of which none is needed: no bytes at all, and null, are as `{}`.
 async fn members(body: Body, limit: usize) -> Result<Members, ApiError> {
     let body = read_body(body, limit).await?;
     let json = match body.is_empty() {
         true => Json::Object(Vec::new()),
         false => Json::read(&body).map_err(ApiError::invalid)?,
     };
+    let json = if json.is_null() { Json::Object(Vec::new()) } else { json };
     Members::of(json, "").map_err(ApiError::invalid)
 }
 

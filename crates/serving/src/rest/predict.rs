@@ -106,7 +106,10 @@ impl PredictBody {
             let (id, tags) = (String::new(), Tags::default());
             return Ok(Self { inputs: fields(members), id, tags, has_instances });
         }
-        let mut members = Members::of(Json::Object(members), "")?;
+        let mut members = Members::alone(Json::Object(members), "")?;
+        // Not by its members, so that a field that comes twice is told by the contract.
+        let named = if has_instances { None } else { members.take("inputs") };
+        members.refuse_repeated_below()?;
         let inputs = if has_instances {
             let instances = members.list("instances")?.unwrap_or_default();
             // What servers of this protocol call their only signature.
@@ -118,14 +121,13 @@ impl PredictBody {
             }
             instances::inputs(instances, signature)?
         } else {
-            // Not by its members, so that a field that comes twice is told by the contract.
-            match members.take("inputs") {
+            match named {
                 Some(Json::Object(members)) => fields(members),
                 _ => fields(Vec::new()),
             }
         };
         let id = members.text("inference_id")?.unwrap_or_default();
-        let tags = members.object("tags")?.into_iter().filter(|(_, it)| !it.is_null());
+        let tags = members.object("tags")?.into_iter();
         let tags = Tags::of(tags.map(|(key, value)| (key, text_of(value))));
         if let Some(other) = members.left() {
             let known = if has_instances { "instances" } else { "inputs" };
@@ -198,6 +200,8 @@ mod tests {
             (r#"{"instances": [], "parameters": {}}"#, "body: unknown member `parameters`"),
             (r#"{"inputs": {}, "tags": {}, "tags": {}}"#, "`tags` came twice"),
             (r#"{"inputs": {}, "tags": {"a": "b", "a": "c"}}"#, "`tags.a` came twice"),
+            (r#"{"inputs": {}, "tags": {"x": {"a": 1, "a": 2}}}"#, "`tags.x.a` came twice"),
+            (r#"{"instances": [0, {"a": 1, "a": 2}]}"#, "`instances[1].a` came twice"),
             (r#"{"inputs": {}, "tags": ["a"]}"#, "`tags`: expected an object, got a list"),
             (r#"{"inputs": {}, "inference_id": 5}"#, "`inference_id`: expected a text"),
             (r#"[1]"#, "body: expected an object of fields, got a list"),

@@ -1,14 +1,15 @@
 //! Tensors and values between JSON and the contract's types.
 
 use shadowline_api as api;
-use shadowline_contract::{DataType, NamedTensor, Tensor, TensorData, Value};
+use shadowline_contract::{DataType, Field, NamedTensor, Tensor, TensorData, Value};
 
 use super::json::Json;
 use crate::models::clip;
 
-/// A tensor of JSON, whose data may be nested or flat.
+/// A tensor of JSON, whose data may be nested or flat. `known` is the contract's field of its name.
 pub(super) fn of_json(
     name: String,
+    known: Option<&Field>,
     data_type: DataType,
     shape: Vec<usize>,
     data: Json,
@@ -24,7 +25,7 @@ pub(super) fn of_json(
         _ => return Err(format!("field `{field}`: expected `data` to be a list, got one value")),
     }
     let tensor =
-        Tensor::from_values(&name, data_type, shape, leaves).map_err(|it| it.to_string())?;
+        Tensor::from_values(&name, known, data_type, shape, leaves).map_err(|it| it.to_string())?;
     Ok(NamedTensor { name, tensor })
 }
 

@@ -6,6 +6,7 @@ use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
 use shadowline_service::http::ApiError;
 
 /// The verb of predictions.
@@ -30,6 +31,8 @@ fn asked(path: &str) -> Asked {
         [_, "versions", version] => version,
         _ => return Asked::Other,
     };
+    // As the router has it: a client may write `%3A` for the colon, or any letter so.
+    let last = percent_decode_str(last).decode_utf8_lossy();
     let verb = [PREDICT, EXPLAIN].into_iter().find(|it| last.ends_with(it));
     verb.map_or(Asked::Resource, Asked::Verb)
 }
@@ -78,6 +81,12 @@ mod tests {
             ("/v1/models/a:predict", PREDICT),
             ("/v1/models/a/versions/1:predict", PREDICT),
             ("/v1/models/a:explain", EXPLAIN),
+            ("/v1/models/a%3Apredict", PREDICT),
+            ("/v1/models/a%3apredict", PREDICT),
+            ("/v1/models/a/versions/1%3A%70redict", PREDICT),
+            ("/v1/models/a%3Aexplain", EXPLAIN),
+            ("/v1/models/a%253Apredict", "resource"),
+            ("/v1/models/%C3%A4%FF", "resource"),
             ("/v1/models/a", "resource"),
             ("/v1/models/a/versions/1", "resource"),
             ("/v1/models/a/b:predict", "other"),

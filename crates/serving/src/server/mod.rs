@@ -25,7 +25,7 @@ use tracing::{info, warn};
 
 use self::background::lag_of;
 use self::open::{FunctionModel, open_models, open_spool};
-use self::ports::{announce, serve_grpc, serve_http, set_serving};
+use self::ports::{announce, end_watching, serve_grpc, serve_http, set_serving};
 use crate::backend::{AwaitedBackend, Backend, InlineBackend, ModelFunction};
 use crate::config::Config;
 use crate::error::ServeError;
@@ -199,8 +199,11 @@ impl Server {
 
             let ports = CancellationToken::new();
             let reporter = HealthReporter::new();
-            let endpoints =
-                GrpcEndpoints { predictor: Arc::clone(&predictor), health: health.clone() };
+            let endpoints = GrpcEndpoints {
+                predictor: Arc::clone(&predictor),
+                health: health.clone(),
+                stop: ports.clone(),
+            };
             let limits = &config.limits;
             let answering = Arc::clone(&models);
             let is_ready = IsReady(Arc::new(move |name| answering.find(name, "").is_ok()));
@@ -235,6 +238,7 @@ impl Server {
             set_serving(&reporter, ServingStatus::NotServing).await;
             let deadline = Instant::now() + config.shutdown_grace;
             ports.cancel();
+            end_watching(reporter).await;
             // Half of the time is for requests in flight, and what they leave of it for the spool.
             let patience = Instant::now() + config.shutdown_grace / 2;
             for task in [&mut grpc_task, &mut http_task] {

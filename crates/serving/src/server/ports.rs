@@ -32,10 +32,20 @@ pub(super) fn announce(grpc: &TcpListener, http: &TcpListener) {
     info!(grpc = address(grpc), http = address(http), "serving");
 }
 
+/// The services whose health is told over gRPC; the one without a name is the server.
+const REPORTED: [&str; 3] =
+    ["", "inference.GRPCInferenceService", "shadowline.serving.v1.PredictionService"];
+
 pub(super) async fn set_serving(reporter: &HealthReporter, status: ServingStatus) {
-    for service in ["", "inference.GRPCInferenceService", "shadowline.serving.v1.PredictionService"]
-    {
+    for service in REPORTED {
         reporter.set_service_status(service, status).await;
+    }
+}
+
+/// Ends the streams of those who watch the health, who have been told its last state. They would hold up the stop.
+pub(super) async fn end_watching(mut reporter: HealthReporter) {
+    for service in REPORTED {
+        reporter.clear_service_status(service).await;
     }
 }
 

@@ -108,6 +108,17 @@ async fn a_package_is_served_from_its_installation_on() {
             artefact.clone(),
             "reads field `education` as a category, but by the contract it is float32",
         ),
+        (
+            DOCUMENT
+                .replace("probability: {type: float64", "probability: {type: float64, shape: [2]"),
+            artefact.clone(),
+            "one value for `probability`, but by the contract its shape is [2]",
+        ),
+        (
+            DOCUMENT.replace("income: {type: string", "income: {type: string, shape: [1]"),
+            artefact.clone(),
+            "one value for `income`, but by the contract its shape is [1]",
+        ),
     ] {
         let (status, body) = install(&server, &document, artefact).await;
         assert_eq!(status, 422, "{body}");

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use shadowline_testkit_stack::TestLog;
 use shadowline_wire::Outcome;
+use shadowline_wire::inference::ModelInferRequest;
 
+use crate::messages::good;
 use crate::server::{TestServer, shadowed};
 
 async fn post(
@@ -189,6 +191,50 @@ async fn bad_json_gets_a_reason() {
     let inferences = shadowed(log.log(), log.topics(), 30).await;
     let failed = inferences.iter().filter(|(_, it)| matches!(it.outcome, Outcome::Failed(_)));
     assert!(10 <= failed.count());
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_of_any_letters_is_the_same_in_the_answer_and_in_the_record() {
+    let log = TestLog::embedded().await;
+    let dir = tempfile::tempdir().unwrap();
+    let server = TestServer::start(log.log(), log.topics(), dir.path(), |_| {}).await;
+    let ids = ["mine", "é", "注文 7", "a\"b%c"];
+    for id in ids {
+        let wrong = json!({"id": id, "inputs": []});
+        for (path, body, pointer) in [
+            ("/v2/models/census/infer", wrong, "/request_id"),
+            (
+                "/v1/models/census:predict",
+                json!({"inputs": {"age": 1}, "inference_id": id}),
+                "/error/request_id",
+            ),
+        ] {
+            let request = reqwest::Client::new().post(server.url(path)).body(body.to_string());
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status().as_u16(), 400);
+            for header in ["shadowline-inference-id", "x-request-id"] {
+                assert_eq!(response.headers()[header].as_bytes(), id.as_bytes(), "{header}");
+            }
+            let answer: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+            assert_eq!(answer.pointer(pointer), Some(&json!(id)), "{answer}");
+        }
+    }
+    // Metadata of gRPC is ASCII, so there only such an id is in it.
+    let mut infer = server.open_inference().await;
+    for id in ids {
+        let request = ModelInferRequest { id: id.to_owned(), ..good() };
+        let answer = infer.model_infer(request.clone()).await.unwrap();
+        let wrong = ModelInferRequest { inputs: Vec::new(), ..request };
+        let refused = infer.model_infer(wrong).await.unwrap_err();
+        for metadata in [answer.metadata(), refused.metadata()] {
+            let found = metadata.get("shadowline-inference-id").map(|it| it.to_str().unwrap());
+            assert_eq!(found, id.is_ascii().then_some(id));
+        }
+        assert_eq!(answer.into_inner().id, id);
+    }
+    let inferences = shadowed(log.log(), log.topics(), ids.len()).await;
+    assert!(inferences.iter().all(|(_, it)| ids.contains(&it.id.as_str())));
     server.stop().await;
 }
 

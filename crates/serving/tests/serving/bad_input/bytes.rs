@@ -1,6 +1,7 @@
 //! Bytes that are no message, and no HTTP.
 
 use bytes::{Buf, BufMut};
+use prost::Message;
 use shadowline_testkit_stack::TestLog;
 use shadowline_wire::inference::ModelInferRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -120,6 +121,37 @@ async fn bytes_that_are_no_message_are_refused() {
     let status = grpc.unary(request, paths[1].parse().unwrap(), Bytes).await.unwrap_err();
     assert_status("deep", &status, Code::InvalidArgument, &["recursion"]);
     infer.model_infer(good()).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_of_a_stream_that_are_no_message_end_it_and_are_counted() {
+    let log = TestLog::embedded().await;
+    let dir = tempfile::tempdir().unwrap();
+    let server = TestServer::start(log.log(), log.topics(), dir.path(), |config| {
+        config.limits.message_bytes = LIMIT;
+    })
+    .await;
+    let mut grpc = tonic::client::Grpc::new(server.channel().await);
+    let path = "/inference.GRPCInferenceService/ModelStreamInfer";
+    let too_large = ModelInferRequest { id: "x".repeat(2 * LIMIT), ..good() };
+    let cases: [(Vec<u8>, Code, &[&str]); 3] = [
+        (vec![0xff; 3], Code::InvalidArgument, &["decode"]),
+        (vec![0x0a, 5, b'x'], Code::InvalidArgument, &["decode"]),
+        (too_large.encode_to_vec(), Code::ResourceExhausted, &["65536", "1312"]),
+    ];
+    for (n_before, (bytes, code, words)) in cases.into_iter().enumerate() {
+        let messages = tokio_stream::iter([good().encode_to_vec(), bytes, good().encode_to_vec()]);
+        grpc.ready().await.unwrap();
+        let request = tonic::Request::new(messages);
+        let answers = grpc.streaming(request, path.parse().unwrap(), Bytes).await.unwrap();
+        let mut answers = answers.into_inner();
+        assert!(!answers.message().await.unwrap().unwrap().is_empty());
+        let status = answers.message().await.unwrap_err();
+        assert_status("in a stream", &status, code, words);
+        let counted = server.metric("shadowline_predict_undecodable_total").await;
+        assert!((counted - n_before as f64 - 1.0).abs() < 0.5, "{counted} after {n_before}");
+    }
     server.stop().await;
 }
 

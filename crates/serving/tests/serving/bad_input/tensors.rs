@@ -190,7 +190,7 @@ pub(super) fn open_inference_cases() -> Vec<Case> {
             "no records",
             with(0, input("age", "INT64", &[0], None)),
             Invalid,
-            &["`age`", "expected shape [-1]", "got [0]"],
+            &["`age`", "expected shape [-1]", "at least one record", "got [0]"],
         ),
         (
             "a dimension too many",

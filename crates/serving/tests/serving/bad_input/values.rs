@@ -67,7 +67,12 @@ pub(super) fn predict_cases() -> Vec<Case> {
             Invalid,
             &["`pair`", "[-1, 2]", "[3]"],
         ),
-        ("an empty list", with("age", Value::List(vec![])), Invalid, &["`age`", "[-1]", "[0]"]),
+        (
+            "an empty list",
+            with("age", Value::List(vec![])),
+            Invalid,
+            &["`age`", "at least one record", "[0]"],
+        ),
         (
             "ragged lists",
             with("pair", Value::List(vec![list(&[1.0]), list(&[1.0, 2.0])])),

@@ -159,6 +159,19 @@ async fn raw_bytes_go_in_and_out_beside_json() {
     assert_eq!(outputs[1]["data"], json!([1.0, 2.5]));
     assert_eq!(outputs[2]["parameters"], json!({"binary_data_size": 10, "content_type": "str"}));
     assert_eq!(&bytes[split..], raw.as_slice());
+    // What is no truth value is no answer to how outputs are wanted.
+    for (request, output, word) in [
+        (json!(1), json!(true), "`binary_data_output`"),
+        (json!(true), json!("true"), "`binary_data`"),
+    ] {
+        let mut body = table();
+        body["parameters"] = json!({"binary_data_output": request});
+        body["outputs"] = json!([{"name": "out_age", "parameters": {"binary_data": output}}]);
+        let answer = send(&server, INFER, &[], body.to_string().into_bytes()).await;
+        let (status, answer) = json_of(answer).await;
+        assert_eq!(status, 400, "{answer}");
+        assert!(answer["error"].as_str().unwrap().contains(word), "{answer}");
+    }
     // The header is needed, right, and leaves no bytes over.
     for (length, bytes, word) in [
         (None, [json.clone(), raw.clone()].concat(), "body"),
@@ -188,6 +201,12 @@ async fn instances_are_predicted_and_a_method_that_is_not_taken_is_told_which_ar
         {"out_age": 1, "out_hours": 2.0, "out_job": "a"}, {"out_age": 3, "out_hours": 4.5, "out_job": "b"},
     ]});
     assert_eq!((status, answer), (200, expected));
+    // Clients that encode a path's segments write the colon so.
+    for path in ["/v1/models/table%3Apredict", "/v1/models/table/versions/1%3apredict"] {
+        let body = json!({"instances": [[1, 2, "a"]]}).to_string().into_bytes();
+        let (status, answer) = json_of(send(&server, path, &[], body).await).await;
+        assert_eq!((status, &answer["predictions"][0]["out_age"]), (200, &json!(1)), "{path}");
+    }
     let (status, body) = server.get("/").await;
     let body: Value = serde_json::from_str(&body).unwrap();
     assert_eq!((status, &body["status"]), (200, &json!("alive")));
@@ -195,6 +214,7 @@ async fn instances_are_predicted_and_a_method_that_is_not_taken_is_told_which_ar
     let resource = "GET, HEAD, DELETE";
     for (method, path, expected) in [
         (Method::GET, predict, "POST"),
+        (Method::GET, "/v1/models/table%3Apredict", "POST"),
         (Method::DELETE, "/v1/models/table/versions/1:predict", "POST"),
         (Method::POST, "/v1/models/table", resource),
         (Method::PUT, "/v1/models/table/versions/1", resource),

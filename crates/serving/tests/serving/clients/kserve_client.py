@@ -6,6 +6,7 @@ Run by clients/mod.rs as `python kserve_client.py HTTP GRPC`.
 import asyncio
 import math
 import sys
+import urllib.request
 
 import numpy as np
 from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest
@@ -58,7 +59,11 @@ async def second_protocol():
     client = InferenceRESTClient(RESTConfig(protocol="v2"))
     assert await client.is_server_live(HTTP) and await client.is_server_ready(HTTP)
     assert await client.is_model_ready(HTTP, "census")
+    # Any status that is none of success, which 404 and 503 are.
     assert not await client.is_model_ready(HTTP, "nobody")
+    ask = urllib.request.Request(HTTP + "/v2/repository/models/fails/unload", method="POST")
+    urllib.request.urlopen(ask, timeout=10).close()
+    assert not await client.is_model_ready(HTTP, "fails")
     for as_numpy in ("binary", "json", "nested"):
         got = await client.infer(HTTP, request(as_numpy, parameters={"team": "risk"}), model_name="census")
         by_name = {it.name: it for it in got.outputs}

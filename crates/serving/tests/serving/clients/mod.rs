@@ -2,6 +2,7 @@
 //! Python's of its own, because some cannot be loaded beside each other.
 
 mod answers;
+mod grpcurl;
 
 use std::num::NonZeroU64;
 use std::path::Path;
@@ -55,6 +56,8 @@ async fn script(environment: &str, name: &str) {
     let log = TestLog::embedded().await;
     let dir = tempfile::tempdir().unwrap();
     let server = TestServer::start_with(log.log(), log.topics(), dir.path(), |_| {}, mirrors).await;
+    // A package that came into the directory by another way and is none.
+    std::fs::create_dir_all(dir.path().join("models/broken/1")).unwrap();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serving/clients").join(name);
     let mut command = Command::new(python);
     command.arg(path).arg(server.http.to_string()).arg(server.grpc.to_string());

@@ -80,9 +80,16 @@ def http_describes_itself():
         assert config["max_batch_size"] == 0 and config["input"][0]["data_type"] == "TYPE_BOOL", config
         assert "mirror" in [it["name"] for it in client.get_model_repository_index()]
         client.unload_model("fails")
+        # Whatever the status: 404 of a model that is not there, 503 of one that is out of service.
         assert not client.is_model_ready("fails")
+        error = refused(lambda: client.infer("fails", []), "unloaded")
+        assert error.status() == "404", error.status()
         client.load_model("fails")
         assert client.is_model_ready("fails")
+        error = refused(lambda: client.load_model("nobody"), "nobody")
+        assert error.status() == "404", error.status()
+        error = refused(lambda: client.load_model("broken"), "cannot be used", "serving.yaml")
+        assert error.status() == "409", error.status()
         refused(lambda: client.load_model("fails", config="{}"), "config", "not supported")
         refused(lambda: client.load_model("fails", config="{}", files={"file:1/x": b"a"}), "not supported")
         client.unregister_system_shared_memory()
@@ -164,6 +171,11 @@ def http_errors_are_texts():
         huge = {"values": np.zeros((1, 3_000_000), dtype=np.float32)}
         error = refused(lambda: client.infer("lists", inputs(httpclient, huge)), "4194304")
         assert error.status() == "413", error.status()
+        # No records at all.
+        none = {"values": np.zeros((0, 2), dtype=np.float32)}
+        for binary in (True, False):
+            error = refused(lambda: client.infer("lists", inputs(httpclient, none, binary_data=binary)), "with at least one record")
+            assert error.status() == "400", error.status()
 
 
 async def asyncio_http():
@@ -218,6 +230,9 @@ def grpc_infers():
         empty = {"values": np.zeros((1, 0), dtype=np.float32)}
         result = client.infer("lists", inputs(grpcclient, empty))
         assert result.as_numpy("out_values").shape == (1, 0)
+        none = {"values": np.zeros((0, 2), dtype=np.float32)}
+        error = refused(lambda: client.infer("lists", inputs(grpcclient, none)), "with at least one record")
+        assert error.status() == "StatusCode.INVALID_ARGUMENT", error.status()
         stats = client.get_inference_statistics("mirror").model_stats[0]
         assert stats.inference_count > 0 and stats.inference_stats.success.count > 0
         error = refused(lambda: client.infer("nobody", inputs(grpcclient)), "nobody")
@@ -250,7 +265,9 @@ def grpc_streams():
         same(result)
         assert result.get_response().parameters["triton_final_response"].bool_param
     assert answers[0][0].get_response().id == "1"
-    assert answers[1][1] is not None and "nobody" in str(answers[1][1])
+    # The answer has the request's id, but this client gives its caller the text alone.
+    assert answers[1][0] is None and "nobody" in str(answers[1][1]), answers[1]
+    assert answers[2][0].get_response().id == "3"
 
 
 async def asyncio_grpc():
