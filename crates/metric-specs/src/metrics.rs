@@ -181,14 +181,17 @@ impl MetricSpecsMetrics {
         if spec.enabled() {
             self.info.get_or_create(&info_labels(spec)).set(1);
         }
-        if let Some(value) = evaluation.last_value() {
-            self.value.get_or_create(&labels).set(value);
-        }
-        if let Some(value) = evaluation.window(spec).and_then(|it| it.value) {
-            self.window_value.get_or_create(&labels).set(value);
-        }
-        if let Some(line) = evaluation.condition(spec).line() {
-            self.threshold.get_or_create(&labels).set(line);
+        let window_value = evaluation.window(spec).and_then(|it| it.value);
+        for (gauge, number) in [
+            (&self.value, evaluation.last_value()),
+            (&self.window_value, window_value),
+            (&self.threshold, evaluation.condition(spec).line()),
+        ] {
+            match number {
+                Some(number) => drop(gauge.get_or_create(&labels).set(number)),
+                // What the version before had says nothing of this one.
+                None => drop(gauge.remove(&labels)),
+            }
         }
         self.firing.get_or_create(&labels).set(i64::from(evaluation.state() == AlertState::Firing));
         self.pending
