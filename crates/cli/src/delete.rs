@@ -45,8 +45,8 @@ pub(crate) async fn run(args: &DeleteArgs) -> anyhow::Result<()> {
     output::line(format!("deleted    {name} ({service})"))
 }
 
-/// Refuses to delete what an enabled metric spec names: a spec goes on then, and judges nothing. Monitors refuse it as
-/// well; of the model itself only the specs know.
+/// Refuses to delete what an enabled metric spec names: a spec goes on then, and judges nothing. The hosts refuse it as
+/// well, by what they have read of the topic; this asks who has it.
 async fn refuse_used(
     servers: &Servers,
     host: Host,

@@ -8,7 +8,7 @@ use shadowline_packages::{Use, UsedBy};
 use shadowline_service::health::Health;
 use shadowline_service::metrics::Metrics;
 use shadowline_service::routes::Routes;
-use shadowline_service::{docs, http};
+use shadowline_service::{disk, docs, http};
 use shadowline_stream::Log;
 use shadowline_worker::{Lifetime, group_lag};
 use tokio::net::TcpListener;
@@ -76,6 +76,7 @@ async fn serve_with(
         health.set_consumers(group_lag(log, &config.group, config.topics.prefix.inferences()));
     }
     let own_metrics = MonitorMetrics::register(&metrics, score_buckets(kind.detector));
+    disk::register(&metrics, [config.packages_dir.clone()]);
     let packages = health.component("packages");
     let detectors = open_detectors(kind.detector, &config).await?;
     let scorers = HostedDetectors { detectors: Arc::clone(&detectors), explain: config.explain };
@@ -148,6 +149,6 @@ fn used_by(subscriptions: Arc<Subscriptions<HostedDetectors>>) -> UsedBy {
             by: format!("metric spec `{spec}`"),
             version: version.and_then(|it| it.parse().ok()),
         };
-        specs.map(by).collect()
+        Ok(specs.map(by).collect())
     }))
 }

@@ -255,10 +255,11 @@ impl MetricSpecsMetrics {
             dropped_checks: _,
             dropped_alert_events: _,
         } = self;
+        self.spec(spec, &Evaluation::new(spec));
+        // What a spec has when it has judged something.
         for family in [value, window_value] {
             drop(family.get_or_create(&labels(spec)));
         }
-        self.spec(spec, &Evaluation::new(spec));
         self.receiver("alertmanager");
         self.outbox("alerts", 0);
     }
@@ -330,6 +331,7 @@ pub fn metric_families() -> Vec<MetricFamily> {
         log.touch();
         metrics.with_registry(|it| log.register(it));
         MetricSpecsMetrics::register(metrics).touch(&spec);
+        shadowline_service::disk::register(metrics, [std::env::temp_dir()]);
     })
 }
 

@@ -15,10 +15,10 @@ use crate::name::PackageName;
 use crate::registry::Registry;
 use crate::requests::{parse_name, parse_version, to_api};
 
-/// Says who uses a package of a name, for a service that knows: as a layer around [`routes`](crate::routes). Without it,
-/// nothing is used.
+/// Says who uses a package of a name, for a service that knows, or why it cannot say: as a layer around
+/// [`routes`](crate::routes). It may block. Without it, nothing is used.
 #[derive(Clone)]
-pub struct UsedBy(pub Arc<dyn Fn(&str) -> Vec<Use> + Send + Sync>);
+pub struct UsedBy(pub Arc<dyn Fn(&str) -> Result<Vec<Use>, String> + Send + Sync>);
 
 impl fmt::Debug for UsedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -47,18 +47,17 @@ impl UsedBy {
         registry: &Registry<T>,
         name: &PackageName,
         version: Option<NonZeroU64>,
-    ) -> Vec<String> {
+    ) -> Result<Vec<String>, String> {
         let snapshot = registry.snapshot();
         let mut versions = snapshot.keys().filter(|it| it.name == *name).map(|it| Some(it.version));
         // Whoever names no version has another one then.
         let is_last = version.is_none() || versions.all(|it| it == version);
-        let uses = (self.0)(name.as_str()).into_iter();
-        uses.filter(|it| match it.version {
+        let uses = (self.0)(name.as_str())?.into_iter();
+        let left = uses.filter(|it| match it.version {
             None => is_last,
             named => version.is_none() || named == version,
-        })
-        .map(|it| it.by)
-        .collect()
+        });
+        Ok(left.map(|it| it.by).collect())
     }
 }
 
@@ -71,6 +70,7 @@ impl UsedBy {
     (status = 400, body = ErrorAnswer),
     (status = 404, body = ErrorAnswer),
     (status = 409, body = ErrorAnswer, description = "It is used; the message says by whom"),
+    (status = 503, body = ErrorAnswer, description = "Whether it is used cannot be said now"),
 ))]
 pub(crate) async fn remove_all<T: Send + Sync + 'static>(
     State(registry): State<Arc<Registry<T>>>,
@@ -94,6 +94,7 @@ pub(crate) async fn remove_all<T: Send + Sync + 'static>(
     (status = 400, body = ErrorAnswer),
     (status = 404, body = ErrorAnswer),
     (status = 409, body = ErrorAnswer, description = "It is used; the message says by whom"),
+    (status = 503, body = ErrorAnswer, description = "Whether it is used cannot be said now"),
 ))]
 pub(crate) async fn remove_version<T: Send + Sync + 'static>(
     State(registry): State<Arc<Registry<T>>>,
@@ -134,10 +135,16 @@ async fn remove<T: Send + Sync + 'static>(
     used_by: Option<UsedBy>,
 ) -> Result<StatusCode, ApiError> {
     let work = tokio::task::spawn_blocking(move || {
-        let users = used_by.map(|it| it.left_without(&registry, &name, version));
         // What is not there is not found, whoever asks for it.
         let is_there = registry.get(name.as_str(), version).is_some();
-        if let Some(users) = users.filter(|it| is_there && !it.is_empty()) {
+        let users = used_by.filter(|_| is_there);
+        let users = users.map(|it| it.left_without(&registry, &name, version)).transpose();
+        let users = users.map_err(|reason| {
+            ApiError::unavailable(format!(
+                "whether `{name}` is used cannot be said: {reason}; `force=true` deletes without asking"
+            ))
+        })?;
+        if let Some(users) = users.filter(|it| !it.is_empty()) {
             let users = users.join(", ");
             return Err(ApiError::conflict(format!(
                 "`{name}` is used by {users}, whose requests would be unscored; change or disable that first, or \

@@ -23,14 +23,17 @@ async fn what_is_used_is_deleted_by_force_only() {
             by: format!("metric spec `{by}`"),
             version: NonZeroU64::new(version),
         };
-        if name == "knn" { vec![spec("newest", 0), spec("second", 2)] } else { Vec::new() }
+        match name {
+            "knn" => Ok(vec![spec("newest", 0), spec("second", 2)]),
+            name => Err(format!("nobody answers for {name}")),
+        }
     }));
     let registry = Arc::new(registry.unwrap());
     for artefact in ["one", "two", "three"] {
         let document = ModelDocument::parse(DOCUMENT).unwrap();
         registry.install(document, &Artefacts::of_model(artefact)).unwrap();
     }
-    let api = routes(registry, 4096).layer(used_by.into_layer());
+    let api = routes(Arc::clone(&registry), 4096).layer(used_by.into_layer());
     let app = http::router(&Health::new("test"), &Metrics::new("test", "0.0.0"), api).into_router();
     let delete = async |path: &str| {
         let request = Request::delete(path).body(Body::empty()).unwrap();
@@ -55,6 +58,13 @@ async fn what_is_used_is_deleted_by_force_only() {
     for query in ["force=yes", "forced=true", "force=true&force=true", "force"] {
         assert_eq!(delete(&format!("/v1/models/knn?{query}")).await.0, 400, "{query}");
     }
+    // Of one that is there, and of which nobody can say it.
+    let document = ModelDocument::parse(&DOCUMENT.replace("name: knn", "name: other")).unwrap();
+    registry.install(document, &Artefacts::of_model("one")).unwrap();
+    let (status, said) = delete("/v1/models/other").await;
+    assert_eq!((status, said.contains("nobody answers for other")), (503, true), "{said}");
+    assert_eq!(delete("/v1/models/nothing").await.0, 404);
+    assert_eq!(delete("/v1/models/other?force=true").await.0, 204);
     assert_eq!(delete("/v1/models/knn?force=true").await.0, 204);
     assert_eq!(delete("/v1/models/knn").await.0, 404);
 }
