@@ -4,7 +4,8 @@
 #   start.sh CONFIG WRITTEN COMMAND…   CONFIG is alertmanager.yml, WRITTEN where the finished file goes
 #
 # ALERT_WEBHOOK_URL, or ALERT_WEBHOOK_URL_FILE where the address is a secret: who hears of alerts and of their end.
-# It gets Alertmanager's JSON (https://prometheus.io/docs/alerting/latest/configuration/#webhook_config).
+# ALERT_WATCHDOG_URL: a dead man's switch, which hears every five minutes that alerts are delivered.
+# They get Alertmanager's JSON (https://prometheus.io/docs/alerting/latest/configuration/#webhook_config).
 set -eu
 
 config=$1
@@ -21,23 +22,25 @@ if [ -n "${ALERT_WEBHOOK_URL_FILE:-}" ]; then
     [ -n "$url" ] || refuse "ALERT_WEBHOOK_URL_FILE: \`$ALERT_WEBHOOK_URL_FILE\` is empty"
 fi
 
-umask 077
-if [ -z "$url" ]; then
-    cp "$config" "$written"
-else
+check() {
     # Not the address itself: a password may be in it.
-    case $url in
-    http://?* | https://?*) ;;
-    *) refuse "the webhook's address begins with neither http:// nor https://" ;;
+    case $2 in
+    "" | http://?* | https://?*) ;;
+    *) refuse "the $1's address begins with neither http:// nor https://" ;;
     esac
-    case $url in
-    *[\'\"\\\ ]* | *[![:print:]]*) refuse "the webhook's address has a blank, a quote or a backslash in it; write them as %20, %27, %22, %5C" ;;
+    case $2 in
+    *[\'\"\\\ ]* | *[![:print:]]*) refuse "the $1's address has a blank, a quote or a backslash in it; write them as %20, %27, %22, %5C" ;;
     esac
-    URL=$url awk '
-        /^ *# webhook$/ {
-            printf "    webhook_configs:\n      - url: \047%s\047\n        send_resolved: true\n", ENVIRON["URL"]
-            next
-        }
-        { print }' "$config" >"$written"
-fi
+}
+check webhook "$url"
+check watchdog "${ALERT_WATCHDOG_URL:-}"
+
+umask 077
+URL=$url WATCHDOG=${ALERT_WATCHDOG_URL:-} awk '
+    function webhook(url, resolved) {
+        printf "    webhook_configs:\n      - url: \047%s\047\n        send_resolved: %s\n", url, resolved
+    }
+    /^ *# webhook$/ && ENVIRON["URL"] != "" { webhook(ENVIRON["URL"], "true"); next }
+    /^ *# watchdog$/ && ENVIRON["WATCHDOG"] != "" { webhook(ENVIRON["WATCHDOG"], "false"); next }
+    { print }' "$config" >"$written"
 exec "$@"

@@ -1,8 +1,8 @@
-//! `shadowline apply` and `shadowline delete`.
+//! `shadowline apply`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde::Serialize;
 use serde_json::json;
 use shadowline_api::packages::{InstallOutcome, PackageUpload, PackageVersions};
@@ -10,13 +10,13 @@ use shadowline_api::specs::{Change, MetricSpecDocument};
 use shadowline_evaluation::{MetricSelector, MetricSpec, ModelSelector, VersionSelector};
 use shadowline_packages::ArtefactName;
 
-use crate::args::{ApplyArgs, DeleteArgs, Kind};
+use crate::args::ApplyArgs;
 use crate::documents::{self, Document};
 use crate::output;
 use crate::servers::Servers;
 
 /// The service that metric specs go to.
-const METRIC_SPECS: &str = "metric-specs";
+pub(crate) const METRIC_SPECS: &str = "metric-specs";
 
 /// What became of one document.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -153,32 +153,4 @@ pub(crate) async fn apply(servers: &Servers, document: Document) -> anyhow::Resu
 fn is_newest_and_not_default(versions: &PackageVersions, version: u64) -> bool {
     let newest = versions.versions.iter().map(|it| it.version).max();
     newest == Some(version) && versions.default_version.is_some_and(|it| it != version)
-}
-
-pub(crate) async fn delete(args: &DeleteArgs) -> anyhow::Result<()> {
-    let servers = Servers::from_args(&args.servers)?;
-    let name = &args.name;
-    let service = match args.kind {
-        Kind::Spec => {
-            if args.version.is_some() || args.on.is_some() {
-                bail!("--version and --on are for models; a metric spec is deleted as a whole");
-            }
-            servers.metric_specs()?.delete(name).await?;
-            METRIC_SPECS
-        }
-        Kind::Model => {
-            let host = match args.on {
-                Some(host) => host,
-                None => servers.host_of(name).await?,
-            };
-            servers.packages(host)?.remove(name, args.version).await?;
-            host.name()
-        }
-    };
-    if args.json {
-        return output::json(
-            &json!({"deleted": name, "version": args.version, "service": service}),
-        );
-    }
-    output::line(format!("deleted    {name} ({service})"))
 }

@@ -9,6 +9,7 @@
 mod apply;
 pub mod args;
 mod data;
+mod delete;
 mod demo;
 mod documents;
 mod endpoints;
@@ -92,7 +93,7 @@ async fn run(command: &Command) -> anyhow::Result<()> {
         Command::Import(command) => exchange::import(command).await,
         Command::Export(args) => exchange::export(args),
         Command::Apply(args) => apply::run(args).await,
-        Command::Delete(args) => apply::delete(args).await,
+        Command::Delete(args) => delete::run(args).await,
         Command::Rollback(args) => rollback::run(args).await,
         Command::Models(args) => show::models(args).await,
         Command::Specs(args) => show::specs(args).await,

@@ -54,6 +54,14 @@ impl Said {
     }
 }
 
+impl Known {
+    /// Whether the log has not said yet how far behind a group is that reads here.
+    fn has_unknown_lag(&self) -> bool {
+        let Said::Status(status) = &self.said else { return false };
+        status.consumers.iter().any(|it| it.lag_records.is_none() && it.partitions > 0)
+    }
+}
+
 /// How often `--wait` asks again.
 const ASKED_EVERY: Duration = Duration::from_millis(250);
 
@@ -66,7 +74,10 @@ pub(crate) async fn run(args: &StatusArgs) -> anyhow::Result<()> {
         match Endpoints::from_args(&args.servers) {
             Ok(endpoints) => {
                 let services = ask(&client, &endpoints).await;
-                if is_over || not_ready(&services).is_empty() {
+                // Whoever waits wants to know that everything is done, and `?` is no answer.
+                let is_waited_for =
+                    args.wait.is_some() && services.iter().any(Known::has_unknown_lag);
+                if is_over || (not_ready(&services).is_empty() && !is_waited_for) {
                     break (endpoints, services);
                 }
             }
@@ -82,7 +93,17 @@ pub(crate) async fn run(args: &StatusArgs) -> anyhow::Result<()> {
         output::json(&json!({"services": services}))?;
     } else {
         let rows: Vec<_> = services.iter().map(row).collect();
-        output::table(&HEADER, &rows)?;
+        let clipped: Vec<_> =
+            rows.iter().map(|row| row.iter().map(|it| clipped(it)).collect()).collect();
+        output::table(&HEADER, &clipped)?;
+        // What is too long for a table, in whole.
+        for (row, clipped) in rows.iter().zip(&clipped) {
+            for (whole, clipped) in row.iter().map(|it| one_line(it)).zip(clipped) {
+                if whole != *clipped {
+                    output::line(format!("\n{}: {whole}", row[0]))?;
+                }
+            }
+        }
     }
     let not_ready = not_ready(&services);
     if not_ready.is_empty() { Ok(()) } else { bail!("not ready: {}", not_ready.join(", ")) }
@@ -117,10 +138,19 @@ fn service(name: &str, url: &str, said: Result<ServiceStatus, ClientError>) -> K
         Ok(status) => Said::Status(Box::new(ServiceStatus { service, ..status })),
         Err(error) => {
             let message = match error {
-                ClientError::OtherForm { .. } => {
+                ClientError::OtherForm { .. } | ClientError::NotJson { .. } => {
                     "the answer of /v1/status is not one of a service of Shadowline".to_owned()
                 }
-                error => chain(&error),
+                error => match error.refusal().map(|it| it.status.as_u16()) {
+                    Some(401) => {
+                        "refused, 401 Unauthorized: the address needs a user and a password, or other ones".to_owned()
+                    }
+                    Some(status @ (502..=504)) => {
+                        format!("no answer: the proxy before it says {status}, so it is down or not reached from there")
+                    }
+                    Some(_) => format!("refused: {}", chain(&error)),
+                    None => format!("no answer: {}", chain(&error)),
+                },
             };
             Said::Nothing { service, status: "unreachable", message }
         }
@@ -132,7 +162,7 @@ fn row(known: &Known) -> Vec<String> {
     let dash = || "-".to_owned();
     match &known.said {
         Said::Nothing { service, message, .. } => {
-            let state = format!("no answer: {message}");
+            let state = one_line(message);
             vec![service.clone(), known.url.clone(), dash(), state, dash(), dash(), dash()]
         }
         Said::Status(status) => {
@@ -156,6 +186,23 @@ fn row(known: &Known) -> Vec<String> {
             ]
         }
     }
+}
+
+/// The longest cell of a column of the table, in characters.
+const MAX_CELL: usize = 160;
+
+/// A cell that leaves the table a table: one line, cut off where it is long.
+fn clipped(cell: &str) -> String {
+    let cell = one_line(cell);
+    match cell.char_indices().nth(MAX_CELL) {
+        None => cell,
+        Some((end, _)) => format!("{}…", &cell[..end]),
+    }
+}
+
+/// A text without the ends of its lines.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A time without the parts of its second.
@@ -233,6 +280,54 @@ mod tests {
         let gone = service("serving", "http://h:2", Err(not_one));
         assert_eq!(serde_json::to_value(&gone).unwrap()["status"], "unreachable");
         assert_eq!(not_ready(&[known, gone]), ["serving"]);
+    }
+
+    #[test]
+    fn a_long_error_leaves_the_table_a_table() {
+        assert_eq!(clipped("log is\n  failing: x"), "log is failing: x");
+        let long = "word ".repeat(60);
+        let shown = clipped(&long);
+        assert!(shown.chars().count() == MAX_CELL + 1 && shown.ends_with('…'), "{shown}");
+    }
+
+    #[test]
+    fn a_lag_that_is_not_known_yet_is_waited_for() {
+        for (partitions, lag, expected) in
+            [(3, json!(null), true), (3, json!(0), false), (0, json!(null), false)]
+        {
+            let said = serde_json::from_value(json!({
+                "service": "x", "version": "0.1.0", "uptime_seconds": 1, "status": "ok",
+                "message": "x is ready", "components": {}, "started_at": "2026-11-22T09:58:59Z",
+                "last_error": null,
+                "consumers": [{"group": "g", "topic": "t", "partitions": partitions, "lag_records": lag}],
+            }));
+            let known = service("monitor-knn", "http://h:1", Ok(said.unwrap()));
+            assert_eq!(known.has_unknown_lag(), expected, "{partitions} {lag}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_refuses_is_named_by_its_status() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        for (status, expected) in [
+            ("401 Unauthorized", "refused, 401 Unauthorized: the address needs a user"),
+            ("502 Bad Gateway", "no answer: the proxy before it says 502"),
+        ] {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}", listener.local_addr().unwrap());
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 8\r\n\r\n<html>\n\n"
+            );
+            tokio::spawn(async move {
+                let (mut caller, _) = listener.accept().await.unwrap();
+                caller.read_buf(&mut Vec::with_capacity(4096)).await.unwrap();
+                caller.write_all(answer.as_bytes()).await.unwrap();
+                caller.shutdown().await.unwrap();
+            });
+            let said = client().unwrap().service(&url).unwrap().status().await;
+            let row = row(&service("serving", &url, said));
+            assert!(row[3].starts_with(expected), "{row:?}");
+        }
     }
 
     #[tokio::test]

@@ -70,14 +70,21 @@ impl Packages {
         self.0.call(Method::PUT, &path, &[]).body(&body).read().await
     }
 
-    /// Removes one version of a package, or all.
+    /// Removes one version of a package, or all; of what is used only if it is forced.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn remove(&self, name: &str, version: Option<NonZeroU64>) -> Result<(), ClientError> {
+    pub async fn remove(
+        &self,
+        name: &str,
+        version: Option<NonZeroU64>,
+        is_forced: bool,
+    ) -> Result<(), ClientError> {
         let version = version.map(|it| it.to_string());
         let mut path = vec!["v1", "models", name];
         path.extend(version.iter().flat_map(|it| ["versions", it.as_str()]));
-        self.0.call(Method::DELETE, &path, &[]).done().await
+        let query = [("force", "true".to_owned())];
+        let query = if is_forced { &query[..] } else { &[] };
+        self.0.call(Method::DELETE, &path, query).done().await
     }
 }

@@ -1,6 +1,6 @@
 //! The installed detectors as a monitor's scorers: which of them a metric spec asks for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use shadowline_detectors::{Detector, DetectorArtefact};
 use shadowline_monitor::{Scorers, Target};
 use shadowline_packages::{Hosted, PackageKey, UnusablePackage};
 use shadowline_wire::{Inference, MonitorRef, ScoreValue, Unscored};
+use tokio::sync::watch;
 
 use crate::config::Explain;
 use crate::installed::Detectors;
@@ -27,6 +28,16 @@ impl Scorers for HostedDetectors {
 
     fn generation(&self) -> u64 {
         *self.detectors.changes().borrow()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.detectors.changes()
+    }
+
+    fn names(&self) -> BTreeSet<String> {
+        let unusable = self.detectors.unusable().into_iter().map(|it| it.name);
+        let usable = self.detectors.snapshot();
+        usable.keys().map(|it| it.name.to_string()).chain(unusable).collect()
     }
 
     fn resolver(&self) -> impl Fn(&MonitorRef) -> Result<Target<HostedDetector>, String> {

@@ -14,6 +14,7 @@ pub(crate) fn metric_families(kind: &Kind) -> Vec<MetricFamily> {
         log.touch();
         metrics.with_registry(|it| log.register(it));
         MonitorMetrics::register(metrics, score_buckets(kind.detector)).touch();
+        shadowline_service::disk::register(metrics, [std::env::temp_dir()]);
         if let Some(extension) = &kind.extension {
             (extension.touch_metrics)(metrics);
         }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use shadowline_monitor::{Monitor, MonitorHealth, MonitorMetrics, Subscriptions};
+use shadowline_packages::{Use, UsedBy};
 use shadowline_service::health::Health;
 use shadowline_service::metrics::Metrics;
 use shadowline_service::routes::Routes;
-use shadowline_service::{docs, http};
+use shadowline_service::{disk, docs, http};
 use shadowline_stream::Log;
 use shadowline_worker::{Lifetime, group_lag};
 use tokio::net::TcpListener;
@@ -75,10 +76,12 @@ async fn serve_with(
         health.set_consumers(group_lag(log, &config.group, config.topics.prefix.inferences()));
     }
     let own_metrics = MonitorMetrics::register(&metrics, score_buckets(kind.detector));
+    disk::register(&metrics, [config.packages_dir.clone()]);
     let packages = health.component("packages");
     let detectors = open_detectors(kind.detector, &config).await?;
     let scorers = HostedDetectors { detectors: Arc::clone(&detectors), explain: config.explain };
-    let subscriptions = Arc::new(Subscriptions::new(Arc::new(scorers), own_metrics.clone()));
+    let subscriptions =
+        Arc::new(Subscriptions::new(kind.service, Arc::new(scorers), own_metrics.clone()));
 
     let lifetime = Lifetime::begin(health.clone(), stop.clone());
     lifetime.spawn(watch_packages(Arc::clone(&detectors), packages, config.watch));
@@ -130,8 +133,22 @@ fn api(
         (None, Some(_)) => return Err(HostError::NoPredictions(kind.service)),
     };
     let routes = extension.unwrap_or_default();
-    Ok(shadowline_packages::routes(detectors, config.max_upload_bytes.get())
+    let packages = shadowline_packages::routes(detectors, config.max_upload_bytes.get())
+        .layer(used_by(Arc::clone(subscriptions)).into_layer());
+    Ok(packages
         .merge(shadowline_monitor::routes(Arc::clone(subscriptions)))
         .merge(routes)
         .merge(docs::routes(docs_role(kind), kind.api.0, openapi_json(kind))))
+}
+
+/// The enabled metric specs that ask for a detector: what would be unscored without it.
+fn used_by(subscriptions: Arc<Subscriptions<HostedDetectors>>) -> UsedBy {
+    UsedBy(Arc::new(move |name| {
+        let specs = subscriptions.asking_for(name).into_iter();
+        let by = |(spec, version): (String, Option<String>)| Use {
+            by: format!("metric spec `{spec}`"),
+            version: version.and_then(|it| it.parse().ok()),
+        };
+        Ok(specs.map(by).collect())
+    }))
 }

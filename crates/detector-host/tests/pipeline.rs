@@ -366,7 +366,13 @@ on_both_logs! {
         let mut disabled = spec("b", "*", "knn", "");
         disabled.enabled = false;
         upstream.put_spec(&disabled).await;
-        upstream.put_spec(&spec("c", "*", "somebody_elses", "")).await;
+        upstream.put_host("somebody_elses", "monitor-iforest").await;
+        wait_for("it is known whose the detector is", TIMEOUT, async || {
+            upstream.put_spec(&spec("c", "*", "somebody_elses", "")).await;
+            let watching = monitor.get("/v1/watching").await;
+            watching["ignored"].to_string().contains("somebody_elses")
+        })
+        .await;
         upstream.put_spec(&spec("d", "2", "knn", "")).await;
         monitor.wait_until_watching(1).await;
         wait_for("two specs are ignored", TIMEOUT, async || {
@@ -384,7 +390,7 @@ on_both_logs! {
             })
         );
         assert_eq!(watching["ignored"][0]["reason"], "it is disabled");
-        assert_eq!(watching["ignored"][1]["reason"], "detector `somebody_elses` is not hosted here");
+        assert_eq!(watching["ignored"][1]["reason"], "detector `somebody_elses` is one of monitor-iforest");
         upstream.infer(5, &inference(5, 1)).await;
         unwatched(4.0).await;
         let second = ModelRef { name: "census".into(), version: "2".into() };
@@ -420,7 +426,10 @@ on_both_logs! {
 
         // Without its newest version, the spec that names none uses the one before.
         let client = reqwest::Client::new();
-        let gone = client.delete(format!("{}/v1/models/knn/versions/2", monitor.url)).send().await;
+        let version = format!("{}/v1/models/knn/versions/2", monitor.url);
+        // One spec names it.
+        assert_eq!(client.delete(&version).send().await.unwrap().status(), 409);
+        let gone = client.delete(version + "?force=true").send().await;
         assert_eq!(gone.unwrap().status(), 204);
         upstream.infer(2, &inference(2, 1)).await;
         let again: BTreeMap<_, _> = scores
@@ -480,6 +489,8 @@ async fn a_detector_of_another_kind_is_refused_and_a_damaged_one_degrades_health
     upstream.infer(1, &inference(1, 1)).await;
     let scores = Tail::of(&log, &log.topics().scores()).await.scores(1).await;
     assert_eq!(code(&scores[0].1), "detector_damaged");
+    let ready = monitor.get("/readyz").await;
+    assert_eq!(ready["components"]["detectors"]["status"], "failing", "{ready}");
     monitor.stop().await;
 }
 
@@ -514,7 +525,8 @@ async fn an_outage_of_kafka_is_said_and_loses_nothing() {
         .await;
     };
     node.stop().await;
-    says("degraded").await;
+    // As one that is started meanwhile.
+    says("failing").await;
     node.start().await.unwrap();
     upstream.infer(2, &inference(2, 1)).await;
     // It may come twice, but it comes.

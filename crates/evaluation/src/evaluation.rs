@@ -9,25 +9,14 @@ use shadowline_windows::bits;
 
 use crate::alert::{AlertState, Transition, TransitionReason};
 use crate::condition::{Condition, Outcome};
+use crate::observation::Reading;
 use crate::over::Aggregate;
 use crate::spec::MetricSpec;
-use crate::window::{Verdict, Window, WindowSummary};
+use crate::window::{Verdict, WindowSummary};
+use crate::windows::{Added, Windows};
 
 /// How many breaching requests an alert names as examples.
 pub const MAX_EXAMPLES: usize = 5;
-
-/// One value to be judged, as the state machine sees it.
-#[derive(Debug, Clone, Copy)]
-pub struct Reading<'a> {
-    /// When the judged thing happened.
-    pub at: Timestamp,
-    /// The value, where there is one.
-    pub value: Option<f64>,
-    /// The threshold of whatever measured it.
-    pub threshold: Option<f64>,
-    /// The id of the judged inference or window.
-    pub subject: &'a str,
-}
 
 /// The state of one version of one spec: its window and its alert.
 ///
@@ -37,22 +26,14 @@ pub struct Evaluation {
     phase: Phase,
     /// The newest event time seen; a late check is judged at this time.
     clock: Option<Timestamp>,
-    window: Option<Window>,
+    #[serde(flatten)]
+    windows: Windows,
     #[serde(with = "bits::option")]
     last_value: Option<f64>,
     examples: VecDeque<String>,
-    /// The last threshold that came with a value, of a spec that has none of its own.
+    /// When the newest of the values happened that are judged; timers leave it, and so do checks without a value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    line: Option<Line>,
-}
-
-/// A threshold that came with a value.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Line {
-    #[serde(with = "bits")]
-    threshold: f64,
-    /// By the time of the traffic.
-    since: Timestamp,
+    scored_at: Option<Timestamp>,
 }
 
 /// The value that says whether the condition holds, and what it is compared with.
@@ -64,7 +45,7 @@ pub struct Judged {
     pub line: Option<f64>,
     /// Since when that is the line, where it came with the scores.
     pub line_since: Option<Timestamp>,
-    /// The time of the newest check.
+    /// When that score happened, or the newest of the window's.
     pub at: Option<Timestamp>,
 }
 
@@ -107,10 +88,10 @@ impl Evaluation {
         Self {
             phase: Phase::Inactive,
             clock: None,
-            window: spec.over().map(Window::new),
+            windows: Windows::new(spec),
             last_value: None,
             examples: VecDeque::new(),
-            line: None,
+            scored_at: None,
         }
     }
 
@@ -146,13 +127,12 @@ impl Evaluation {
 
     /// Returns what the window holds, where the spec has one.
     pub fn window(&self, spec: &MetricSpec) -> Option<WindowSummary> {
-        let over = spec.over()?;
-        Some(self.window.as_ref()?.summary(over, &self.condition(spec)))
+        self.windows.summary(spec)
     }
 
-    /// Returns the condition with its threshold, as far as that is known.
+    /// Returns the condition under which the alert stands as it does, with its threshold as far as that is known.
     pub fn condition(&self, spec: &MetricSpec) -> Condition {
-        spec.condition().with_line(self.line.map(|it| it.threshold))
+        self.windows.condition(spec)
     }
 
     /// Returns the value that says whether the condition holds.
@@ -164,11 +144,14 @@ impl Evaluation {
         };
         let is_share =
             spec.over().is_some_and(|it| matches!(it.aggregate(), Aggregate::BreachShare { .. }));
-        let line_since = self.line.filter(|_| !is_share).map(|it| it.since);
-        Judged { value, line, line_since, at: self.clock }
+        let line_since = self.windows.line_since().filter(|_| !is_share);
+        // States of earlier builds have the time of the newest check only.
+        Judged { value, line, line_since, at: self.scored_at.or(self.clock) }
     }
 
     /// Judges one check and moves the alert: at most one step by a timer that was due before, then one by the check.
+    ///
+    /// A value is compared with the spec's threshold, or with the one that came with it, never with another value's.
     pub fn observe(
         &mut self,
         spec: &MetricSpec,
@@ -179,11 +162,14 @@ impl Evaluation {
         transitions.extend(self.tick(spec, at));
         self.clock = Some(at);
 
-        self.take_line(spec, at, reading);
-        let condition = self.condition(spec);
-        let outcome = condition.judge(reading.value);
+        let outcome = spec.condition().with_line(reading.threshold).judge(reading.value);
+        let added = self.windows.add(spec, at, &reading, outcome);
         if outcome != Outcome::Unscored {
             self.last_value = reading.value;
+            if added.is_judged {
+                let newest = self.scored_at.filter(|_| spec.over().is_some());
+                self.scored_at = Some(newest.map_or(reading.at, |it| it.max(reading.at)));
+            }
         }
         if outcome == Outcome::Breach {
             if self.examples.len() == MAX_EXAMPLES {
@@ -191,41 +177,24 @@ impl Evaluation {
             }
             self.examples.push_back(reading.subject.to_owned());
         }
-        let holds = self.holds(spec, reading.at, reading.value, outcome);
-        if let Some(holds) = holds {
+        if let Some(holds) = self.holds(outcome, added) {
             transitions.extend(self.step(spec, at, holds));
         }
-        (self.outcome(spec, outcome, holds), transitions)
+        (Self::outcome(spec, outcome, added), transitions)
     }
 
     /// The outcome of a check: that of its own value, or where an aggregate of values is judged, whether the aggregate
     /// breaches with it. No request is a breach of a mean by itself.
-    fn outcome(&self, spec: &MetricSpec, alone: Outcome, holds: Option<bool>) -> Outcome {
+    fn outcome(spec: &MetricSpec, alone: Outcome, added: Added) -> Outcome {
         match spec.over().map(|it| it.aggregate()) {
             None | Some(Aggregate::BreachShare { .. }) => alone,
-            Some(Aggregate::Mean | Aggregate::Max | Aggregate::Min) => match (alone, holds) {
-                (Outcome::Unscored, _) => Outcome::Unscored,
-                (Outcome::Breach | Outcome::Healthy, Some(true)) => Outcome::Breach,
-                (Outcome::Breach | Outcome::Healthy, Some(false) | None) => Outcome::Healthy,
+            Some(Aggregate::Mean | Aggregate::Max | Aggregate::Min) => match alone {
+                Outcome::Unscored => Outcome::Unscored,
+                Outcome::Breach | Outcome::Healthy if added.verdict == Some(Verdict::Holds) => {
+                    Outcome::Breach
+                }
+                Outcome::Breach | Outcome::Healthy => Outcome::Healthy,
             },
-        }
-    }
-
-    /// Takes over the threshold that comes with a value, of a spec that has none of its own. Values under another
-    /// threshold are of another detector version, so they are not made one mean with the next.
-    fn take_line(&mut self, spec: &MetricSpec, at: Timestamp, reading: Reading<'_>) {
-        let (None, Some(threshold)) = (spec.condition().line(), reading.threshold) else { return };
-        let is_known = self.line.is_some_and(|it| it.threshold.to_bits() == threshold.to_bits());
-        if is_known || !threshold.is_finite() {
-            return;
-        }
-        let is_first = self.line.replace(Line { threshold, since: at }).is_none();
-        let Some(over) = spec.over().filter(|_| !is_first) else { return };
-        match over.aggregate() {
-            Aggregate::BreachShare { .. } => {}
-            Aggregate::Mean | Aggregate::Max | Aggregate::Min => {
-                self.window = Some(Window::new(over));
-            }
         }
     }
 
@@ -283,31 +252,13 @@ impl Evaluation {
     }
 
     /// Says whether the condition holds after this check, or nothing when the check says nothing about it.
-    fn holds(
-        &mut self,
-        spec: &MetricSpec,
-        at: Timestamp,
-        value: Option<f64>,
-        outcome: Outcome,
-    ) -> Option<bool> {
-        let Some(over) = spec.over() else {
-            return match outcome {
-                Outcome::Breach => Some(true),
-                Outcome::Healthy => Some(false),
-                Outcome::Unscored => None,
-            };
-        };
-        let condition = self.condition(spec);
-        let of_package = spec.condition().line().is_none();
-        let window = self.window.get_or_insert_with(|| Window::new(over));
-        window.add(over, at, value, outcome, of_package);
-        if outcome == Outcome::Unscored {
-            return None;
-        }
-        match window.summary(over, &condition).verdict(over, &condition) {
-            Verdict::Holds => Some(true),
-            Verdict::HoldsNot => Some(false),
-            Verdict::TooFew { looks_healthy } => match self.phase {
+    fn holds(&self, outcome: Outcome, added: Added) -> Option<bool> {
+        match (outcome, added.verdict) {
+            (Outcome::Unscored, _) => None,
+            (Outcome::Breach | Outcome::Healthy, _) if !added.is_judged => None,
+            (Outcome::Breach, None) | (_, Some(Verdict::Holds)) => Some(true),
+            (Outcome::Healthy, None) | (_, Some(Verdict::HoldsNot)) => Some(false),
+            (_, Some(Verdict::TooFew { looks_healthy })) => match self.phase {
                 // Too little to raise an alert on.
                 Phase::Inactive | Phase::Pending { .. } => Some(false),
                 // Too little to say that it goes on; but healthy requests, however few, are a recovery.

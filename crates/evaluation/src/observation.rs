@@ -23,6 +23,19 @@ pub struct Observation<'a> {
     pub metric: ObservedMetric<'a>,
 }
 
+/// One value to be judged, as the state machine of one spec sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading<'a> {
+    /// When the judged thing happened.
+    pub at: Timestamp,
+    /// The value, where there is one.
+    pub value: Option<f64>,
+    /// The threshold of whatever measured it.
+    pub threshold: Option<f64>,
+    /// The id of the judged inference or window.
+    pub subject: &'a str,
+}
+
 /// What was measured, and by whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedMetric<'a> {

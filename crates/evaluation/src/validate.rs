@@ -26,7 +26,9 @@ pub(crate) fn name(field: &'static str, text: &str) -> Result<(), SpecError> {
 
 /// Reads a version: a whole number from 1.
 pub(crate) fn version(field: &'static str, text: &Scalar) -> Result<u64, SpecError> {
-    match text.0.parse::<u64>() {
+    // `parse` takes a sign, too.
+    let digits = text.0.bytes().all(|it| it.is_ascii_digit()).then_some(text.0.as_str());
+    match digits.unwrap_or_default().parse::<u64>() {
         Ok(version) if version > 0 => Ok(version),
         Ok(_) | Err(_) => Err(SpecError::new(field, quoted(&text.0), "a whole number from 1")),
     }

@@ -45,8 +45,21 @@ pub(crate) enum Verdict {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Window {
-    Time { panes: Panes<Tally> },
-    Last { samples: VecDeque<Sample>, n_unscored_since: u64 },
+    Time {
+        panes: Panes<Tally>,
+    },
+    Last {
+        samples: VecDeque<Sample>,
+        n_unscored_since: u64,
+        /// How many values under other lines came since the last one here.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        n_elsewhere_since: u64,
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,7 +77,9 @@ impl Window {
     pub(crate) fn new(over: &Over) -> Self {
         match over.span() {
             Span::Time(_) => Self::Time { panes: Panes::default() },
-            Span::Last(_) => Self::Last { samples: VecDeque::new(), n_unscored_since: 0 },
+            Span::Last(_) => {
+                Self::Last { samples: VecDeque::new(), n_unscored_since: 0, n_elsewhere_since: 0 }
+            }
         }
     }
 
@@ -86,19 +101,22 @@ impl Window {
                     pane.add(value, outcome);
                 }
             }
-            (Self::Last { samples, n_unscored_since }, Span::Last(last)) => match value {
-                None => *n_unscored_since = n_unscored_since.saturating_add(1),
-                Some(value) => {
-                    samples.push_back(Sample {
-                        value,
-                        n_unscored_before: std::mem::take(n_unscored_since),
-                        is_breach: of_package.then_some(outcome == Outcome::Breach),
-                    });
-                    while samples.len() as u64 > last {
-                        samples.pop_front();
+            (Self::Last { samples, n_unscored_since, n_elsewhere_since }, Span::Last(last)) => {
+                match value {
+                    None => *n_unscored_since = n_unscored_since.saturating_add(1),
+                    Some(value) => {
+                        *n_elsewhere_since = 0;
+                        samples.push_back(Sample {
+                            value,
+                            n_unscored_before: std::mem::take(n_unscored_since),
+                            is_breach: of_package.then_some(outcome == Outcome::Breach),
+                        });
+                        while samples.len() as u64 > last {
+                            samples.pop_front();
+                        }
                     }
                 }
-            },
+            }
             // State and spec version are stored together, so they have the same kind of window; a state that was
             // tampered with starts again empty rather than judging a mixture.
             (window, _) => {
@@ -108,10 +126,34 @@ impl Window {
         }
     }
 
+    /// Lets event time pass, as another window of the same spec sees it.
+    pub(crate) fn advance(&mut self, over: &Over, now: Timestamp) {
+        if let (Self::Time { panes }, Span::Time(window)) = (self, over.span()) {
+            panes.advance(PaneWidth::of(window, N_PANES).idx(now), N_PANES);
+        }
+    }
+
+    /// Notes a value that is in another window of the same spec.
+    pub(crate) fn pass_by(&mut self, over: &Over, now: Timestamp) {
+        self.advance(over, now);
+        if let Self::Last { n_elsewhere_since, .. } = self {
+            *n_elsewhere_since = n_elsewhere_since.saturating_add(1);
+        }
+    }
+
+    /// Returns whether all it holds would be outside, were there one window for all values.
+    pub(crate) fn is_outlived(&self, over: &Over) -> bool {
+        match (self, over.span()) {
+            (Self::Time { panes }, _) => panes.is_empty(),
+            (Self::Last { n_elsewhere_since, .. }, Span::Last(last)) => *n_elsewhere_since >= last,
+            (Self::Last { .. }, Span::Time(_)) => true,
+        }
+    }
+
     pub(crate) fn summary(&self, over: &Over, condition: &Condition) -> WindowSummary {
         let total = match self {
             Self::Time { panes } => panes.total(),
-            Self::Last { samples, n_unscored_since } => {
+            Self::Last { samples, n_unscored_since, .. } => {
                 let mut total = Tally { n_unscored: *n_unscored_since, ..Tally::default() };
                 for (sample_idx, sample) in samples.iter().enumerate() {
                     // What came before the oldest sample is outside the window.

@@ -1,5 +1,5 @@
 //! The stored form of an evaluation, bit for bit: databases written by commit 1a0d911 are read, and what is written is
-//! read by it.
+//! read by it, which passes over when the newest value was: a member that came later.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use jiff::{SignedDuration, Timestamp};
@@ -49,13 +49,28 @@ fn told(spec: &MetricSpec, mut evaluation: Evaluation, from: usize, to: usize) -
     evaluation
 }
 
+/// The stored form with the time of the newest value.
+fn with_time(stored: &str, n_readings: usize) -> String {
+    let is_value = |it: &&(i64, Option<f64>)| it.1.is_some_and(f64::is_finite);
+    // The newest of the story are in order.
+    let Some((ms, _)) = STORY[..n_readings].iter().rfind(is_value) else {
+        return stored.to_owned();
+    };
+    let at = Timestamp::UNIX_EPOCH + SignedDuration::from_millis(1_700_000_000_000 + ms);
+    format!("{},\"scored_at\":\"{at}\"}}", stored.strip_suffix('}').unwrap())
+}
+
 #[test]
-fn the_stored_form_is_what_it_was() {
+fn the_stored_form_is_what_it_was_and_when_the_newest_value_was() {
     for (rest, n_readings, stored) in STORED {
         let spec = spec(rest);
         let evaluation = told(&spec, Evaluation::new(&spec), 0, n_readings);
-        assert_eq!(serde_json::to_string(&evaluation).unwrap(), stored, "{rest}");
-        assert_eq!(serde_json::from_str::<Evaluation>(stored).unwrap(), evaluation, "{rest}");
+        let with_time = with_time(stored, n_readings);
+        assert_eq!(serde_json::to_string(&evaluation).unwrap(), with_time, "{rest}");
+        assert_eq!(serde_json::from_str::<Evaluation>(&with_time).unwrap(), evaluation, "{rest}");
+        // Without it, the time of the newest check stands in its place.
+        let restored = serde_json::from_str::<Evaluation>(stored).unwrap();
+        assert_eq!(restored.judged(&spec).at, restored.clock(), "{rest}");
     }
 }
 
@@ -63,7 +78,7 @@ fn the_stored_form_is_what_it_was() {
 fn what_was_stored_goes_on_as_if_it_had_not_been() {
     for (rest, n_readings, stored) in STORED {
         let spec = spec(rest);
-        let restored = serde_json::from_str(stored).unwrap();
+        let restored = serde_json::from_str(&with_time(stored, n_readings)).unwrap();
         let went_on = told(&spec, restored, n_readings, STORY.len());
         assert_eq!(went_on, told(&spec, Evaluation::new(&spec), 0, STORY.len()), "{rest}");
     }

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use crate::config::{AlertmanagerSettings, PeerUrl};
+use crate::delivery_health::DeliveryHealth;
 use crate::metrics::MetricSpecsMetrics;
 
 /// The wait before a failed delivery is repeated: it doubles from the first to the second, and is never longer than that
@@ -66,6 +67,14 @@ pub(crate) struct Peer {
     pub(crate) external_url: String,
     pub(crate) store: Store,
     pub(crate) metrics: MetricSpecsMetrics,
+    pub(crate) health: DeliveryHealth,
+}
+
+/// What became of a delivery.
+struct Delivered {
+    n_alerts: usize,
+    /// Why one of them was refused, which costs the others nothing.
+    refused: Option<String>,
 }
 
 impl Peer {
@@ -80,12 +89,17 @@ impl Peer {
             loop {
                 wake.mark_unchanged();
                 let next = match self.deliver(&mut firing).await {
-                    Ok(n_alerts) => {
+                    Ok(Delivered { n_alerts, refused }) => {
                         backoff.reset();
+                        self.health.delivered(&self.target(), refused);
                         (n_alerts > 0).then_some(resend_every)
                     }
                     Err(error) => {
                         let wait = backoff.next_wait();
+                        // Of the database its own component speaks.
+                        if !matches!(error, DeliveryError::Store(_)) {
+                            self.health.delivered(&self.target(), Some(chain(&error)));
+                        }
                         warn!(error = chain(&error), retry_after = ?wait, "alerts were not delivered");
                         Some(wait)
                     }
@@ -110,7 +124,7 @@ impl Peer {
 
     /// Delivers what fires and what was resolved. `firing` is what fired at the delivery before: while the database is
     /// unavailable, that is sent again, because Alertmanager resolves an alert that is not repeated.
-    async fn deliver(&self, firing: &mut Vec<PostedAlert>) -> Result<usize, DeliveryError> {
+    async fn deliver(&self, firing: &mut Vec<PostedAlert>) -> Result<Delivered, DeliveryError> {
         let now = clock::now();
         let read = self.alerts(now).await;
         let alerts = match &read {
@@ -125,13 +139,14 @@ impl Peer {
                 &*firing
             }
         };
+        let mut refused = None;
         if !alerts.is_empty() {
             let sent = self.send(alerts).await;
             self.metrics.delivery(&self.target(), sent.is_ok());
-            sent?;
+            refused = sent?;
             debug!(peer = self.url.label(), n_alerts = alerts.len(), "alerts delivered");
         }
-        Ok(read?.len())
+        Ok(Delivered { n_alerts: read?.len(), refused })
     }
 
     /// When an alert ends that fires now and is not sent again: late enough that a few lost deliveries resolve nothing;
@@ -147,30 +162,33 @@ impl Peer {
 
     /// Sends alerts, a portion at a time. Of a portion that is refused, each is sent by itself: Alertmanager keeps the
     /// valid ones of some and none of others, and what is wrong with one must cost no other one its delivery.
-    async fn send(&self, alerts: &[PostedAlert]) -> Result<(), DeliveryError> {
+    /// Returns why one was refused.
+    async fn send(&self, alerts: &[PostedAlert]) -> Result<Option<String>, DeliveryError> {
+        let mut last_refused = None;
         for portion in alerts.chunks(AT_ONCE) {
             match self.post(portion).await {
                 Err(refused) if refused.is_permanent() => {
                     for alert in portion {
-                        self.send_alone(alert).await?;
+                        last_refused = self.send_alone(alert).await?.or(last_refused);
                     }
                 }
                 sent => sent?,
             }
         }
-        Ok(())
+        Ok(last_refused)
     }
 
-    /// Sends one alert. A permanent failure is logged, and the alert waits for the next delivery with the others.
-    async fn send_alone(&self, alert: &PostedAlert) -> Result<(), DeliveryError> {
+    /// Sends one alert. A permanent failure is logged and returned, and the alert waits for the next delivery with the
+    /// others.
+    async fn send_alone(&self, alert: &PostedAlert) -> Result<Option<String>, DeliveryError> {
         match self.post(std::slice::from_ref(alert)).await {
             Err(refused) if refused.is_permanent() => {
                 self.metrics.delivery(&self.target(), false);
                 let alertname = alert.labels.get("alertname");
                 error!(alertname, error = chain(&refused), "an alert was refused");
-                Ok(())
+                Ok(Some(chain(&refused)))
             }
-            sent => sent,
+            sent => sent.map(|()| None),
         }
     }
 

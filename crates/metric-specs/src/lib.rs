@@ -11,6 +11,7 @@ mod alertmanager;
 mod api;
 mod config;
 mod database;
+mod delivery_health;
 mod engine;
 mod error;
 mod ingest;

@@ -181,14 +181,17 @@ impl MetricSpecsMetrics {
         if spec.enabled() {
             self.info.get_or_create(&info_labels(spec)).set(1);
         }
-        if let Some(value) = evaluation.last_value() {
-            self.value.get_or_create(&labels).set(value);
-        }
-        if let Some(value) = evaluation.window(spec).and_then(|it| it.value) {
-            self.window_value.get_or_create(&labels).set(value);
-        }
-        if let Some(line) = evaluation.condition(spec).line() {
-            self.threshold.get_or_create(&labels).set(line);
+        let window_value = evaluation.window(spec).and_then(|it| it.value);
+        for (gauge, number) in [
+            (&self.value, evaluation.last_value()),
+            (&self.window_value, window_value),
+            (&self.threshold, evaluation.condition(spec).line()),
+        ] {
+            match number {
+                Some(number) => drop(gauge.get_or_create(&labels).set(number)),
+                // What the version before had says nothing of this one.
+                None => drop(gauge.remove(&labels)),
+            }
         }
         self.firing.get_or_create(&labels).set(i64::from(evaluation.state() == AlertState::Firing));
         self.pending
@@ -252,10 +255,11 @@ impl MetricSpecsMetrics {
             dropped_checks: _,
             dropped_alert_events: _,
         } = self;
+        self.spec(spec, &Evaluation::new(spec));
+        // What a spec has when it has judged something.
         for family in [value, window_value] {
             drop(family.get_or_create(&labels(spec)));
         }
-        self.spec(spec, &Evaluation::new(spec));
         self.receiver("alertmanager");
         self.outbox("alerts", 0);
     }
@@ -327,6 +331,7 @@ pub fn metric_families() -> Vec<MetricFamily> {
         log.touch();
         metrics.with_registry(|it| log.register(it));
         MetricSpecsMetrics::register(metrics).touch(&spec);
+        shadowline_service::disk::register(metrics, [std::env::temp_dir()]);
     })
 }
 

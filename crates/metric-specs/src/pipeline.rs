@@ -1,14 +1,13 @@
 //! Everything but REST, in the order in which it becomes possible: the database, the topics, consuming.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use shadowline_error::chain;
 use shadowline_service::health::{Component, Health, Status};
 use shadowline_store::Store;
 use shadowline_stream::{ConsumerOptions, DeadLetters, Log, Producer, ProducerOptions, consume};
-use shadowline_worker::{LastError, Lifetime, prepare_topics, watch_log};
+use shadowline_worker::{Lifetime, prepare_topics, watch_needed_log};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -18,6 +17,7 @@ use crate::alertmanager::Peer;
 use crate::api::Opened;
 use crate::config::Config;
 use crate::database::Opening;
+use crate::delivery_health::DeliveryHealth;
 use crate::engine::{Command, Engine, Handle, Wakers};
 use crate::error::MetricSpecsError;
 use crate::ingest::Ingest;
@@ -60,9 +60,9 @@ impl Pipeline<'_> {
             Some(prepared) => prepared.map_err(MetricSpecsError::Topics)?,
             None => return Ok(()),
         }
-        // Degraded at most: specs can be changed and alerts be looked at without the log.
+        // Specs can be changed and alerts be looked at without it; but nothing is judged.
         let health = self.health.component("log");
-        self.lifetime.spawn(watch_log(self.log.clone(), health, Arc::new(LastError::default())));
+        self.lifetime.spawn(watch_needed_log(self.log.clone(), health));
         // One for everything: its connections are open by the time that the first alert is sent.
         let options = ProducerOptions::new(format!("shadowline-{NAME}"));
         let producer = self.log.producer(options).map_err(MetricSpecsError::Log)?;
@@ -111,7 +111,9 @@ impl Pipeline<'_> {
     fn start_peers(&self) -> Result<(), MetricSpecsError> {
         let settings = &self.config.alertmanager;
         let client = reqwest::Client::builder().build().map_err(MetricSpecsError::Client)?;
-        for url in &settings.urls {
+        let health = (!settings.urls.is_empty())
+            .then(|| DeliveryHealth::new(self.health.component("alert delivery")));
+        for (url, health) in settings.urls.iter().zip(std::iter::repeat(health).flatten()) {
             let peer = Peer {
                 url: url.clone(),
                 client: client.clone(),
@@ -119,6 +121,7 @@ impl Pipeline<'_> {
                 external_url: self.external_url.clone(),
                 store: self.store.clone(),
                 metrics: self.metrics.clone(),
+                health: health.clone(),
             };
             let ending = self.lifetime.ending().clone();
             self.lifetime.spawn(peer.run(self.wakers.alerts.subscribe(), ending));

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use shadowline_service::health::Health;
-use shadowline_service::http;
 use shadowline_service::metrics::Metrics;
+use shadowline_service::{disk, http};
 use shadowline_store::Store;
 use shadowline_stream::Log;
 use shadowline_worker::{Lifetime, group_lag};
@@ -67,6 +67,8 @@ pub fn serve(
         health.set_consumers(group_lag(&log, &config.group, config.topics.prefix.scores()));
         let options = config.store_options().map_err(MetricSpecsError::Settings)?;
         database::make_directory(&config).await?;
+        let dir = config.store.path().and_then(|it| it.parent());
+        disk::register(&metrics, dir.map(std::path::Path::to_owned));
         let store = Store::new(&config.store, &options).map_err(MetricSpecsError::Store)?;
         let wakers = Wakers {
             specs: watch::Sender::new(()),

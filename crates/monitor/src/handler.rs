@@ -35,7 +35,7 @@ impl<S: Scorers> Handler for ScoreHandler<S> {
         match &result {
             Ok(()) => self.health.ok(),
             Err(error) => {
-                self.health.degraded(format!("scores cannot be written: {}", cause(error)))
+                self.health.failing(format!("scores cannot be written: {}", cause(error)))
             }
         }
         result

@@ -16,6 +16,7 @@
 mod emit;
 mod error;
 mod handler;
+mod hosts;
 mod judge;
 mod metrics;
 mod plan;

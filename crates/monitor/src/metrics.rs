@@ -25,6 +25,11 @@ struct DetectorLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MissingLabels {
+    detector: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabels {
     state: &'static str,
 }
@@ -40,6 +45,7 @@ pub struct MonitorMetrics {
     delay: HistogramWithExemplars<Exemplar>,
     unwatched: Counter,
     specs: Family<StateLabels, Gauge>,
+    missing: Family<MissingLabels, Gauge>,
 }
 
 impl MonitorMetrics {
@@ -79,6 +85,11 @@ impl MonitorMetrics {
                 "Metric specs known, by whether a detector here serves them",
                 Family::default(),
             ),
+            missing: metrics.register(
+                "shadowline_monitor_detector_missing",
+                "1 for each detector that an enabled metric spec asks for and that cannot be used here",
+                Family::default(),
+            ),
         }
     }
 
@@ -91,8 +102,15 @@ impl MonitorMetrics {
 
     /// Makes one series of each.
     pub fn touch(&self) {
-        let Self { scores: _, score: _, scoring_duration: _, delay: _, unwatched: _, specs: _ } =
-            self;
+        let Self {
+            scores: _,
+            score: _,
+            scoring_duration: _,
+            delay: _,
+            unwatched: _,
+            specs: _,
+            missing: _,
+        } = self;
         let monitor = MonitorRef { name: "detector".to_owned(), version: "1".to_owned() };
         let score = ScoreValue {
             value: 0.5,
@@ -106,6 +124,7 @@ impl MonitorMetrics {
         self.written(&monitor, &Ok(score), 0.0, None);
         self.scoring_took(&monitor, 0.0);
         self.specs(0, 0);
+        self.missing(["detector"].into_iter());
     }
 
     /// Counts one score that was acknowledged.
@@ -135,6 +154,15 @@ impl MonitorMetrics {
 
     pub(crate) fn unwatched(&self) {
         self.unwatched.inc();
+    }
+
+    /// Shows the detectors that are missing, and no other.
+    pub(crate) fn missing<'a>(&self, detectors: impl Iterator<Item = &'a str>) {
+        self.missing.clear();
+        for detector in detectors {
+            let labels = MissingLabels { detector: detector.to_owned() };
+            self.missing.get_or_create(&labels).set(1);
+        }
     }
 
     pub(crate) fn specs(&self, watched: usize, ignored: usize) {

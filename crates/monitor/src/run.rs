@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use shadowline_service::health::{Component, Health, Status};
 use shadowline_stream::{ConsumerOptions, DeadLetters, Log, ProducerOptions, consume};
-use shadowline_worker::{GroupName, LastError, Lifetime, TopicSettings, prepare_topics, watch_log};
+use shadowline_worker::{GroupName, Lifetime, TopicSettings, prepare_topics, watch_needed_log};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -13,6 +13,7 @@ use tracing::info;
 use crate::emit::ScoreWriter;
 use crate::error::MonitorError;
 use crate::handler::ScoreHandler;
+use crate::hosts::{announce, follow_hosts, watch_missing};
 use crate::metrics::MonitorMetrics;
 use crate::plan::Subscriptions;
 use crate::scorers::Scorers;
@@ -49,6 +50,8 @@ pub struct Monitor<'a, S: Scorers> {
 pub struct MonitorHealth {
     log: Component,
     specs: Component,
+    hosts: Component,
+    detectors: Component,
     scoring: Component,
 }
 
@@ -58,6 +61,8 @@ impl MonitorHealth {
         Self {
             log: health.component("log"),
             specs: health.component("metric-specs"),
+            hosts: health.component("detectors topic"),
+            detectors: health.component("detectors"),
             scoring: health.component("scoring"),
         }
     }
@@ -74,8 +79,7 @@ impl<S: Scorers> Monitor<'_, S> {
             Some(prepared) => prepared.map_err(MonitorError::Topics)?,
             None => return Ok(()),
         }
-        let last_error = Arc::new(LastError::default());
-        self.lifetime.spawn(watch_log(self.log.clone(), self.health.log.clone(), last_error));
+        self.lifetime.spawn(watch_needed_log(self.log.clone(), self.health.log.clone()));
         let names = &self.topics.prefix;
         let (caught_up, specs_known) = oneshot::channel();
         self.lifetime.spawn(follow_specs(
@@ -85,15 +89,28 @@ impl<S: Scorers> Monitor<'_, S> {
             self.health.specs.clone(),
             caught_up,
         ));
-        // Without the specs, inferences would pass unscored because nobody seems to watch them.
+        let (caught_up, hosts_known) = oneshot::channel();
+        self.lifetime.spawn(follow_hosts(
+            self.log.clone(),
+            names.detectors(),
+            Arc::clone(&self.subscriptions),
+            self.health.hosts.clone(),
+            caught_up,
+        ));
+        // Without them, inferences would pass unscored because nobody seems to watch them, or it seems to be for others.
+        let all_known = async { tokio::join!(specs_known, hosts_known) };
         tokio::select! {
-            Ok(()) = specs_known => {}
+            (Ok(()), Ok(())) = all_known => {}
             () = self.stop.cancelled() => return Ok(()),
         }
         let producer = self
             .log
             .producer(ProducerOptions::new(format!("shadowline-{}", self.service)))
             .map_err(MonitorError::Log)?;
+        let subscriptions = Arc::clone(&self.subscriptions);
+        self.lifetime.spawn(announce(producer.clone(), names.detectors(), subscriptions));
+        let subscriptions = Arc::clone(&self.subscriptions);
+        self.lifetime.spawn(watch_missing(subscriptions, self.health.detectors.clone()));
         let source = format!("/{}", self.service);
         let mut handler = ScoreHandler {
             subscriptions: self.subscriptions,

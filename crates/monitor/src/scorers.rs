@@ -1,8 +1,10 @@
 //! What a monitor asks for scores: the one thing that tells one kind of monitor from another.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use shadowline_wire::{Inference, MonitorRef, ScoreValue, Unscored};
+use tokio::sync::watch;
 
 /// What scores inferences: detectors of installed packages, a served model, whatever else a metric spec can name.
 pub trait Scorers: fmt::Debug + Send + Sync + 'static {
@@ -12,8 +14,13 @@ pub trait Scorers: fmt::Debug + Send + Sync + 'static {
     /// Counts how often they have changed: a subscription plan is made again when it differs.
     fn generation(&self) -> u64;
 
-    /// Says which scorer a metric spec asks for, of those that are here now. The error is the reason why this monitor
-    /// ignores the spec.
+    /// Is told of every such change.
+    fn changes(&self) -> watch::Receiver<u64>;
+
+    /// The names of those that are here now.
+    fn names(&self) -> BTreeSet<String>;
+
+    /// Says which scorer a metric spec asks for, of those that are here now. The error is the reason why there is none.
     fn resolver(&self) -> impl Fn(&MonitorRef) -> Result<Target<Self::Scorer>, String>;
 
     /// Scores inferences: one result for each, in their order. Blocks for as long as that takes.

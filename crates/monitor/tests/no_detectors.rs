@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use shadowline_wire::{
     Unscored, WatchedSpec,
 };
 use shadowline_worker::{GroupName, Lifetime, TopicSettings};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -33,6 +34,14 @@ impl Scorers for Latency {
 
     fn generation(&self) -> u64 {
         0
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        watch::Sender::new(0).subscribe()
+    }
+
+    fn names(&self) -> BTreeSet<String> {
+        BTreeSet::from(["latency".to_owned()])
     }
 
     fn resolver(&self) -> impl Fn(&MonitorRef) -> Result<Target<()>, String> {
@@ -99,7 +108,11 @@ async fn a_monitor_without_packages_scores_what_specs_ask_of_it() {
         topics: &topics,
         group: &group,
         max_batch: 10.try_into().unwrap(),
-        subscriptions: Arc::new(Subscriptions::new(Arc::new(Latency), own_metrics.clone())),
+        subscriptions: Arc::new(Subscriptions::new(
+            "monitor-latency",
+            Arc::new(Latency),
+            own_metrics.clone(),
+        )),
         metrics: own_metrics,
         health: MonitorHealth::register(&health),
         lifetime: &lifetime,

@@ -27,6 +27,8 @@ mod layout;
 mod name;
 mod package;
 mod registry;
+mod removal;
+mod requests;
 mod rest;
 mod views;
 
@@ -37,4 +39,5 @@ pub use folder::{FolderError, read_artefacts, read_folder};
 pub use name::{NameError, PackageName};
 pub use package::{FurtherArtefact, Hosted, InstallOutcome, Package, PackageKey, UnusablePackage};
 pub use registry::{Registry, Snapshot};
+pub use removal::{Use, UsedBy};
 pub use rest::{IsReady, declared, openapi, routes};

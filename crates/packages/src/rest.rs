@@ -13,17 +13,17 @@ use shadowline_api::error::ErrorAnswer;
 use shadowline_api::packages::{
     DefaultVersion, InstalledPackage, Package, PackageUpload, PackageVersions, Packages,
 };
-use shadowline_error::chain;
 use shadowline_service::http::{ApiError, read_json};
 use shadowline_service::routes::{Declared, Routes};
 use utoipa::OpenApi;
 
 use crate::artefacts::{ArtefactName, Artefacts};
 use crate::document::ModelDocument;
-use crate::error::RegistryError;
 use crate::name::PackageName;
 use crate::package::{Hosted, InstallOutcome};
 use crate::registry::{Registry, Snapshot};
+use crate::removal::{self, remove_all, remove_version};
+use crate::requests::{parse_name, parse_version, to_api};
 use crate::views;
 
 /// Size limit of a document.
@@ -77,7 +77,15 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(list, install, show, remove_all, show_version, remove_version, set_default))]
+#[openapi(paths(
+    list,
+    install,
+    show,
+    removal::remove_all,
+    show_version,
+    removal::remove_version,
+    set_default
+))]
 struct Document;
 
 type Shared<T> = State<Arc<Registry<T>>>;
@@ -239,39 +247,6 @@ async fn set_default<T: Send + Sync + 'static>(
     work.await.map_err(|error| ApiError::internal(&error))?.map(Json)
 }
 
-/// Removes every version of a package.
-#[utoipa::path(delete, path = "/v1/models/{name}", tag = "packages", params(
-    ("name" = String, Path, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,62}$", description = "The package's name"),
-), responses((status = 204), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
-async fn remove_all<T: Send + Sync + 'static>(
-    State(registry): Shared<T>,
-    Path(name): Path<String>,
-) -> Result<StatusCode, ApiError> {
-    remove(registry, parse_name(name)?, None).await
-}
-
-/// Removes one version of a package.
-#[utoipa::path(delete, path = "/v1/models/{name}/versions/{version}", tag = "packages", params(
-    ("name" = String, Path, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,62}$", description = "The package's name"),
-    ("version" = u64, Path, minimum = 1, description = "Its version, from 1"),
-), responses((status = 204), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
-async fn remove_version<T: Send + Sync + 'static>(
-    State(registry): Shared<T>,
-    Path((name, version)): Path<(String, String)>,
-) -> Result<StatusCode, ApiError> {
-    remove(registry, parse_name(name)?, Some(parse_version(&version)?)).await
-}
-
-async fn remove<T: Send + Sync + 'static>(
-    registry: Arc<Registry<T>>,
-    name: PackageName,
-    version: Option<NonZeroU64>,
-) -> Result<StatusCode, ApiError> {
-    let work = tokio::task::spawn_blocking(move || registry.remove(&name, version));
-    work.await.map_err(|error| ApiError::internal(&error))?.map_err(to_api)?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
 /// The further artefact that a part of this name is; the model comes as `artefact`.
 fn further_artefact(part: &str) -> Option<ArtefactName> {
     part.parse().ok().filter(|it| *it != ArtefactName::Model)
@@ -298,15 +273,6 @@ fn read_default_version(body: &[u8]) -> Result<NonZeroU64, ApiError> {
         .ok_or_else(|| ApiError::invalid("`version`: expected a whole number from 1, got 0"))
 }
 
-fn parse_name(name: String) -> Result<PackageName, ApiError> {
-    PackageName::try_from(name).map_err(|error| ApiError::invalid(error.to_string()))
-}
-
-fn parse_version(text: &str) -> Result<NonZeroU64, ApiError> {
-    text.parse()
-        .map_err(|_| ApiError::invalid(format!("version `{text}`: expected a whole number from 1")))
-}
-
 fn missing(part: &str, what: &str) -> ApiError {
     ApiError::invalid(format!("part `{part}` is missing: {what}"))
 }
@@ -317,24 +283,6 @@ fn bad_upload(error: MultipartError) -> ApiError {
         return ApiError::new(status, "too_large", "the upload is larger than this service takes");
     }
     ApiError::new(status, "invalid_argument", format!("read upload: {}", error.body_text()))
-}
-
-/// Where these failures meet HTTP.
-fn to_api(error: RegistryError) -> ApiError {
-    match &error {
-        RegistryError::Conflict { .. }
-        | RegistryError::Given { .. }
-        | RegistryError::Unusable { .. } => ApiError::conflict(error.to_string()),
-        RegistryError::NotFound { .. } => ApiError::not_found(error.to_string()),
-        RegistryError::Refused { .. } => {
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unusable_model", chain(&error))
-        }
-        RegistryError::MissingArtefact { .. } | RegistryError::UnnamedArtefact { .. } => {
-            ApiError::invalid(error.to_string())
-        }
-        RegistryError::Document(_) => ApiError::invalid(chain(&error)),
-        RegistryError::Io { .. } => ApiError::internal(&error),
-    }
 }
 
 #[cfg(test)]

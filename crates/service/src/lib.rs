@@ -8,6 +8,7 @@
 pub mod agreement;
 pub mod catalogue;
 pub mod clock;
+pub mod disk;
 pub mod docs;
 pub mod health;
 mod health_metrics;

@@ -398,6 +398,7 @@ pub fn metric_families() -> Vec<MetricFamily> {
         metrics.with_registry(|it| log.register(it));
         ServingMetrics::register(metrics).touch();
         metrics.register_collector(SpoolCollector { spool: SpoolSource::Example });
+        shadowline_service::disk::register(metrics, [std::env::temp_dir()]);
     })
 }
 

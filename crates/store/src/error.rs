@@ -43,6 +43,17 @@ pub enum StoreError {
         /// What the database said.
         source: MigrateError,
     },
+    /// A newer version of the program was here: there is no way back but a backup.
+    #[error(
+        "store `{store}` was brought by a newer version of this program to a form that this one does not know (migration \
+         {migration}); expected that version or a later one, or a backup from before"
+    )]
+    Newer {
+        /// The file, or the address without a password.
+        store: String,
+        /// The first migration that is not known here.
+        migration: i64,
+    },
     /// There was no answer at all.
     #[error("{attempt}: no answer within {after:?}")]
     NoAnswer {
@@ -102,7 +113,10 @@ impl StoreError {
     /// is unavailable, is starting or has no room left may recover.
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Url { .. } | Self::PasswordFile { .. } | Self::Unreadable { .. } => true,
+            Self::Url { .. }
+            | Self::PasswordFile { .. }
+            | Self::Newer { .. }
+            | Self::Unreadable { .. } => true,
             Self::Open { source, .. } | Self::Query { source, .. } => lasts(source),
             Self::Migrate { source, .. } => match source {
                 MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
@@ -121,6 +135,14 @@ impl StoreError {
     /// Returns whether another process was faster: what was believed to be stored is not, and the database is well.
     pub fn is_lost_race(&self) -> bool {
         matches!(self, Self::SpecMoved { .. } | Self::StateMoved { .. } | Self::Fenced { .. })
+    }
+
+    /// Why the tables of a store could not be brought to this version.
+    pub(crate) fn migrate(store: String, source: MigrateError) -> Self {
+        match source {
+            MigrateError::VersionMissing(migration) => Self::Newer { store, migration },
+            source => Self::Migrate { store, source },
+        }
     }
 
     pub(crate) fn query(attempt: &'static str) -> impl Fn(sqlx::Error) -> Self {

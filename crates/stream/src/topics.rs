@@ -77,6 +77,10 @@ impl Topics {
     pub fn metric_specs(&self) -> Arc<str> {
         self.name("metric-specs")
     }
+    /// Which monitor each detector belongs to; compacted.
+    pub fn detectors(&self) -> Arc<str> {
+        self.name("detectors")
+    }
     /// Records that could not be read.
     pub fn dead_letters(&self) -> Arc<str> {
         self.name("dead-letters")
@@ -106,6 +110,11 @@ impl Topics {
                 ..kept(self.metric_specs(), WEEK)
             },
             kept(self.dead_letters(), 4 * WEEK),
+            TopicSpec {
+                partitions: PartitionCount::Exactly(1),
+                cleanup: Cleanup::Compact,
+                ..kept(self.detectors(), WEEK)
+            },
         ]
     }
 

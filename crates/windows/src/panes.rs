@@ -54,13 +54,10 @@ impl<A: Accumulator> Panes<A> {
     /// newest; `None` if the pane itself is.
     pub fn pane(&mut self, idx: i64, n_panes: u32) -> Option<&mut A> {
         let newest = self.panes.back().map_or(idx, |it| it.idx.max(idx));
-        let outside = newest.saturating_sub(i64::from(n_panes));
-        if idx <= outside {
+        if idx <= newest.saturating_sub(i64::from(n_panes)) {
             return None;
         }
-        while self.panes.front().is_some_and(|it| it.idx <= outside) {
-            self.panes.pop_front();
-        }
+        self.advance(newest, n_panes);
         // Events come nearly in order, so the place is at or near the end.
         let place = match self.panes.iter().rposition(|it| it.idx <= idx) {
             Some(found) if self.panes[found].idx == idx => found,
@@ -71,6 +68,19 @@ impl<A: Accumulator> Panes<A> {
             }
         };
         Some(&mut self.panes[place].held)
+    }
+
+    /// Drops the panes that are `n_panes` or more behind that number.
+    pub fn advance(&mut self, idx: i64, n_panes: u32) {
+        let outside = idx.saturating_sub(i64::from(n_panes));
+        while self.panes.front().is_some_and(|it| it.idx <= outside) {
+            self.panes.pop_front();
+        }
+    }
+
+    /// Returns whether there is no pane.
+    pub fn is_empty(&self) -> bool {
+        self.panes.is_empty()
     }
 
     /// Takes over what other panes of the same width have seen of the newest `n_panes`.

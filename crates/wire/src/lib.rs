@@ -2,9 +2,10 @@
 //!
 //! Generated code is in [`inference`] (the Open Inference Protocol), [`event`] (the topics) and [`serving`]
 //! (Shadowline's own predict call). Code that reads messages uses the checked types instead: [`Inference`],
-//! [`Score`] and [`WatchedSpec`] for the topics, [`open_inference`] and [`named_values`] for requests. This crate knows no
+//! [`Score`], [`WatchedSpec`] and [`DetectorHost`] for the topics, [`open_inference`] and [`named_values`] for requests. This crate knows no
 //! Kafka and opens no connection.
 
+mod detector_host;
 mod error;
 mod event_types;
 mod score;
@@ -14,6 +15,7 @@ mod tensor;
 pub mod named_values;
 pub mod open_inference;
 
+pub use detector_host::DetectorHost;
 pub use error::{DecodeError, TensorDecodeError};
 pub use event_types::{
     Inference, InferenceError, ModelRef, MonitorRef, Origin, Outcome, WatchedSpec, to_timestamp,
@@ -66,6 +68,8 @@ pub const INFERENCE_TYPE: &str = "shadowline.event.v1.Inference";
 pub const SCORE_TYPE: &str = "shadowline.event.v1.Score";
 /// CloudEvents type of a metric spec on the topic.
 pub const METRIC_SPEC_TYPE: &str = "shadowline.event.v1.MetricSpec";
+/// CloudEvents type of what says which monitor a detector belongs to.
+pub const DETECTOR_HOST_TYPE: &str = "shadowline.event.v1.DetectorHost";
 /// CloudEvents type of an alert on the topic.
 pub const ALERT_TYPE: &str = "shadowline.event.v1.Alert";
 /// Content type of every record.

@@ -16,7 +16,7 @@ mod topics;
 
 pub use lag::group_lag;
 pub use lifetime::Lifetime;
-pub use log_health::{LastError, watch_log};
+pub use log_health::{LastError, watch_log, watch_needed_log};
 pub use settings::{EmptyGroup, GroupName, TopicSettings, local_kafka};
 pub use shadowline_stream::Backoff;
 pub use table::{TableChange, follow_table, read_table};

@@ -36,15 +36,22 @@ impl LastError {
 }
 
 /// Keeps the health of the log until the future is dropped: degraded while it cannot be reached or `last_error` is
-/// set. Never failing, because what needs no log goes on.
+/// set. Never failing, for a service whose work goes on without the log.
 pub async fn watch_log(log: Log, health: Component, last_error: Arc<LastError>) {
+    watch(log, last_error, |said| health.degraded(said), || health.ok()).await;
+}
+
+/// As [`watch_log`], for a service that does nothing without the log: it is not ready then, however it came to that.
+pub async fn watch_needed_log(log: Log, health: Component) {
+    watch(log, Arc::default(), |said| health.failing(said), || health.ok()).await;
+}
+
+async fn watch(log: Log, last_error: Arc<LastError>, bad: impl Fn(String), good: impl Fn()) {
     loop {
         match (log.reachable(ANSWERS_WITHIN).await, last_error.message()) {
-            (Err(error), _) => {
-                health.degraded(format!("the log cannot be reached: {}", chain(&error)));
-            }
-            (Ok(()), Some(message)) => health.degraded(message),
-            (Ok(()), None) => health.ok(),
+            (Err(error), _) => bad(format!("the log cannot be reached: {}", chain(&error))),
+            (Ok(()), Some(message)) => bad(message),
+            (Ok(()), None) => good(),
         }
         tokio::select! {
             () = last_error.changed.notified() => {}

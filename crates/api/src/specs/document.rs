@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use shadowline_evaluation::{MetricSpec, RawMetric, RawMetricSpec, Scalar, Threshold};
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
 
 /// A metric spec as a document; what is left out of a request has its default.
 ///
@@ -153,106 +150,9 @@ impl From<MetricSpec> for MetricSpecDocument {
     }
 }
 
-impl PartialSchema for MetricSpecDocument {
-    fn schema() -> RefOr<Schema> {
-        // What is refused is said here, as far as a schema can say it; `evaluation` has the whole of it.
-        const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$";
-        // As answers write it, too: `1day 2h`.
-        const DURATION: &str =
-            "^[0-9]{1,9}(days?|h|m|s|ms|us|ns)( [0-9]{1,9}(days?|h|m|s|ms|us|ns))*$";
-        const LABEL: &str =
-            "^(?!__)(?!(alertname|severity|model|version|spec)$)[A-Za-z_][A-Za-z0-9_]{0,127}$";
-        let duration = |text: &str| json!({"type": ["string", "null"], "pattern": DURATION, "description": text, "examples": ["90s"]});
-        let name = |text: &str| json!({"type": "string", "pattern": NAME, "description": text});
-        let version = json!({
-            "description": "A whole number from 1; left out or `*`, any.",
-            "anyOf": [
-                {"type": "integer", "minimum": 1, "maximum": i64::MAX},
-                {"type": "string", "pattern": "^([1-9][0-9]{0,17}|[*])$"},
-                {"type": "null"}
-            ]
-        });
-        let span = |one: &str| match one {
-            "window" => {
-                json!({"type": "string", "pattern": DURATION, "description": "A span of event time.", "examples": ["5m"]})
-            }
-            _ => {
-                json!({"type": "integer", "minimum": 1, "maximum": 1000, "description": "A number of checks."})
-            }
-        };
-        let share = json!({"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "The share of breaches above which it alerts."});
-        let least = json!({"type": ["integer", "null"], "minimum": 1, "maximum": 1000, "description": "How many scored checks it takes; of `last`, no more than those."});
-        let over = |one: &str, aggregate: serde_json::Value, required: &[&str]| {
-            let mut properties =
-                json!({one: span(one), "aggregate": aggregate, "min_samples": least.clone()});
-            if required.contains(&"exceeds") {
-                properties["exceeds"] = share.clone();
-            }
-            json!({"type": "object", "required": required, "additionalProperties": false, "properties": properties})
-        };
-        let by_share = json!({"type": ["string", "null"], "enum": ["breach_share", null]});
-        let by_value = json!({"type": "string", "enum": ["mean", "max", "min"]});
-        let schema = json!({
-            "type": "object",
-            "description": "A metric spec. It alerts when `value OPERATOR threshold` is true.",
-            "required": ["name", "model", "metric", "alert_when"],
-            "additionalProperties": false,
-            "properties": {
-                "kind": {"type": ["string", "null"], "enum": ["MetricSpec", null]},
-                "name": name("Unique; letters, digits, `_`, `-` and `.`; no UUID."),
-                "model": {
-                    "type": "object", "required": ["name"], "description": "Whose traffic is judged.",
-                    "additionalProperties": false,
-                    "properties": {"name": name("The model's name."), "version": version.clone()}
-                },
-                "metric": {
-                    "type": "object", "required": ["monitor"], "description": "Which score is judged.",
-                    "additionalProperties": false,
-                    "properties": {"monitor": name("The detector's name."), "version": version}
-                },
-                "alert_when": {
-                    "type": "object", "required": ["operator", "threshold"],
-                    "additionalProperties": false,
-                    "properties": {
-                        "operator": {"type": "string", "enum": [
-                            "equal", "not_equal", "greater", "less", "greater_or_equal", "less_or_equal"
-                        ]},
-                        "threshold": {
-                            "description": "A number, or `from_package`: the threshold of the detector version that scored.",
-                            "oneOf": [{"type": "number"}, {"type": "string", "enum": ["from_package"]}]
-                        }
-                    }
-                },
-                "over": {
-                    "description": "Judges a window: `window` of event time, or the `last` so many checks.",
-                    "anyOf": [
-                        over("window", by_share.clone(), &["window", "exceeds"]),
-                        over("window", by_value.clone(), &["window", "aggregate"]),
-                        over("last", by_share, &["last", "exceeds"]),
-                        over("last", by_value, &["last", "aggregate"]),
-                        {"type": "null"}
-                    ]
-                },
-                "for": duration("How long the condition must hold before the alert fires."),
-                "resolve_after": duration("How long it must not hold before the alert resolves."),
-                "severity": {"type": ["string", "null"], "enum": ["info", "warning", "critical", null]},
-                "labels": {
-                    "type": ["object", "null"],
-                    "propertyNames": {"type": "string", "pattern": LABEL},
-                    "additionalProperties": {"type": "string", "minLength": 1}
-                },
-                "enabled": {"type": ["boolean", "null"]}
-            }
-        });
-        RefOr::T(serde_json::from_value(schema).expect("the schema is a constant"))
-    }
-}
-
-impl ToSchema for MetricSpecDocument {}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -266,15 +166,6 @@ mod tests {
         // And what was answered can be sent again.
         assert_eq!(serde_json::from_value::<MetricSpec>(said.clone()).unwrap(), spec);
         said
-    }
-
-    #[test]
-    fn the_schema_is_one() {
-        let schema = serde_json::to_value(MetricSpecDocument::schema()).unwrap();
-        assert_eq!(schema["required"], json!(["name", "model", "metric", "alert_when"]));
-        assert_eq!(schema["properties"]["over"]["anyOf"].as_array().unwrap().len(), 5);
-        let labels = &schema["properties"]["labels"]["propertyNames"];
-        assert!(labels["pattern"].as_str().unwrap().contains("alertname"), "{schema}");
     }
 
     #[test]

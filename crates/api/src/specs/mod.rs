@@ -5,6 +5,7 @@
 )]
 
 mod document;
+mod schema;
 
 use std::fmt;
 

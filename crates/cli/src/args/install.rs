@@ -45,7 +45,9 @@ pub enum Kind {
 #[command(after_help = "\
 Examples:
   shadowline delete spec census_knn_outliers
-  shadowline delete model census --version 2")]
+  shadowline delete model census --version 2
+
+A model or detector that an enabled metric spec uses is deleted by --force only: its requests would pass unwatched.")]
 pub struct DeleteArgs {
     /// What to delete
     #[arg(value_enum)]
@@ -58,6 +60,9 @@ pub struct DeleteArgs {
     /// The service that hosts the model, where several have one of this name
     #[arg(long, value_enum)]
     pub on: Option<Host>,
+    /// Deletes a model also if enabled metric specs use it
+    #[arg(long)]
+    pub force: bool,
     /// Prints one JSON document on standard output
     #[arg(long)]
     pub json: bool,

@@ -123,7 +123,14 @@ async fn what_is_installed_is_there_after_a_stop_and_after_a_kill() {
         assert!(shown.stdout.contains(name), "{shown:?}");
     }
     ask(&["delete", "spec", "wine_far_outliers"]).await.ok();
-    ask(&["delete", "model", "wine_knn"]).await.ok();
+    // What an enabled spec uses is deleted by force only: the model, and the detector, which its monitor knows as well.
+    for name in ["wine", "wine_knn"] {
+        let refused = ask(&["delete", "model", name]).await;
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        let expected = format!("`{name}` is used by the metric specs `wine_outliers`");
+        assert!(refused.stderr.contains(&expected), "{refused:?}");
+    }
+    ask(&["delete", "model", "wine_knn", "--force"]).await.ok();
     assert_eq!(
         texts(&ask(&["specs", "--json"]).await.ok().json()["metric_specs"], "alerts_when").len(),
         1

@@ -95,9 +95,31 @@ async fn each_version_brings_its_own_line_and_a_rollback_brings_it_back() {
     ask(&up, &["delete", "model", "wine_knn", "--version", "2"]).await.ok();
     let applied = ask(&up, &apply).await.ok().json();
     assert_eq!(applied["applied"][0]["version"], 3);
-    ask(&up, &["delete", "model", "wine_knn"]).await.ok();
+    let refused = ask(&up, &["delete", "model", "wine_knn"]).await;
+    assert!(refused.stderr.contains("`wine_knn_outliers`"), "{refused:?}");
+    assert!(refused.stderr.contains("--force"), "{refused:?}");
+    ask(&up, &["delete", "model", "wine_knn", "--force"]).await.ok();
+    // Until it is there again, nothing passes in silence: requests are unscored, and the monitor is not ready.
+    let check = newest_check(&up, "120..160", 160).await;
+    assert_eq!(check["outcome"], "unscored", "{check}");
+    let reason = check["reason"].as_str().unwrap();
+    let missing = "detector `wine_knn` is not installed in this replica of monitor-knn";
+    assert_eq!(reason, format!("detector_missing: {missing}"));
+    let status = ask(&up, &["status", "--json"]).await;
+    assert_eq!(status.status.code(), Some(1), "{status:?}");
+    assert!(status.stderr.contains("not ready: monitor-knn"), "{status:?}");
+    let services = status.json()["services"].clone();
+    let knn = services.as_array().unwrap().iter().find(|it| it["service"] == "monitor-knn");
+    let message = knn.unwrap()["message"].as_str().unwrap();
+    assert!(
+        message.contains("`wine_knn_outliers` is unscored") && message.contains(missing),
+        "{message}"
+    );
     let applied = ask(&up, &apply).await.ok().json();
     assert_eq!(applied["applied"][0]["version"], 4);
+    let check = newest_check(&up, "160..200", 200).await;
+    assert_eq!(check["monitor"]["version"], "4", "{check}");
+    ask(&up, &["status", "--wait", "20"]).await.ok();
 
     // A spec that is pinned to a version that went watches nothing, and that is said.
     let pinned = folder.path().join("pinned.yaml");

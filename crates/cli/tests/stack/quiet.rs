@@ -3,7 +3,27 @@
 use crate::queries::Quiet;
 use crate::rules::Empty;
 
-pub(crate) const QUERIES: [Quiet; 5] = [
+pub(crate) const QUERIES: [Quiet; 9] = [
+    Quiet {
+        place: "operations / Requests that are not watched (B)",
+        why: "it lists model versions that no metric spec judges",
+        is_shown: true,
+    },
+    Quiet {
+        place: "grafana rule ShadowlineUnwatched (A)",
+        why: "it is about model versions that no metric spec judges",
+        is_shown: false,
+    },
+    Quiet {
+        place: "grafana rule ShadowlineDetectorMissing (A)",
+        why: "it is about detectors that are missing",
+        is_shown: false,
+    },
+    Quiet {
+        place: "grafana rule ShadowlineLogUnreachable (A)",
+        why: "it counts the services that do not reach the log",
+        is_shown: false,
+    },
     Quiet {
         place: "operations / Components that are not well (A)",
         why: "it lists what has not been well",
@@ -11,7 +31,7 @@ pub(crate) const QUERIES: [Quiet; 5] = [
     },
     Quiet {
         place: "grafana rule ShadowlineChecksMissing (A)",
-        why: "it is about models of whose requests none is checked, for five minutes",
+        why: "it is about specs that check none of their model's requests, for five minutes",
         is_shown: false,
     },
     Quiet {

@@ -106,7 +106,9 @@ pub(crate) fn alertmanager(dir: &Path, webhook: &str) -> PathBuf {
         .status();
     assert!(status.is_ok_and(|it| it.success()), "deploy/alertmanager/start.sh failed");
     let mut settings = read_yaml(&written);
-    for receiver in settings["receivers"].as_array().expect("receivers") {
+    let receivers = settings["receivers"].as_array().expect("receivers");
+    // Who hears of the watchdog has an address of his own.
+    for receiver in receivers.iter().filter(|it| it["name"] != "watchdog") {
         let url = &receiver["webhook_configs"][0]["url"];
         assert_eq!(url, webhook, "receiver {} has no webhook", receiver["name"]);
     }

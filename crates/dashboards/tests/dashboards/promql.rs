@@ -184,7 +184,10 @@ impl Known {
                 labels.remove("le");
                 Ok(Some(labels))
             }
-            "time" | "rate" | "increase" | "min_over_time" | "max_over_time" => Ok(vectors.next()),
+            "vector" => Ok(Some(Names::new())),
+            "time" | "rate" | "increase" | "min_over_time" | "max_over_time" | "clamp_min" => {
+                Ok(vectors.next())
+            }
             other => Err(format!("the function `{other}` is one that this test does not know")),
         }
     }

@@ -20,7 +20,8 @@ use shadowline_stream::{
 use shadowline_testkit::wait_for;
 use shadowline_testkit_stack::TestLog;
 use shadowline_wire::{
-    INFERENCE_TYPE, Inference, METRIC_SPEC_TYPE, ModelRef, MonitorRef, Outcome, Score, WatchedSpec,
+    DETECTOR_HOST_TYPE, DetectorHost, INFERENCE_TYPE, Inference, METRIC_SPEC_TYPE, ModelRef,
+    MonitorRef, Outcome, Score, WatchedSpec,
 };
 use shadowline_worker::TopicSettings;
 use tokio::net::TcpListener;
@@ -78,7 +79,8 @@ impl Running {
         Running::launch(kind, log, dir).await.task.await.unwrap().unwrap_err()
     }
 
-    async fn launch(kind: &'static Kind, log: &TestLog, dir: &Path) -> Self {
+    /// Starts a monitor, ready or not.
+    pub(crate) async fn launch(kind: &'static Kind, log: &TestLog, dir: &Path) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let config = Config {
@@ -252,6 +254,25 @@ impl<'a> Upstream<'a> {
 
     pub(crate) async fn delete_spec(&self, id: &str) {
         self.put(id, None).await;
+    }
+
+    /// Says that a detector belongs to a service, as a monitor that has it does.
+    pub(crate) async fn put_host(&self, detector: &str, service: &str) {
+        let host = DetectorHost {
+            detector: detector.into(),
+            service: service.into(),
+            announced_at: Timestamp::UNIX_EPOCH,
+        };
+        let source = format!("/{service}");
+        let envelope = Envelope::new(detector, DETECTOR_HOST_TYPE, source, Timestamp::UNIX_EPOCH);
+        let record = OutRecord {
+            topic: self.log.topics().detectors(),
+            partition: None,
+            key: Some(Bytes::copy_from_slice(detector.as_bytes())),
+            value: Some(host.encode().into()),
+            envelope,
+        };
+        self.producer.send(record).await.unwrap();
     }
 
     async fn put(&self, id: &str, value: Option<Bytes>) {

@@ -7,9 +7,8 @@ use jiff::Timestamp;
 use super::entry::{Changes, Effects, SpecCheck, SpecEntry, SpecState, Step};
 use super::index::{Index, Timers};
 use crate::alert::TransitionReason;
-use crate::evaluation::Reading;
 use crate::id::SpecId;
-use crate::observation::Observation;
+use crate::observation::{Observation, Reading};
 
 /// Judges on copies of the states that it touches, and sees what it has judged before. The set itself stays as it is
 /// until the [`Changes`] are committed to it; a draft that is dropped has never been.
@@ -50,7 +49,7 @@ impl<'a> Draft<'a> {
             let (outcome, transitions) = state.evaluation.observe(&entry.spec, reading);
             let steps =
                 transitions.into_iter().map(|it| state.step(id, entry.version, it)).collect();
-            let condition = state.evaluation.condition(&entry.spec);
+            let condition = entry.spec.condition().with_line(reading.threshold);
             checks.push(SpecCheck { spec: id, version: entry.version, outcome, condition, steps });
         }
         Effects { checks }

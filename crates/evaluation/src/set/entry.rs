@@ -73,7 +73,7 @@ pub struct SpecCheck {
     pub version: SpecVersion,
     /// What the judgement was.
     pub outcome: Outcome,
-    /// By which condition, with the number of its threshold where that is known.
+    /// By which condition, with the number of its threshold where the spec has it or it came with the value.
     pub condition: Condition,
     /// How the alert moved: at most one step by a timer that was due before, then one by the check.
     pub steps: Vec<Step>,

@@ -14,7 +14,7 @@ use super::{Api, store_failed};
 /// Shows where the alert of every spec stands, by name.
 #[utoipa::path(get, path = "/v1/alerts", tag = "alerts", params(
     ("state" = Option<String>, Query, pattern = "^(inactive|pending|firing)$", description = "Only those that are inactive, pending or firing"),
-    ("spec" = Option<String>, Query, description = "Id or name of a metric spec"),
+    ("spec" = Option<String>, Query, pattern = "^[^\\x00]*$", description = "Id or name of a metric spec"),
 ), responses((status = 200, body = AlertsAnswer), (status = 400, body = ErrorAnswer), (status = 404, body = ErrorAnswer)))]
 pub(super) async fn current(
     State(api): State<Api>,
@@ -37,7 +37,7 @@ pub(super) async fn current(
 
 /// Lists changes of alerts, newest first.
 #[utoipa::path(get, path = "/v1/alerts/history", tag = "alerts", params(
-    ("spec" = Option<String>, Query, description = "Id or name of a metric spec"),
+    ("spec" = Option<String>, Query, pattern = "^[^\\x00]*$", description = "Id or name of a metric spec"),
     ("since" = Option<String>, Query, format = "date-time", description = "Recorded at this time or later"),
     ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "At most so many; left out, 100"),
     ("cursor" = Option<String>, Query, pattern = "^[0-9]{1,18}$", description = "The next_cursor of the answer before"),

@@ -23,8 +23,8 @@ async fn filter(api: &Api, query: &Parameters) -> Result<CheckFilter, ApiError> 
 
 /// Lists checks, newest first.
 #[utoipa::path(get, path = "/v1/checks", tag = "checks", params(
-    ("spec" = Option<String>, Query, description = "Id or name of a metric spec"),
-    ("inference_id" = Option<String>, Query, description = "The judged request"),
+    ("spec" = Option<String>, Query, pattern = "^[^\\x00]*$", description = "Id or name of a metric spec"),
+    ("inference_id" = Option<String>, Query, pattern = "^[^\\x00]*$", description = "The judged request"),
     ("outcome" = Option<String>, Query, pattern = "^(healthy|breach|unscored)$", description = "healthy, breach or unscored"),
     ("since" = Option<String>, Query, format = "date-time", description = "Requests that arrived at this time or later"),
     ("until" = Option<String>, Query, format = "date-time", description = "Requests that arrived before this time"),
@@ -51,8 +51,8 @@ pub(super) async fn list(
 
 /// Counts checks, by outcome.
 #[utoipa::path(get, path = "/v1/checks/count", tag = "checks", params(
-    ("spec" = Option<String>, Query, description = "Id or name of a metric spec"),
-    ("inference_id" = Option<String>, Query, description = "The judged request"),
+    ("spec" = Option<String>, Query, pattern = "^[^\\x00]*$", description = "Id or name of a metric spec"),
+    ("inference_id" = Option<String>, Query, pattern = "^[^\\x00]*$", description = "The judged request"),
     ("outcome" = Option<String>, Query, pattern = "^(healthy|breach|unscored)$", description = "healthy, breach or unscored"),
     ("since" = Option<String>, Query, format = "date-time", description = "Requests that arrived at this time or later"),
     ("until" = Option<String>, Query, format = "date-time", description = "Requests that arrived before this time"),

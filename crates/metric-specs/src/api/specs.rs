@@ -50,7 +50,7 @@ pub(super) async fn create(
 
 /// Lists metric specs by name; all, or those of one model.
 #[utoipa::path(get, path = "/v1/metric-specs", tag = "metric specs", params(
-    ("model" = Option<String>, Query, description = "Only specs of this model"),
+    ("model" = Option<String>, Query, pattern = "^[^\\x00]*$", description = "Only specs of this model"),
 ), responses((status = 200, body = SpecsAnswer), (status = 400, body = ErrorAnswer)))]
 pub(super) async fn list(
     State(api): State<Api>,

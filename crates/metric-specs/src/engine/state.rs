@@ -135,6 +135,7 @@ impl Engine {
         let checkpoints = self.store.checkpoints(&self.consumer_group).await?;
         let states = self.store.states().await?;
         let stored_specs = self.store.specs(None).await?;
+        self.forget_others(&stored_specs);
         let mut states: BTreeMap<_, _> = states.into_iter().map(|it| (it.spec_no, it)).collect();
         let (mut specs, mut tracked) = (SpecSet::default(), BTreeMap::new());
         for stored in stored_specs {
@@ -171,6 +172,22 @@ impl Engine {
         self.offsets = offsets;
         self.stale = false;
         Ok(())
+    }
+
+    /// Stops showing what another process has changed or deleted.
+    fn forget_others(&self, stored_specs: &[StoredSpec]) {
+        for (id, before) in &self.tracked {
+            let before = &before.stored.spec;
+            match stored_specs.iter().find(|it| it.id == *id).map(|it| &it.spec) {
+                Some(now) if now == before => {}
+                Some(now)
+                    if (now.name(), &now.model().name) == (before.name(), &before.model().name) =>
+                {
+                    self.metrics.changed(before);
+                }
+                Some(_) | None => self.metrics.forget(before),
+            }
+        }
     }
 
     /// What is known of a spec, if its version and its clock are those that were read now.

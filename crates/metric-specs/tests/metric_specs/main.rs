@@ -1,7 +1,7 @@
 //! The service from outside: over REST, by what comes out on the log, and beside a second one on its database.
 
 mod bad_input;
-mod latency;
+mod metrics;
 mod optional;
 mod outage;
 mod requests;

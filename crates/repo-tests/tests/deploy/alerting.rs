@@ -26,7 +26,10 @@ fn started(variable: Option<(&str, &str)>) -> Result<String, String> {
     let written = folder.path().join("alertmanager.yml");
     let mut start = Command::new(repository().join("deploy/alertmanager/start.sh"));
     start.arg(repository().join("deploy/alertmanager/alertmanager.yml")).arg(&written).arg("true");
-    start.env_remove("ALERT_WEBHOOK_URL").env_remove("ALERT_WEBHOOK_URL_FILE").envs(variable);
+    for name in ["ALERT_WEBHOOK_URL", "ALERT_WEBHOOK_URL_FILE", "ALERT_WATCHDOG_URL"] {
+        start.env_remove(name);
+    }
+    start.envs(variable);
     let output = run(&mut start);
     if !output.status.success() {
         return Err(said(&output));
@@ -46,8 +49,10 @@ fn a_webhook_is_put_into_every_receiver() {
     let called = started(Some(("ALERT_WEBHOOK_URL", url))).expect("an address");
     let config = &super::documents("alertmanager.yml", &called)[0];
     let receivers = config["receivers"].as_array().expect("receivers");
-    assert_eq!(receivers.len(), 3);
-    for receiver in receivers {
+    assert_eq!(receivers.len(), 4);
+    // But for the watchdog, which nobody wants to hear of every five minutes.
+    assert!(receivers[0]["webhook_configs"].is_null(), "{}", receivers[0]);
+    for receiver in &receivers[1..] {
         let webhook = &receiver["webhook_configs"][0];
         assert_eq!(
             (&webhook["url"], &webhook["send_resolved"]),
@@ -60,6 +65,26 @@ fn a_webhook_is_put_into_every_receiver() {
     std::fs::write(&file, format!("{url}\n")).expect("a file");
     let from_file = started(Some(("ALERT_WEBHOOK_URL_FILE", &file.to_string_lossy())));
     assert_eq!(from_file.expect("an address"), called);
+}
+
+#[test]
+fn a_dead_mans_switch_hears_of_the_watchdog_only() {
+    let url = "https://switch.example/ping";
+    let called = started(Some(("ALERT_WATCHDOG_URL", url))).expect("an address");
+    let config = &super::documents("alertmanager.yml", &called)[0];
+    for receiver in config["receivers"].as_array().expect("receivers") {
+        let called = &receiver["webhook_configs"][0]["url"];
+        if receiver["name"] == "watchdog" {
+            assert_eq!(called, url);
+        } else {
+            assert!(called.is_null(), "{receiver}");
+        }
+    }
+    let route = &config["route"]["routes"][0];
+    assert_eq!(super::strings(&route["matchers"]), ["alertname=\"ShadowlineWatchdog\""]);
+    assert_eq!(route["receiver"], "watchdog");
+    let refused = started(Some(("ALERT_WATCHDOG_URL", "switch.example"))).expect_err("no address");
+    assert!(refused.contains("watchdog") && !refused.contains("switch.example"), "{refused}");
 }
 
 #[test]
@@ -87,4 +112,20 @@ fn only_alerts_about_the_same_thing_inhibit_each_other() {
         let named = if about_a_spec { "spec" } else { "alertname" };
         assert!(equal.iter().any(|it| it == named), "{rule}");
     }
+}
+
+/// The alert of metric-specs and the rule of Prometheus are about one incident.
+#[test]
+fn an_incident_of_a_spec_is_told_once() {
+    let config = &yaml("deploy/alertmanager/alertmanager.yml")[0];
+    let rules = config["inhibit_rules"].as_array().expect("rules");
+    let told = rules.iter().find(|it| {
+        let targets = super::strings(&it["target_matchers"]);
+        targets.iter().any(|it| it == "alertname=\"ShadowlineMetricSpecFiring\"")
+    });
+    let told = told.expect("a rule for it");
+    assert_eq!(super::strings(&told["equal"]), ["model", "spec"]);
+    // A rule of Prometheus, which has no `version`, silences none.
+    let sources = super::strings(&told["source_matchers"]);
+    assert!(sources.iter().any(|it| it == "version!=\"\""), "{sources:?}");
 }

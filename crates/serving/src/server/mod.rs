@@ -3,6 +3,7 @@
 mod background;
 mod open;
 mod ports;
+mod watched;
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use shadowline_error::BoxError;
 use shadowline_packages::IsReady;
 use shadowline_service::health::Health;
 use shadowline_service::metrics::Metrics;
-use shadowline_service::{docs, http};
+use shadowline_service::{disk, docs, http};
 use shadowline_stream::Log;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -170,6 +171,7 @@ impl Server {
             metrics.register_collector(SpoolCollector {
                 spool: SpoolSource::Spool(Arc::downgrade(&spool)),
             });
+            disk::register(&metrics, [config.spool_dir(), config.models_dir()]);
             health.set_consumers(lag_of(&spool, config.topics.prefix.inferences()));
             let models = Arc::new(open_models(&config, functions, own_metrics.clone()).await?);
             let shadow = Arc::new(Shadow::new(
@@ -207,9 +209,11 @@ impl Server {
             let limits = &config.limits;
             let answering = Arc::clone(&models);
             let is_ready = IsReady(Arc::new(move |name| answering.find(name, "").is_ok()));
+            let used_by = watched::used_by(log.clone(), config.topics.prefix.metric_specs());
             let packages =
                 shadowline_packages::routes(Arc::clone(models.packages()), limits.upload_bytes)
-                    .layer(Extension(is_ready));
+                    .layer(Extension(is_ready))
+                    .layer(used_by.into_layer());
             let ours = rest::routes(Arc::clone(&predictor), health.clone(), limits.message_bytes);
             let api = rest::beside_packages(ours, packages).merge(docs::routes(
                 DOCS,

@@ -5,6 +5,8 @@ use std::num::NonZeroU64;
 
 use shadowline_contract::Signature;
 use shadowline_segment_log::{Spool, SpoolOptions};
+use shadowline_service::disk;
+use tracing::warn;
 
 use crate::backend::Backend;
 use crate::config::Config;
@@ -22,6 +24,11 @@ pub(super) struct FunctionModel {
 
 pub(super) async fn open_spool(config: &Config) -> Result<Spool, ServeError> {
     let dir = config.spool_dir();
+    if let Some(room) = disk::room(&dir).filter(|it| it.size_bytes < config.spool.max_bytes) {
+        let (max_bytes, size_bytes) = (config.spool.max_bytes, room.size_bytes);
+        // The disk is full before the spool is, and what is said then is not what `when_full` means.
+        warn!(dir = %dir.display(), max_bytes, size_bytes, "the disk is smaller than the setting spool.max_bytes");
+    }
     let options = SpoolOptions {
         max_bytes: config.spool.max_bytes,
         segment_bytes: config.spool.segment_bytes,

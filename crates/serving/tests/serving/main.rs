@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod clients;
+mod deleting;
 mod endpoints;
 mod hanging_up;
 mod messages;

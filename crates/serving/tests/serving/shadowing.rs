@@ -89,8 +89,10 @@ async fn a_full_spool_drops_shadows_or_refuses_as_set() {
         let expected = if refuses { appended } else { 200.0 };
         assert_eq!(f64::from(n_answered), expected);
         let (status, body) = server.get("/readyz").await;
-        assert_eq!(status, 200);
-        assert!(body.contains("spool is degraded: the spool is full"), "{body}");
+        // Whoever refuses does not do its work.
+        let (expected, condition) = if refuses { (503, "failing") } else { (200, "degraded") };
+        assert_eq!(status, expected);
+        assert!(body.contains(&format!("spool is {condition}: the spool is full")), "{body}");
         // A bad request keeps its own reason.
         let mut bad = good();
         bad.model_name = "nobody".to_owned();

@@ -83,7 +83,7 @@ impl PostgresDatabase {
             .connect_lazy_with(connect);
         let migrated = sqlx::migrate!("migrations/postgres").run(&alone).await;
         alone.close().await;
-        migrated.map_err(|source| StoreError::Migrate { store: self.0.shown.clone(), source })
+        migrated.map_err(|source| StoreError::migrate(self.0.shown.clone(), source))
     }
 
     pub(super) async fn close(&self) {

@@ -53,7 +53,7 @@ impl SqliteDatabase {
         sqlx::migrate!("migrations/sqlite")
             .run(&self.writer)
             .await
-            .map_err(|source| StoreError::Migrate { store: self.path.clone(), source })
+            .map_err(|source| StoreError::migrate(self.path.clone(), source))
     }
 
     pub(super) async fn close(&self) {

@@ -7,10 +7,10 @@
 //! inferences 0 to 5 were checked by version 1 and 6 to 8 by version 2.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use crate::fixtures::{GROUP, INSTANCE, TOPIC, at, batch, id, iforest, open};
+use crate::fixtures::{GROUP, INSTANCE, TOPIC, at, batch, id, iforest, open, url};
 use shadowline_evaluation::{AlertState, Evaluation, Outcome, SpecVersion};
 use shadowline_store::{
-    AlertHistoryQuery, CheckFilter, CheckSubject, Checkpoint, Revision, SpecKey, Store,
+    AlertHistoryQuery, CheckFilter, CheckSubject, Checkpoint, Revision, SpecKey, Store, StoreError,
 };
 use shadowline_testkit_stack::{TestDatabase, on_both_stores, psql};
 use sqlx::{Connection as _, Executor as _};
@@ -57,6 +57,26 @@ on_both_stores! {
         assert_eq!(checks.len(), 9);
         let one = CheckFilter { inference_id: Some("inference-00000004".to_owned()), ..all };
         assert_eq!(store.count_checks(&one).await.unwrap().total(), 1);
+    }
+
+    async fn a_database_of_a_newer_program_is_refused_in_words(database: TestDatabase) {
+        load(&database).await;
+        // As a later program leaves it, which has done one more.
+        let newer = "INSERT INTO _sqlx_migrations (version, description, installed_on, success, checksum, execution_time) \
+                     SELECT 9000, 'later', installed_on, success, checksum, execution_time \
+                     FROM _sqlx_migrations WHERE version = 1";
+        if database.is_postgres() {
+            let mut connection = sqlx::PgConnection::connect(database.url()).await.unwrap();
+            connection.execute(newer).await.unwrap();
+        } else {
+            let mut connection = sqlx::SqliteConnection::connect(database.url()).await.unwrap();
+            connection.execute(newer).await.unwrap();
+        }
+        let error = Store::open(&url(&database)).await.unwrap_err();
+        assert!(matches!(error, StoreError::Newer { migration: 9000, .. }), "{error:?}");
+        assert!(error.is_permanent());
+        let said = error.to_string();
+        assert!(said.contains("by a newer version of this program") && !said.contains("resolved"), "{said}");
     }
 
     async fn specs_alerts_and_progress_of_an_old_database_go_on(database: TestDatabase) {

@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use crate::fixtures::{GROUP, TOPIC, at, batch, id, open, spec, url};
-use shadowline_evaluation::{AlertState, Evaluation, Transition, TransitionReason};
+use shadowline_evaluation::{
+    AlertState, Evaluation, Outcome, RawMetricSpec, Transition, TransitionReason,
+};
 use shadowline_store::{
     AlertEvent, Batch, CheckFilter, Ending, Revision, Store, StoreError, StoreOptions, StoreUrl,
 };
@@ -151,7 +153,28 @@ async fn processes_that_start_at_once_migrate_once() {
         store.await.unwrap().unwrap().ping().await.unwrap();
     }
     let applied = psql(database.url(), "SELECT COUNT(*), BOOL_AND(success) FROM _sqlx_migrations");
-    assert_eq!(applied.await.unwrap(), "4|t");
+    assert_eq!(applied.await.unwrap(), "5|t");
+}
+
+#[tokio::test]
+async fn what_was_compared_with_nothing_has_no_threshold_in_the_view() {
+    let Some(database) = TestDatabase::postgres().await else { return };
+    let store = open(&database).await;
+    let text = "{name: own, model: {name: census}, metric: {monitor: iforest}, \
+                alert_when: {operator: greater, threshold: from_package}}";
+    let raw = serde_saphyr::from_str::<RawMetricSpec>(text).unwrap();
+    let stored = store.create_spec(id(1), &raw.try_into().unwrap(), at(0)).await.unwrap();
+    let mut evaluation = Evaluation::new(&stored.spec);
+    let mut batch = batch(&stored, &mut evaluation, 0, 2);
+    // One without the threshold of its package, one with.
+    batch.checks[0].outcome = Outcome::Unscored;
+    batch.checks[0].value = None;
+    batch.checks[1].condition = stored.spec.condition().with_line(Some(0.5));
+    batch.checks[1].outcome = Outcome::Breach;
+    batch.checks[1].value = Some(0.75);
+    store.apply(&batch).await.unwrap();
+    let sql = "SELECT outcome, threshold, threshold IS NULL FROM report_checks ORDER BY time";
+    assert_eq!(psql(database.url(), sql).await.unwrap(), "unscored||t\nbreach|0.5|f");
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
-//! From a score to its alert. In a file of its own, because tests of other files do not run beside it.
+//! From a score to its alert. In a file of its own, because tests of other files do not run beside it: it measures.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use crate::support::{Monitor, Running, Tail, spec};
+mod support;
+
 use jiff::SignedDuration;
 use shadowline_service::clock;
 use shadowline_testkit_stack::on_both_logs_and_stores;
+use support::{Monitor, Running, Tail, spec};
 
 on_both_logs_and_stores! {
     async fn an_alert_is_on_the_topic_within_300_ms_of_its_score(log: TestLog, database: TestDatabase) {
