@@ -2,7 +2,7 @@
 //!
 //! A body has one type, here: services write it, the `client` crate reads it, and the OpenAPI documents describe it.
 //! How a body is made of a service's own types is the service's affair, so this crate knows no database, no wire
-//! format and no HTTP. Whoever reads an answer passes over members that it does not know, so that a newer service can
+//! format and no HTTP. A reader of an answer passes over members that it does not know, so that a newer service can
 //! say more; requests are stricter where a misspelt member would change what is asked for.
 //!
 //! Start reading at [`Role`], [`error`] and [`status`], which all services share.

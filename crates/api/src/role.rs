@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// A role is a kind of use, not a person: somebody may hold several. The order is that of trust, least first, so
 /// that a list sorts by it; it does not say that a role includes those before it. Predicting and reading results
-/// are separate, for who sends requests need not see what was judged.
+/// are separate: a client that sends requests need not see what was judged.
 #[derive(
     Debug,
     Clone,

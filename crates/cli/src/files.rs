@@ -32,7 +32,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
             Target::Stdout => {
                 let mut out = std::io::stdout().lock();
                 match out.write_all(bytes).and_then(|()| out.flush()) {
-                    // Whoever read it has seen enough.
+                    // The reader has closed the pipe.
                     Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
                     result => result?,
                 }
@@ -130,7 +130,7 @@ fn is_same_file(_: &std::fs::Metadata, _: &std::fs::Metadata) -> bool {
     false
 }
 
-/// A temporary file that whoever may read the folder's other files may read, too.
+/// A temporary file that those who may read the folder's other files may read, too.
 fn like_any_file() -> Builder<'static, 'static> {
     let mut builder = Builder::new();
     #[cfg(unix)]

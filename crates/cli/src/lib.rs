@@ -75,7 +75,7 @@ fn block_on(command: &Command) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("start the async runtime")?;
     let result = runtime.block_on(run(command));
-    // A download or a training that nobody waits for any more must not hold up the end.
+    // A download or a training that is not awaited any more must not delay the exit.
     runtime.shutdown_background();
     result
 }

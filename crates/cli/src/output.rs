@@ -18,7 +18,7 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 fn write(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        // Whoever read it, `head` for one, has seen enough.
+        // The reader, `head` for one, has closed the pipe.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => result.context("write to standard output"),
     }

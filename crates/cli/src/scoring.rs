@@ -80,12 +80,12 @@ impl Rows {
         self.table.n_rows()
     }
 
-    /// One row, for whoever takes its score apart.
+    /// One row, for explaining its score.
     pub(crate) fn row(&self, row_idx: usize) -> Table {
         self.table.rows(row_idx..row_idx + 1)
     }
 
-    /// Scores every row on all processors; `observe` is told how many more are done.
+    /// Scores every row on all processors; `observe` is called with how many more are done.
     pub(crate) fn score(
         &self,
         artefact: &DetectorArtefact,

@@ -74,7 +74,7 @@ pub(crate) async fn run(args: &StatusArgs) -> anyhow::Result<()> {
         match Endpoints::from_args(&args.servers) {
             Ok(endpoints) => {
                 let services = ask(&client, &endpoints).await;
-                // Whoever waits wants to know that everything is done, and `?` is no answer.
+                // Waiting is for everything to be done, and `?` does not say so.
                 let is_waited_for =
                     args.wait.is_some() && services.iter().any(Known::has_unknown_lag);
                 if is_over || (not_ready(&services).is_empty() && !is_waited_for) {

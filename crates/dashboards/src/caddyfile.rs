@@ -1,7 +1,7 @@
 //! The lists of `deploy/caddy/Caddyfile`: which paths are open, from the roles that the routes declare.
 //!
 //! The file is written by hand but for these lists: each stands in the line below a comment that names its service. Open
-//! is what needs the role `public` or `predict`; everything else takes the password, also what nobody has declared.
+//! is what needs the role `public` or `predict`; everything else takes the password, also what is not declared.
 
 use shadowline_api::Role;
 use shadowline_service::routes::Declared;

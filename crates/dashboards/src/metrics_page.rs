@@ -14,7 +14,7 @@ pub fn catalogue(services: Table) -> Vec<(&'static str, Vec<MetricFamily>)> {
 pub fn metrics_page(services: Table) -> String {
     let catalogue = catalogue(services);
     let n_services = catalogue.len();
-    // The same name is the same metric, whoever has it.
+    // The same name is the same metric in every service.
     let mut families: BTreeMap<String, (MetricFamily, BTreeSet<&str>)> = BTreeMap::new();
     for (service, found) in catalogue {
         for family in found {

@@ -75,7 +75,7 @@ fn target(
     if versions.is_empty() && corrupt.is_empty() {
         return Err(format!("detector `{}` is not hosted here", wanted.name));
     }
-    // From here on nobody else can serve the spec, so what is missing must be said in scores.
+    // From here on no other process can serve the spec, so what is missing must be said in scores.
     let usable: Vec<NonZeroU64> = versions.keys().copied().collect();
     let default = choose(&usable).or(corrupt.keys().next_back().copied());
     let version = if wanted.version.is_empty() { default } else { wanted.version.parse().ok() };

@@ -483,7 +483,7 @@ async fn a_detector_of_another_kind_is_refused_and_a_damaged_one_degrades_health
         ready["message"].as_str().unwrap().contains("`knn` version 1 cannot be used"),
         "{ready}"
     );
-    // Nobody else can score it, so its silence would look like health.
+    // No other process can score it, so its silence would look like health.
     upstream.put_spec(&spec("a", "*", "knn", "")).await;
     monitor.wait_until_watching(1).await;
     upstream.infer(1, &inference(1, 1)).await;

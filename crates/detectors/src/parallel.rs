@@ -26,7 +26,7 @@ pub fn map<T: Send>(
     map_observed(n_items, chunk, n_threads, work, &|_, _| {})
 }
 
-/// As [`map`]; `observe` is told after each chunk how many items are done. It is called by several threads, and
+/// As [`map`]; `observe` is called after each chunk with how many items are done. It is called by several threads, and
 /// two calls may come in either order.
 pub fn map_observed<T: Send>(
     n_items: usize,

@@ -1,6 +1,6 @@
 //! What every crate needs of errors and none should write again.
 //!
-//! [`chain`] writes an error with all its causes as one sentence; [`BoxError`] is an error whose type nobody asks for.
+//! [`chain`] writes an error with all its causes as one sentence; [`BoxError`] is an error whose type does not matter.
 #![warn(missing_docs)]
 
 use std::error::Error;

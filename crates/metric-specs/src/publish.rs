@@ -1,7 +1,7 @@
 //! From the outboxes to the topics.
 //!
 //! A record leaves its outbox when the log has acknowledged it. So an outage of the log delays it, and the end of
-//! this process may send it twice; whoever reads it sees the same id.
+//! this process may send it twice; its readers see the same id.
 
 use std::time::Duration;
 

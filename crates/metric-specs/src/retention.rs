@@ -46,7 +46,7 @@ pub(crate) async fn drop_old(
                         Old::AlertEvents => metrics.alert_events_expired(n_rows),
                     }
                     if n_rows == u64::from(RETENTION_PORTION) {
-                        // Whoever waits for the writer has it first.
+                        // Those that wait for the writer have it first.
                         tokio::task::yield_now().await;
                         continue;
                     }

@@ -1,4 +1,4 @@
-//! Which monitor each detector belongs to: said by whoever has it, followed by all.
+//! Which monitor each detector belongs to: said by the monitor that has it, followed by all.
 //!
 //! A spec names a detector and not the service that has it. A replica that lacks the detector would take it for somebody
 //! else's, and the inferences of its partitions would pass unscored; by what stands on the topic it knows better.
@@ -21,7 +21,7 @@ use crate::scorers::Scorers;
 /// How long after a failure others are told again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// Keeps what is known of the topic, until the future is dropped; `caught_up` is told when it is known for the first time.
+/// Keeps what is known of the topic, until the future is dropped; `caught_up` is notified when it is known for the first time.
 pub(crate) async fn follow_hosts<S: Scorers>(
     log: Log,
     topic: Arc<str>,
@@ -64,7 +64,7 @@ fn read_host(key: &Bytes, value: &Bytes) -> Option<String> {
 }
 
 /// Says of every detector here that it belongs to this service, at first and whenever one is installed. Others that say
-/// the same of it are not contradicted: whoever installed it last has said so last.
+/// the same of it are not contradicted: the one that installed it last has said so last.
 pub(crate) async fn announce<S: Scorers>(
     producer: Producer,
     topic: Arc<str>,

@@ -44,7 +44,7 @@ pub struct Monitor<'a, S: Scorers> {
     pub stop: CancellationToken,
 }
 
-/// The components of a monitor's health. To be made before HTTP is served, so that nobody finds a service that has no
+/// The components of a monitor's health. To be made before HTTP is served, so that no caller finds a service that has no
 /// components yet, and is ready.
 #[derive(Debug)]
 pub struct MonitorHealth {
@@ -121,7 +121,7 @@ impl<S: Scorers> Monitor<'_, S> {
         };
         let mut options = ConsumerOptions::new(self.group.as_str(), [names.inferences()]);
         options.max_batch = self.max_batch.get();
-        // Until then inferences pass unread, so whoever waits for readiness must wait for this.
+        // Until then inferences pass unread, so readiness must wait for this.
         let reason = format!("waiting for the partitions of group `{}`", options.group);
         self.health.scoring.waiting(Status::Failing(reason));
         info!(group = options.group, "scoring");

@@ -55,7 +55,7 @@ pub fn read_folder(path: &Path) -> Result<(ModelDocument, Artefacts), FolderErro
 ///
 /// # Errors
 /// [`FolderError::Read`] names the file that is missing, [`FolderError::Outside`] the artefact that the folder does not
-/// hold: whoever applies a document of somebody else must not send other files of his own along.
+/// hold: a user who applies somebody else's document must not upload other files of the machine with it.
 pub fn read_artefacts(document: &ModelDocument, folder: &Path) -> Result<Artefacts, FolderError> {
     let mut artefacts = Artefacts::of_model(read_below(folder, &document.artefact)?);
     for (name, path) in &document.artefacts {

@@ -1,7 +1,7 @@
 //! Versioned packages on disk: a `serving.yaml` and the artefacts it names, installed whole or not at all.
 //!
 //! A package is a target model or a detector; this crate does not know which, and never looks into an
-//! artefact. Whoever hosts packages gives [`Registry::open`] a function that turns the artefacts into
+//! artefact. A service that hosts packages gives [`Registry::open`] a function that turns the artefacts into
 //! something that runs; a package that this function refuses is never installed. One artefact, the document's
 //! `artefact`, is what runs; the further ones are known by their [`ArtefactName`].
 //!

@@ -50,7 +50,7 @@ impl UsedBy {
     ) -> Result<Vec<String>, String> {
         let snapshot = registry.snapshot();
         let mut versions = snapshot.keys().filter(|it| it.name == *name).map(|it| Some(it.version));
-        // Whoever names no version has another one then.
+        // A request that names no version gets another one then.
         let is_last = version.is_none() || versions.all(|it| it == version);
         let uses = (self.0)(name.as_str())?.into_iter();
         let left = uses.filter(|it| match it.version {
@@ -135,7 +135,7 @@ async fn remove<T: Send + Sync + 'static>(
     used_by: Option<UsedBy>,
 ) -> Result<StatusCode, ApiError> {
     let work = tokio::task::spawn_blocking(move || {
-        // What is not there is not found, whoever asks for it.
+        // What is not there is not found, forced or not.
         let is_there = registry.get(name.as_str(), version).is_some();
         let users = used_by.filter(|_| is_there);
         let users = users.map(|it| it.left_without(&registry, &name, version)).transpose();

@@ -249,7 +249,7 @@ fn an_installation_that_fails_leaves_a_rollback_as_it_was() {
     std::fs::remove_dir_all(obstacle).unwrap();
     let registry = open(&dir);
     assert_eq!(default(&registry), "one");
-    // Its number was used up, and whoever comes next ends the rollback.
+    // Its number was used up, and the next version ends the rollback.
     assert_eq!(version(&registry, None, "four"), (5, InstallOutcome::Installed));
     assert_eq!(default(&registry), "four");
     assert_eq!(default(&open(&dir)), "four");

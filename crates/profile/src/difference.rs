@@ -79,7 +79,7 @@ fn of_column(name: &str, a: &Table, b: &Table) -> Difference {
     match (of_a.to_numbers(), of_b.to_numbers()) {
         (Some(a), Some(b)) => of_numbers(name, &a, &b),
         (None, None) => of_texts(name, &of_a.to_texts(), &of_b.to_texts()),
-        // Of what has no value at all nobody knows what it would be.
+        // What has no value at all could be of any kind.
         _ if 1.0 <= shares.0.max(shares.1) => unlike(NO_VALUE),
         (Some(_), None) => unlike("numbers in the first, text in the second"),
         (None, Some(_)) => unlike("text in the first, numbers in the second"),

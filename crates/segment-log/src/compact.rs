@@ -1,4 +1,4 @@
-//! Compaction: closed segments rewritten without the records that nobody needs any more.
+//! Compaction: closed segments rewritten without the records that are superseded.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

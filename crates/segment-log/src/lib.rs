@@ -8,7 +8,7 @@
 //! it outlives a power failure once `sync` has returned. How often to call `sync` is for the caller to say.
 //!
 //! The crate does not know what the records mean, what time it is, or any async runtime: every call is a short
-//! blocking one, and whoever waits for new records brings a hook to be called (see [`Spool::set_append_hook`]).
+//! blocking one, and a caller that waits for new records brings a hook to be called (see [`Spool::set_append_hook`]).
 //!
 //! Start reading at [`SegmentLog`]; the bytes on disk are described in `frame.rs` and `segment.rs`.
 

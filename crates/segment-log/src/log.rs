@@ -360,7 +360,7 @@ impl SegmentLog {
             if !condition(&oldest, &following)? {
                 return Ok(n_dropped);
             }
-            // Oldest first, so that a kill in between leaves no gap. Whoever is reading it has it open.
+            // Oldest first, so that a kill in between leaves no gap. A reader of it has it open.
             oldest.remove()?;
             self.segments.write().pop_front();
             n_dropped += 1;

@@ -154,7 +154,7 @@ impl Segment {
     pub(crate) fn create(dir: &Path, header: Header, start: u64) -> Result<Self, FileError> {
         let path = dir.join(file_name(header.base));
         let made = write_atomically(&path, &header.encode()).and_then(|()| open_file(&path));
-        // Left behind, a segment that nobody writes to would be a gap at the next start.
+        // Left behind, a segment that is not written to would be a gap at the next start.
         let file = made.inspect_err(|_| remove_quietly(&path))?;
         Ok(Self { header, path, file, start, content: RwLock::new(Content::empty(header.base)) })
     }

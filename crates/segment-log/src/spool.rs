@@ -1,4 +1,4 @@
-//! A bounded queue on disk: appended to by whoever answers requests, drained by whoever sends them on.
+//! A bounded queue on disk: appended to on the request path, drained by a sender.
 //!
 //! In its directory: `log/`, the records; `acknowledged`, the checkpoint below which all have been passed on; `instance`, the
 //! spool's id; `boot`, the id of the machine's boot while the spool is open.
@@ -82,7 +82,7 @@ pub enum SpoolError {
 type Hook = Box<dyn Fn() + Send + Sync>;
 
 /// A bounded queue on disk. Each record has a sequence number, from 1 on, that is never given twice: not after a kill,
-/// not after everything has been dropped, and not after a power failure that took records nobody had synced.
+/// not after everything has been dropped, and not after a power failure that took records which were not synced.
 pub struct Spool {
     dir: PathBuf,
     instance: Uuid,
@@ -290,7 +290,7 @@ fn open_instance(path: &Path, is_new: bool) -> Result<Uuid, SpoolOpenError> {
 /// Jumps ahead where sequences may have been given to records that are gone.
 ///
 /// A record that was sent before a power failure took it from the disk has used its sequence up: a new one under the
-/// same number would be taken for a repeat further down and be dropped. Numbers left out harm nobody.
+/// same number would be taken for a repeat further down and be dropped. Numbers left out do no harm.
 fn skip_doubtful_sequences(
     boot_file: &Path,
     log: &SegmentLog,

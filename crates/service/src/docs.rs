@@ -15,7 +15,7 @@ const POLICY: &str =
 pub(crate) const PATHS: [&str; 2] = ["/openapi.json", "/docs"];
 
 /// The routes `/openapi.json` and `/docs` for an OpenAPI document. Where predictions are open to everybody, how to ask
-/// for one is too; elsewhere whoever may read the service may read its document.
+/// for one is too; elsewhere those who may read the service may read its document.
 pub fn routes(role: Role, title: &str, openapi_json: String) -> Routes {
     let page = PAGE.replace("{{title}}", &escaped(title));
     let [document, docs] = PATHS;

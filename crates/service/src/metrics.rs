@@ -58,7 +58,7 @@ impl Metrics {
     /// Adds a histogram, or a family of them, whose values can be negative.
     ///
     /// Its sum falls, and so is no counter. OpenMetrics forbids such a sum, and a rate of it takes every fall for
-    /// a restart; the older text format has it, for whoever reads it as the plain number that it is.
+    /// a restart; the older text format has it, for readers that take it as the plain number that it is.
     pub fn register_signed<M: Metric + Clone>(&self, name: &str, help: &str, histogram: M) -> M {
         self.signed_sums.write().extend([format!("{name}_sum{{"), format!("{name}_sum ")]);
         self.register(name, help, histogram)

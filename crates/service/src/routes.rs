@@ -1,7 +1,7 @@
 //! Routes of which each names the role that it needs.
 //!
 //! [`Routes`] stands in front of axum's router: a handler is added together with its [`Role`], and what was declared can
-//! be read as data. Nothing is enforced here; whoever guards a service reads the declarations.
+//! be read as data. Nothing is enforced here; the guard of a service reads the declarations.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -9,7 +9,7 @@ const EX_INTERRUPTED: i32 = 130;
 
 /// Starts to listen for SIGINT and SIGTERM; the token is cancelled by the first of them.
 ///
-/// A second signal ends the process at once: whoever sends it has given up on a clean stop.
+/// A second signal ends the process at once: its sender has given up on a clean stop.
 ///
 /// # Errors
 /// The operating system's, when it grants no signal handler.

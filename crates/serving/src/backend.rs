@@ -17,7 +17,7 @@ pub(crate) type AsyncModelFunction = Arc<
     dyn for<'a> Fn(&'a Batch) -> BoxFuture<'a, Result<Vec<NamedTensor>, BoxError>> + Send + Sync,
 >;
 
-/// A loaded model, by how it answers: whoever asks an awaited one has to see that the answer is not lost with the
+/// A loaded model, by how it answers: the caller of an awaited one has to see that the answer is not lost with the
 /// caller.
 pub(crate) enum Backend {
     /// It answers on the thread that asks.

@@ -68,7 +68,7 @@ pub(crate) struct IndexEntry {
 
 /// The models of one server.
 ///
-/// Whoever looks a model up holds it for as long as it needs it, so that loading, unloading and removing never disturb
+/// A caller holds the model that it looked up for as long as it needs, so loading, unloading and removing never disturb
 /// a request in flight.
 #[derive(Debug)]
 pub(crate) struct Models {

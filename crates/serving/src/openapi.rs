@@ -1,5 +1,5 @@
 //! What `/openapi.json` says of the REST endpoints. The routes are in `rest/mod.rs`: most serve two of these paths, with and
-//! without a version, so each path is described by a function of its own that nobody calls.
+//! without a version, so each path is described by a function of its own that is never called.
 
 use shadowline_api::error::ProtocolError;
 use shadowline_api::inference::{

@@ -145,7 +145,7 @@ impl Shadow {
         }
     }
 
-    /// Reports that the spool has room again, called by whoever made it or found it. One that was full has room when it
+    /// Reports that the spool has room again, called where it was made or found. One that was full has room when it
     /// is well under full, and not when one small record found a place.
     pub(crate) fn has_room(&self) {
         if !self.is_failing.load(Ordering::Relaxed)

@@ -24,7 +24,7 @@ impl Store {
     ///
     /// # Errors
     /// `Fenced` if another process applied records of a partition in between, `StateMoved` if another process wrote the
-    /// state of one of the alerts; else what the database said. After an error of the connection nobody knows whether
+    /// state of one of the alerts; else what the database said. After an error of the connection it is unknown whether
     /// the batch is kept: the stored offsets say it.
     pub async fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;

@@ -4,7 +4,7 @@
 //! versions ([`StoredSpec`]), scores judged by them ([`Check`]), and the state of alerts with their history
 //! ([`StoredState`], [`AlertEvent`]). The effects of what was read are kept with its progress in one [`Transaction`]: they
 //! are there as a whole or not at all, however the process ends. [`Store::apply`] does so with what a batch of scores
-//! causes; whoever has other effects begins a transaction of its own and lets the parts write to it.
+//! causes; a caller with other effects begins a transaction of its own and lets the parts write to it.
 //!
 //! Nothing is overwritten unseen: an offset moves only from where its consumer group believes it is, and the state of an
 //! alert is written only over the [`Revision`] that its writer has read.

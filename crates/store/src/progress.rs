@@ -47,7 +47,7 @@ pub struct OffsetStep {
 }
 
 impl Transaction {
-    /// Moves a consumer group's offsets and checkpoints. Whoever keeps other effects of the same records does so in the
+    /// Moves a consumer group's offsets and checkpoints. Other effects of the same records belong in the
     /// same transaction, after this: of two that believe the same offsets, one waits here for the other.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ impl Transaction {
     /// Keeps everything; `attempt` says in an error what was tried, such as `commit a batch of scores`.
     ///
     /// # Errors
-    /// After an error of the connection nobody knows whether it is kept: the stored offsets say it.
+    /// After an error of the connection it is unknown whether it is kept: the stored offsets say it.
     pub async fn commit(self, attempt: &'static str) -> Result<(), StoreError> {
         self.inner.commit(attempt).await
     }

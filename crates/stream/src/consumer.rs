@@ -98,7 +98,7 @@ pub enum ConsumeError {
     Handler { group: String, source: BoxError },
 }
 
-/// Reads topics as a member of a group, until it is told to stop.
+/// Reads topics as a member of a group, until it is stopped.
 ///
 /// A stop finishes the batch in flight, commits, and leaves the group. A log that cannot be
 /// reached is waited for.
@@ -139,7 +139,7 @@ pub async fn consume(
 ///   with `start`, and none come after its `Revoked`.
 /// - `poll` is called while records are handled or waited with: it keeps the membership alive and
 ///   returns when there is a change. Records that arrive meanwhile it keeps for `next`, up to a bound.
-/// - `start` and `release` answer an `Assigned` and a `Revoked`; until `release` nobody else gets
+/// - `start` and `release` answer an `Assigned` and a `Revoked`; until `release` no other member gets
 ///   the partitions.
 /// - Dropping any of the futures loses nothing.
 #[derive(Debug)]

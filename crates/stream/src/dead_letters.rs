@@ -1,4 +1,4 @@
-//! Records that nobody could read.
+//! Records that could not be read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

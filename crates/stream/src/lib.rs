@@ -1,12 +1,12 @@
 //! The only crate that knows Kafka: topics, envelope, origin, consumer loop, and the two logs.
 //!
 //! Behind [`Log`] are two real, durable logs: Apache Kafka, and an embedded log on local disk for
-//! one process on one machine. Whoever is above sees topics, partitions, offsets and commits, and
+//! one process on one machine. The layers above see topics, partitions, offsets and commits, and
 //! cannot tell which log it is on.
 //!
 //! It deliberately does not know what the values mean: they are bytes with an [`Envelope`].
 //! It promises delivery at least once, in order within a partition; effects that count once are
-//! made of the [`Origin`] of a record by whoever has the effects.
+//! made of the [`Origin`] of a record by the code that has the effects.
 //!
 //! Start reading at [`Log`], then [`Producer`] for writing, [`consume`] with its [`Handler`] for a
 //! consumer group, [`Reader`] and [`TableReader`] for reading a topic without a group.

@@ -171,7 +171,7 @@ impl Metrics {
         drop(unreachable.get_or_create(&ClientLabels { client: "client".to_owned() }));
     }
 
-    /// Sets how many records a group is behind; whoever knows the log calls it.
+    /// Sets how many records a group is behind; called where the log is known.
     pub(crate) fn set_lag(&self, group: &str, at: &TopicPartition, n_records: u64) {
         if let Some(lag) = self.reading.lock().get_mut(group).and_then(|it| it.get_mut(at)) {
             *lag = Some(n_records);

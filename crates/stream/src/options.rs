@@ -15,7 +15,7 @@ pub struct ConsumerOptions {
     pub tick_every: Duration,
     pub client_id: String,
     /// How long a batch in flight may take when its partition must be let go or the loop must stop.
-    /// Then the handler's future is dropped, and the batch comes again to whoever has the partition.
+    /// Then the handler's future is dropped, and the batch comes again to the member that has the partition.
     pub drain_timeout: Duration,
     /// The wait before a batch is handled again: it doubles from the first to the second.
     pub retry_after: (Duration, Duration),

@@ -1,7 +1,7 @@
 //! The spans of sending and processing records, by OpenTelemetry's conventions for messaging and for Kafka (1.44).
 //!
 //! Only a record whose trace is sampled has spans, and only where the program has set a tracer provider; all others
-//! cost one look at a flag. A record's headers carry the span that sent it, so that whoever processes it goes on below
+//! cost one look at a flag. A record's headers carry the span that sent it, so that its processing goes on below
 //! that: one trace from the request to the alert. Spans of a batch link to the records in it, as a batch belongs to
 //! many traces.
 

@@ -225,7 +225,7 @@ async fn a_directory_in_use_is_refused() {
         error.contains("is in use") && error.contains(&*dir.path().to_string_lossy()),
         "{error}"
     );
-    // Closed is what nobody holds any more: not the log, nor what was made from it.
+    // Closed is what has no holder any more: not the log, nor what was made from it.
     let reader = log.reader("events", StartAt::Earliest).await.unwrap();
     drop(log);
     assert!(try_open(dir.path()).await.is_err());

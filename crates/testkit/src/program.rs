@@ -180,7 +180,7 @@ impl Program {
     pub async fn end(mut self, signal: &str) -> anyhow::Result<ExitStatus> {
         let sent = if self.has_ended() { Ok(()) } else { self.send(signal) };
         let deadline = Instant::now() + END_WITHIN;
-        // A signal that was not sent found nobody who could get it: the end is at hand then.
+        // A signal that could not be sent found no process: it is ending then.
         while !self.has_ended() {
             if deadline < Instant::now() {
                 sent?;
@@ -244,7 +244,7 @@ impl Drop for Program {
         }
         // Not by way of the watchdog's standard input: others may have their files in the directory.
         if !self.has_ended() {
-            // It may end just now, and then there is nobody to be killed.
+            // It may end just now, and then there is no process to kill.
             drop(self.send("-KILL"));
         }
         let Some(mut watchdog) = self.watchdog.take() else { return };

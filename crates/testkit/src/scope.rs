@@ -5,7 +5,7 @@ use std::io::Write as _;
 use crate::skip::say;
 
 const SCOPE: &str = "SHADOWLINE_TESTS";
-/// A file to which a line is added for each test that is left out, for whoever prints the sum of it.
+/// A file to which a line is added for each test that is left out, for the script that prints their sum.
 const LEFT_OUT: &str = "SHADOWLINE_TESTS_LEFT_OUT";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

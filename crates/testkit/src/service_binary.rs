@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::wait::wait_for;
 
-/// Everything here is over long before; who waits longer waits for ever.
+/// Everything here is over long before; what takes longer never ends.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A service's binary; what `env!("CARGO_BIN_EXE_…")` gives.

@@ -1,4 +1,4 @@
-//! A kept program says what it says, ends as it ends, and outlives nobody.
+//! A kept program's output and status are its own, and it does not outlive its keeper.
 //!
 //! One test starts this file's own program again as a child; `child` is what runs there.
 

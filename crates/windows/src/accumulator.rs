@@ -7,7 +7,7 @@ use crate::bits;
 /// Something that holds what was seen and can be merged.
 ///
 /// The default is empty, and merging with it changes nothing. Merging is commutative and associative: exactly for
-/// counts and extremes, and up to the rounding of the additions for sums of floats. So whoever compares results that
+/// counts and extremes, and up to the rounding of the additions for sums of floats. So code that compares results that
 /// were merged in different orders compares counts exactly, and sums with a tolerance.
 pub trait Accumulator: Default {
     /// Takes over what another one has seen.

@@ -57,7 +57,7 @@ pub struct Score {
     pub threshold: Option<f64>,
     /// The score, or the reason why there is none.
     pub result: Result<ScoreValue, Unscored>,
-    /// The origin of the inference. Of a window: whoever computed it, and its place in what it computed.
+    /// The origin of the inference. Of a window: the process that computed it, and its place in what that computed.
     pub origin: Origin,
     /// When the request arrived at serving, or the window ended.
     pub received_at: Timestamp,

@@ -1,4 +1,4 @@
-//! Whether the log answers. Reading and writing block indefinitely while it does not, so nobody else would say it.
+//! Whether the log answers. Reading and writing block indefinitely while it does not, so nothing else would say it.
 
 use std::sync::Arc;
 use std::time::Duration;

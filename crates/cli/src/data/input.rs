@@ -87,7 +87,7 @@ fn folder(root: &Path, delimiter: Option<u8>) -> anyhow::Result<RawTable> {
             let lost = other.names().find(|name| table.names().all(|it| it != *name));
             lost.map(str::to_owned)
         };
-        // Said, and no reason to refuse the files: who reads the column finds values missing there.
+        // Said, and no reason to refuse the files: values of the column are missing there.
         for (lost, file) in [(lacks(&part, &whole), path), (lacks(&whole, &part), first)] {
             if let Some(column) = lost {
                 eprintln!(
@@ -199,7 +199,7 @@ mod tests {
         check(&table, "y", &["a", "b", "c"]);
         check(&table, "year", &["2024", "2025", "2025"]);
         check(&table, "place", &["New York", "", ""]);
-        // Columns that nobody reads are no reason to refuse the parts.
+        // Columns that are not read are no reason to refuse the parts.
         let nameless = tempfile::tempdir().unwrap();
         for name in ["a.csv", "b.csv"] {
             std::fs::write(nameless.path().join(name), "x,y,,\n1,2,,\n").unwrap();

@@ -1,4 +1,4 @@
-//! Where the story is told.
+//! Where the story is printed.
 
 use crate::output;
 

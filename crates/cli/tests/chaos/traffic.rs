@@ -20,7 +20,7 @@ const RETRY_WITHIN: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     pub(crate) answered: HashSet<String>,
-    /// Nobody knows whether the server had them.
+    /// Whether the server had them is unknown.
     pub(crate) cut_off: HashSet<String>,
 }
 

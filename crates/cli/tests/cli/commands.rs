@@ -233,7 +233,7 @@ async fn what_cannot_be_done_is_said_and_fails() {
         "metric_specs.topics.prefix",
     )
     .await;
-    // Port 9 is nobody's.
+    // Nothing listens on port 9.
     check(
         &["specs", "--metric-specs-url", "http://127.0.0.1:9"],
         1,

@@ -68,7 +68,7 @@ async fn every_row_is_answered_and_counted_once_on_both_sides() {
     assert_eq!(counted("model_information_requests_total"), 1);
     assert_eq!(report["model_information"]["contamination"], 0.001);
 
-    // The seed decides who asks for a score, and not who is faster. By name it is the same model.
+    // The seed decides which rows ask for a score, and not which are faster. By name it is the same model.
     let rows = ["--rows", "0..500"];
     let scored =
         async |more: &[&str]| ask(&[&rows[..], more].concat()).await["summary"]["scored"].clone();

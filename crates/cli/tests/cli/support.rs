@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// Everything here is over long before; who waits longer waits for ever.
+/// Everything here is over long before; what takes longer never ends.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn shadowline() -> Command {

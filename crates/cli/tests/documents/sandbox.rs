@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::document::{Document, compare, repository};
 
-/// Everything here is over long before; who waits longer waits for ever.
+/// Everything here is over long before; what takes longer never ends.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What a reader has in the folder of the checkout, without what was built.
@@ -41,7 +41,7 @@ pub(crate) async fn run(document: &Document) -> Result<(), Missing> {
     let folder = Folder::new();
     let script = folder.script(document);
     let mut shell = Command::new("setpriv");
-    // Whoever kills the test kills its shell, and with it everything in its process namespace.
+    // When the test is killed, its shell is, and with it everything in its process namespace.
     shell.args(["--pdeathsig", "KILL", "unshare"]).args(namespaces);
     shell.args(["--net", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]);
     shell.args(["bash", "-c", "ip link set lo up && exec bash \"$0\""]).arg(script);
@@ -65,7 +65,7 @@ pub(crate) async fn run(document: &Document) -> Result<(), Missing> {
 
 /// The flags of `unshare` by which this user may make namespaces.
 async fn namespaces() -> Result<&'static [&'static str], Missing> {
-    // With a user namespace for whoever is not root; root needs none, and may then still become somebody else.
+    // With a user namespace for users other than root; root needs none, and may still change its user.
     for flags in [[].as_slice(), &["--map-root-user"]] {
         let mut probe = Command::new("unshare");
         probe.args(flags).args(["--net", "--pid", "--fork", "--mount-proc"]);

@@ -102,7 +102,7 @@ pub(crate) async fn a_monitor_is_down(stack: &mut Stack, seen: &mut Seen) {
     over(stack, "ShadowlineServiceDown").await;
 }
 
-/// A record on a topic that nobody can read.
+/// A record on a topic that cannot be read.
 pub(crate) async fn a_record_is_unreadable(stack: &Stack, seen: &mut Seen) {
     // The one that is always there.
     seen.hear_of(stack, "ShadowlineWatchdog").await;

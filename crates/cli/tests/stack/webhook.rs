@@ -1,4 +1,4 @@
-//! Who hears of alerts: Alertmanager's webhook receiver.
+//! A receiver of alerts: Alertmanager's webhook.
 
 use std::sync::Arc;
 

@@ -25,7 +25,7 @@ pub(super) fn series(source: &Source, place: &str, series: &Series) -> Result<Va
         properties.push(property("custom.showPoints", json!("never")));
     }
     if series.shade {
-        // On an axis of its own from 0 to 1 that nobody sees, so that a 1 reaches the top.
+        // On a hidden axis of its own from 0 to 1, so that a 1 reaches the top.
         for (name, value) in [
             ("custom.axisPlacement", json!("hidden")),
             ("custom.drawStyle", json!("line")),

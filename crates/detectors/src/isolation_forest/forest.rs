@@ -146,7 +146,7 @@ impl IsolationForest {
 }
 
 impl IsolationForestValidParams {
-    /// As [`Fit::fit`]; `observe` is told how many trees are grown, and then how many training records are
+    /// As [`Fit::fit`]; `observe` is called with how many trees are grown, and then how many training records are
     /// scored if contamination is a share, of how many of both.
     ///
     /// # Errors

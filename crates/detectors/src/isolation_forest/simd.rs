@@ -211,7 +211,7 @@ fn top<const N: usize>(
     group: Group<'_>,
     went_right: [__mmask16; N_TOP as usize],
 ) -> (__m512, __m512i) {
-    // Loops and no closures: a closure is compiled for these instructions, but who calls it is not.
+    // Loops and no closures: a closure is compiled for these instructions, but its caller is not.
     let mut thresholds = [load(&group.top.thresholds[N]); N];
     let mut features = [load_features(&group.top.features[N]); N];
     for it in 1..N {

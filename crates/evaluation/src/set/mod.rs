@@ -16,7 +16,7 @@ use crate::id::{SpecId, SpecVersion};
 use crate::observation::Observation;
 use crate::spec::MetricSpec;
 
-/// Metric specs and where their evaluations are. Whoever judges goes through it: what is live, a dry run, a back-test.
+/// Metric specs and where their evaluations are. All that judges goes through it: what is live, a dry run, a back-test.
 ///
 /// Two ways lead to the same states. [`apply`](Self::apply) changes the set at once. A [`draft`](Self::draft) copies
 /// only the states that it touches; its [`Changes`] are [committed](Self::commit) when what follows from them is

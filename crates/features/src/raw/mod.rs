@@ -3,7 +3,7 @@
 //! A reader of a format makes a [`RawTable`] of a file and decides nothing: text of CSV stays text, and what Parquet
 //! says of its columns is kept. Where a model is known, its fields decide and each cell is read as the one it should
 //! be ([`Cells::number`], [`Cells::text`] and their like), whatever other cells there are. Where none is known,
-//! [`RawTable::decide`] does, by all cells of a column and the choices of whoever asks; [`agree`] makes the choices by
+//! [`RawTable::decide`] does, by all cells of a column and the choices of the caller; [`agree`] makes the choices by
 //! which several tables that are compared are decided alike.
 
 mod builder;

@@ -147,7 +147,7 @@ impl RawTable {
     }
 
     /// Puts another part of the same table below this one. Columns go by name, and several of one name by their order:
-    /// they are for whoever reads them to refuse. One that a part lacks has no values there.
+    /// they are for a reader of them to refuse. One that a part lacks has no values there.
     pub fn append(&mut self, other: Self) {
         let (n_own, n_other) = (self.n_rows, other.n_rows);
         let mut others = other.columns;

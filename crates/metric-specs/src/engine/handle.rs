@@ -165,7 +165,7 @@ impl Handle {
     }
 }
 
-/// Answers whoever asked.
+/// Answers the request.
 pub(super) fn answer<T>(reply: Reply<T>, result: T) {
     if reply.send(result).is_err() {
         // What was done is done; the caller hung up.

@@ -124,7 +124,7 @@ impl Engine {
     /// Reads everything from the store.
     ///
     /// The offsets come first: should another process write in between, then they are too old, and the transaction
-    /// that names them is refused. The states come before the specs for the same reason: whoever changes a spec writes
+    /// that names them is refused. The states come before the specs for the same reason: a change of a spec writes
     /// its state.
     ///
     /// What has not moved since is observed since when it was: a timer does not wait anew because something else was

@@ -18,7 +18,7 @@ use shadowline_testkit::{Program, data_sets, wait_for};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-/// Everything here is over long before; who waits longer waits for ever.
+/// Everything here is over long before; what takes longer never ends.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running service.

@@ -83,7 +83,7 @@ async fn upstream() -> String {
                     );
                     stream.write_all((head + &text).as_bytes()).await
                 };
-                // Whoever asked may be gone; the test sees what came.
+                // The client may be gone; the test sees what came.
                 drop(answered);
             });
         }
@@ -134,7 +134,7 @@ impl Door {
             command.env("CADDY_METRICS_PORT", metrics.to_string());
             for (door, port) in &ports {
                 command.env(format!("{door}_PORT"), port.to_string());
-                // The upstream here speaks no HTTP/2; nobody answers at all at port 1.
+                // The upstream here speaks no HTTP/2; nothing listens at port 1.
                 let upstream = if *door == "SERVING_GRPC" { "127.0.0.1:1" } else { &upstream };
                 command.env(format!("{door}_UPSTREAM"), upstream);
             }
@@ -335,7 +335,7 @@ async fn grpc_asks_for_the_password_only_to_load_models() {
         let text = said(&output);
         text.strip_prefix("2 ").unwrap_or_else(|| panic!("no HTTP/2: {text}")).to_owned()
     };
-    // What is let through finds nobody behind the door.
+    // What is let through finds no upstream.
     for path in [
         "/shadowline.serving.v1.PredictionService/Predict",
         "/inference.GRPCInferenceService/ModelInfer",

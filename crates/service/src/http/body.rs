@@ -134,7 +134,7 @@ pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, BodyError> {
     Ok(whole)
 }
 
-/// Both pieces; the first grows in place where nobody else has it.
+/// Both pieces; the first grows in place where it is not shared.
 fn joined(whole: Bytes, piece: &Bytes) -> Bytes {
     let mut whole = bytes::BytesMut::from(whole);
     whole.extend_from_slice(piece);

@@ -15,7 +15,7 @@ use super::error::ApiError;
 /// # Errors
 /// 400 that names the member which is not as it should be, or comes twice.
 pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    // serde itself takes the last of two members of a map, and passes over two that nobody knows.
+    // serde itself takes the last of two members of a map, and passes over two that are unknown.
     refuse_repeated(body)?;
     let mut json = serde_json::Deserializer::from_slice(body);
     let read: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {

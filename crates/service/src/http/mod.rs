@@ -103,7 +103,7 @@ pub fn declared() -> Vec<Declared> {
 /// # Errors
 /// The operating system's, when the port can no longer be served.
 pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) -> io::Result<()> {
-    // Whoever asked for port 0 reads here which one it became.
+    // With port 0, here is which one it became.
     info!(http = %listener.local_addr()?, "serving HTTP");
     let listener = listener.tap_io(|stream| {
         // Answers are small and somebody waits for each.

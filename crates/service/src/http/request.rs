@@ -137,7 +137,7 @@ pub(super) async fn finish_request(
     response
 }
 
-/// Whether a path is asked again and again by those who watch the service, and belongs to nobody's request.
+/// Whether a path is asked again and again by those who watch the service, and belongs to no user's request.
 fn is_question_of_machines(route: &str) -> bool {
     matches!(route, "/livez" | "/readyz" | "/metrics" | "/metrics/" | "/v1/status")
 }

@@ -45,7 +45,7 @@ pub enum SettingsError {
     /// Values that do not go together; the message names the keys.
     #[error("{message}")]
     Together { message: String },
-    /// A setting without a default that nobody gave.
+    /// A setting without a default that was not given.
     #[error("missing key `{key}`: set it in the settings file or by {variable}")]
     Missing { key: String, variable: String },
     /// A flag that is not `KEY=VALUE`.

@@ -25,7 +25,7 @@ pub(super) fn inline(backend: &InlineBackend, accepted: &Accepted) -> Result<Bat
     validate(model, inputs.n_records(), said)
 }
 
-/// Asks a model that answers later. Whoever calls this runs it to its end.
+/// Asks a model that answers later. The caller runs this to its end.
 pub(super) async fn awaited(
     backend: &AwaitedBackend,
     accepted: &Accepted,

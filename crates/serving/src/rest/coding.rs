@@ -12,7 +12,7 @@ use flate2::write::{GzEncoder, ZlibEncoder};
 
 use super::answer::Written;
 
-/// Below this an answer is compressed only for who asks for one coding and nothing else.
+/// Below this an answer is compressed only for a client that names one coding and nothing else.
 const WORTH_BYTES: usize = 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

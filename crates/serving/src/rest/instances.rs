@@ -11,7 +11,7 @@ use crate::models::clip;
 use crate::predict::Inputs;
 
 /// The instances by field: each is an object of fields, a list of all fields' values in the contract's order, or, of a
-/// model with one field, its value. Without a signature there is nobody to read them.
+/// model with one field, its value. Without a signature nothing can read them.
 ///
 /// # Errors
 /// The first instance that is none, with its place.

@@ -112,7 +112,7 @@ impl Members {
         }
     }
 
-    /// Refuses names that come twice in objects below, also in those that nobody reads.
+    /// Refuses names that come twice in objects below, also in those that are not read.
     pub(crate) fn refuse_repeated_below(&self) -> Result<(), String> {
         self.members.iter().try_for_each(|(name, it)| refuse_repeated(it, &|| self.below(name)))
     }
@@ -183,7 +183,7 @@ impl Members {
         if self.path.is_empty() { name } else { format!("{}.{name}", self.path) }
     }
 
-    /// A member that nobody has taken.
+    /// A member that was not taken.
     pub(crate) fn left(&self) -> Option<&str> {
         self.members.iter().find(|(_, it)| !it.is_null()).map(|(name, _)| name.as_str())
     }

@@ -29,7 +29,7 @@ enum Over {
     Rest,
 }
 
-/// Holds whoever comes to it until it is opened.
+/// Holds every caller until it is opened.
 #[derive(Debug, Default)]
 struct Gate {
     entered: Notify,

@@ -14,7 +14,7 @@ use tonic::Code;
 use crate::messages::good;
 use crate::server::{PATIENCE, TestServer, read_topic, request, shadowed};
 
-/// A cluster where nobody listens.
+/// The address of a cluster where nothing listens.
 async fn absent_kafka() -> Log {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
@@ -89,7 +89,7 @@ async fn a_full_spool_drops_shadows_or_refuses_as_set() {
         let expected = if refuses { appended } else { 200.0 };
         assert_eq!(f64::from(n_answered), expected);
         let (status, body) = server.get("/readyz").await;
-        // Whoever refuses does not do its work.
+        // A server that refuses does not do its work.
         let (expected, condition) = if refuses { (503, "failing") } else { (200, "degraded") };
         assert_eq!(status, expected);
         assert!(body.contains(&format!("spool is {condition}: the spool is full")), "{body}");

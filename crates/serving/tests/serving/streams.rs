@@ -63,7 +63,7 @@ async fn a_stream_without_an_end_does_not_hold_up_a_stop() {
     let log = TestLog::embedded().await;
     let dir = tempfile::tempdir().unwrap();
     let server = TestServer::start(log.log(), log.topics(), dir.path(), |config| {
-        // Whoever waited for a part of it would wait longer than this test.
+        // A client that waited for a part of it would wait longer than this test.
         config.shutdown_grace = Duration::from_secs(3600);
     })
     .await;

@@ -1,4 +1,4 @@
-//! Where each alert stands. A row is written only by whoever knows what is in it.
+//! Where each alert stands. A row is written only by a writer that knows what is in it.
 
 use jiff::Timestamp;
 use shadowline_evaluation::{Evaluation, SpecVersion};
@@ -9,7 +9,7 @@ use crate::specs::SpecNo;
 use crate::store::Store;
 use crate::transaction::Transaction;
 
-/// Counts the writes of one alert's state. Whoever writes it says which revision it has seen; the next is stored.
+/// Counts the writes of one alert's state. A writer says which revision it has seen; the next is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Revision(pub u64);
 
@@ -130,7 +130,7 @@ async fn set_state(
 }
 
 /// Ends the evaluation of a spec's version. The incident counter lives on with the row: incidents of a spec are counted
-/// through its versions. A row is written also where there was none, so that whoever still judges by the old version
+/// through its versions. A row is written also where there was none, so that one that still judges by the old version
 /// finds the state moved.
 pub(crate) async fn end_evaluation(
     transaction: &mut DatabaseTransaction,

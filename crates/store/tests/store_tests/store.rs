@@ -72,7 +72,7 @@ on_both_stores! {
         let mut evaluation = Evaluation::new(&spec.spec);
         store.apply(&batch(&spec, &mut evaluation, 0, 30)).await.unwrap();
 
-        // Whoever believes another offset to be stored has been overtaken.
+        // A writer that expects another offset has been overtaken.
         let mut late = batch(&spec, &mut evaluation.clone(), 20, 50);
         let error = store.apply(&late).await.unwrap_err();
         assert!(matches!(error, StoreError::Fenced { partition: 3, .. }), "{error}");

@@ -97,7 +97,7 @@ on_both_stores! {
         assert_eq!(store.offsets(GROUP, TOPIC).await.unwrap()[&3], 30);
         assert_eq!(store.count_checks(&CheckFilter::default()).await.unwrap().total(), 30);
         assert_eq!(revision(&store).await, Revision(2));
-        // Whoever has read the state again goes on.
+        // A writer that has read the state again goes on.
         late.states[0].revision = Revision(2);
         store.apply(&late).await.unwrap();
         assert_eq!(store.offsets(GROUP, TOPIC).await.unwrap()[&3], 60);

@@ -81,7 +81,7 @@ pub(super) fn decode(
     }
     let headers = headers
         .iter()
-        // We wrote the names from strings; one that is none belongs to nobody.
+        // We wrote the names from strings; one that is none is not ours.
         .filter_map(|(name, value)| Some((std::str::from_utf8(name).ok()?, &**value)));
     Ok(Received {
         topic: at.topic.clone(),

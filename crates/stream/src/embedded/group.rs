@@ -1,6 +1,6 @@
 //! Consumer groups: who reads which partition, and how far they have come.
 //!
-//! A partition has one owner at a time. When it must go to somebody else, its owner is told first
+//! A partition has one owner at a time. When it must go to another member, its owner is notified first
 //! and the new one gets it when the old one has let go, so no record is handled by two at a time.
 //! Partitions that need not move stay where they are.
 
@@ -151,7 +151,7 @@ impl Group {
     }
 
     pub(super) fn sync(&self) -> Result<(), FileError> {
-        // Not under the lock: whoever commits should not wait for the disk.
+        // Not under the lock: a commit should not wait for the disk.
         let checkpoints: Vec<_> = self.state.lock().checkpoints.values().cloned().collect();
         checkpoints.iter().try_for_each(|it| it.sync())
     }

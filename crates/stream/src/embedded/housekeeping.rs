@@ -15,7 +15,7 @@ pub(super) const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// In how many of those rounds old records are looked for.
 const CLEAN_UP_ROUNDS: u64 = 30;
 
-/// Ends the thread when it is dropped, and waits for it: after that nobody else holds the log.
+/// Ends the thread when it is dropped, and waits for it: after that it does not hold the log.
 #[derive(Debug)]
 pub(super) struct Housekeeping {
     stop: Arc<Stop>,

@@ -118,7 +118,7 @@ impl EmbeddedMember {
             partition.listen(&self.appended);
             self.reading.push(Position { partition, next });
         }
-        // There may be records, and nobody is told of those.
+        // There may be records, and no notification comes for those.
         self.appended.notify_one();
         Ok(())
     }

@@ -11,7 +11,7 @@
 //! groups/<group>/<topic>/<partition>   the offset the group goes on at
 //! ```
 //!
-//! Whoever waits for a record is woken by the append itself; nobody asks again and again.
+//! A reader that waits for a record is woken by the append itself; nothing polls.
 
 mod codec;
 mod group;

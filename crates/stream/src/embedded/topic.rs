@@ -26,7 +26,7 @@ const COMPACTED_SEGMENT_BYTES: u64 = 1 << 20;
 const SEGMENT_BYTES: u64 = 64 << 20;
 /// How long a deletion stays readable, so that who follows the table comes to see it.
 const TOMBSTONE_KEPT: Duration = Duration::from_secs(24 * 3600);
-/// Fewer records than this that nobody needs are not worth rewriting a table for.
+/// Fewer superseded records than this are not worth rewriting a table for.
 const MIN_SUPERSEDED: u64 = 100;
 
 /// What is written down of a topic when it is created.

@@ -13,7 +13,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, LogError> {
     let (sender, result) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("kafka-call".to_owned());
-    // Whoever waited may have given up; then nobody wants to know.
+    // The caller may have given up; then the result is not needed.
     if let Err(error) = thread.spawn(move || drop(sender.send(call()))) {
         return Err(LogError::failed(attempt, error));
     }

@@ -31,7 +31,7 @@ pub(super) struct KafkaContext {
 struct Membership {
     group: String,
     changes: mpsc::UnboundedSender<Change>,
-    /// Nobody is there any more to answer a change.
+    /// The task that answers a change has ended.
     closing: AtomicBool,
 }
 
@@ -159,7 +159,7 @@ impl ClientContext for KafkaContext {
 
 impl ConsumerContext for KafkaContext {
     /// Passes the change on. librdkafka waits until it is answered by `assign` or `unassign`, and
-    /// until then heartbeats go on and nobody else gets the partitions.
+    /// until then heartbeats go on and no other member gets the partitions.
     fn rebalance(
         &self,
         consumer: &BaseConsumer<Self>,

@@ -159,7 +159,7 @@ impl KafkaProducer {
 }
 
 impl Inner {
-    /// The client, or a new one after the old one failed and everybody knows of it.
+    /// The client, or a new one after the old one failed and all deliveries were told so.
     fn usable(&self, current: &mut Client, topic: &str) -> Result<Client, ProduceError> {
         let mut failed = current.shared.failed.lock().clone();
         if failed.is_none() {
@@ -265,12 +265,12 @@ impl ProducerContext<NoCustomPartitioner> for DeliveryContext {
             Err((error, _)) => {
                 let error = pending.error(error.clone());
                 self.metrics.send_error(&pending.topic, error.reason());
-                // Before anyone can see the result, so that nobody enqueues behind it.
+                // Before the result can be seen, so that nothing is enqueued behind it.
                 self.shared.fail(&error);
                 Err(error)
             }
         };
-        // Whoever dropped the delivery does not want to know.
+        // The delivery was dropped, so its result is not needed.
         drop(pending.result.send(result));
         self.shared.room.notify_one();
     }
