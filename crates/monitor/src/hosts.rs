@@ -21,7 +21,7 @@ use crate::scorers::Scorers;
 /// How long after a failure others are told again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// Keeps what is known of the topic, until the future is dropped; `caught_up` is notified when it is known for the first time.
+/// Keeps what is known of the topic, until the future is dropped; `caught_up` is notified at the first time.
 pub(crate) async fn follow_hosts<S: Scorers>(
     log: Log,
     topic: Arc<str>,

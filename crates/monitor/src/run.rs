@@ -44,7 +44,7 @@ pub struct Monitor<'a, S: Scorers> {
     pub stop: CancellationToken,
 }
 
-/// The components of a monitor's health. To be made before HTTP is served, so that no caller finds a service that has no
+/// The components of a monitor's health. To be made before HTTP is served, so that nothing finds a service that has no
 /// components yet, and is ready.
 #[derive(Debug)]
 pub struct MonitorHealth {

@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 use crate::plan::Subscriptions;
 use crate::scorers::Scorers;
 
-/// Keeps the specs of a monitor as they are on the topic, until the future is dropped; `caught_up` is notified when they
+/// Keeps the specs of a monitor as they are on the topic, until the future is dropped; `caught_up` is woken when they
 /// are known for the first time.
 pub(crate) async fn follow_specs<S: Scorers>(
     log: Log,
