@@ -3,6 +3,7 @@
 mod bad_input;
 mod metrics;
 mod outage;
+mod readiness;
 mod requests;
 #[path = "../support/mod.rs"]
 mod support;
