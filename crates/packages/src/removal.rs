@@ -18,13 +18,16 @@ use crate::requests::{parse_name, parse_version, to_api};
 /// Says who uses a package of a name, for a service that knows, or why it cannot say: as a layer around
 /// [`routes`](crate::routes). It may block. Without it, nothing is used.
 #[derive(Clone)]
-pub struct UsedBy(pub Arc<dyn Fn(&str) -> Result<Vec<Use>, String> + Send + Sync>);
+pub struct UsedBy(pub Arc<dyn Fn(&str) -> Uses + Send + Sync>);
 
 impl fmt::Debug for UsedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("UsedBy")
     }
 }
+
+/// Who uses a package, or why that cannot be said.
+type Uses = Result<Vec<Use>, String>;
 
 /// One use of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]

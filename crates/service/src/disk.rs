@@ -34,6 +34,9 @@ pub fn register(metrics: &Metrics, dirs: impl IntoIterator<Item = PathBuf>) {
     metrics.register_collector(DiskCollector { dirs: dirs.into_iter().collect() });
 }
 
+/// One figure of a room.
+type Read = fn(&Room) -> u64;
+
 /// Looks at each scrape.
 #[derive(Debug)]
 struct DiskCollector {
@@ -47,7 +50,7 @@ impl Collector for DiskCollector {
         if rooms.is_empty() {
             return Ok(());
         }
-        let read: [(&str, &str, fn(&Room) -> u64); 2] = [
+        let read: [(&str, &str, Read); 2] = [
             (
                 "shadowline_disk_free_bytes",
                 "What the service may still write to the disk where the folder is",

@@ -4,6 +4,7 @@ mod bad_input;
 mod metrics;
 mod optional;
 mod outage;
+mod readiness;
 mod requests;
 #[path = "../support/mod.rs"]
 mod support;

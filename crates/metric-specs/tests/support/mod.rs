@@ -272,6 +272,8 @@ impl Tail {
 #[derive(Debug, Clone)]
 pub struct Peer {
     pub url: PeerUrl,
+    /// What it is called in errors.
+    pub label: String,
     posts: Arc<Mutex<Vec<(Timestamp, Value)>>>,
     refuse: Arc<Mutex<bool>>,
     /// Refuses whole posts with this alert among others, and this alert alone.
@@ -282,10 +284,11 @@ impl Peer {
     pub async fn start(refuse: bool) -> Self {
         use axum::routing::post;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url =
-            PeerUrl::try_from(format!("http://{}/am", listener.local_addr().unwrap())).unwrap();
+        let label = listener.local_addr().unwrap().to_string();
+        let url = PeerUrl::try_from(format!("http://{label}/am")).unwrap();
         let peer = Self {
             url,
+            label,
             posts: Arc::default(),
             refuse: Arc::new(Mutex::new(refuse)),
             bad: Arc::default(),
