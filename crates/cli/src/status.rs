@@ -49,6 +49,16 @@ impl Said {
         }
     }
 
+    /// Whether it says how far it is behind, where it reads anything. What is not known yet may be anything.
+    fn is_lag_known(&self) -> bool {
+        match self {
+            Self::Status(status) => {
+                status.consumers.iter().all(|it| it.partitions == 0 || it.lag_records.is_some())
+            }
+            Self::Nothing { .. } => false,
+        }
+    }
+
     fn is_ready(&self) -> bool {
         matches!(self, Self::Status(status) if status.report.is_ready())
     }
@@ -66,7 +76,8 @@ pub(crate) async fn run(args: &StatusArgs) -> anyhow::Result<()> {
         match Endpoints::from_args(&args.servers) {
             Ok(endpoints) => {
                 let services = ask(&client, &endpoints).await;
-                if is_over || not_ready(&services).is_empty() {
+                let is_known = services.iter().all(|it| it.said.is_lag_known());
+                if is_over || (is_known && not_ready(&services).is_empty()) {
                     break (endpoints, services);
                 }
             }
@@ -85,7 +96,16 @@ pub(crate) async fn run(args: &StatusArgs) -> anyhow::Result<()> {
         output::table(&HEADER, &rows)?;
     }
     let not_ready = not_ready(&services);
-    if not_ready.is_empty() { Ok(()) } else { bail!("not ready: {}", not_ready.join(", ")) }
+    if !not_ready.is_empty() {
+        bail!("not ready: {}", not_ready.join(", "));
+    }
+    let unknown: Vec<_> =
+        services.iter().map(|it| &it.said).filter(|it| !it.is_lag_known()).collect();
+    if args.wait.is_some() && !unknown.is_empty() {
+        let unknown: Vec<_> = unknown.into_iter().map(Said::service).collect();
+        bail!("not known yet how far they are behind: {}", unknown.join(", "));
+    }
+    Ok(())
 }
 
 /// What is said of every service, as the table shows it.
