@@ -27,6 +27,7 @@ async fn only_the_record_that_is_too_large_is_refused() {
     let mut next = 0;
     let mut refused = Vec::new();
     while next < sizes.len() {
+        eprintln!("DEBUG pass from {next}");
         let mut deliveries = Vec::new();
         for (idx, n_digits) in sizes.iter().enumerate().skip(next) {
             if refused.contains(&idx) {
@@ -49,6 +50,7 @@ async fn only_the_record_that_is_too_large_is_refused() {
                     } else {
                         assert!(!error.is_permanent(), "{error}");
                     }
+                    eprintln!("DEBUG {idx} {error} {:?}", std::error::Error::source(&error).map(ToString::to_string));
                     next = next.min(idx);
                 }
             }
