@@ -126,6 +126,7 @@ impl Window {
 impl Drainer {
     /// Sends until [`Self::finish`] is cancelled and the spool is empty, or [`Self::give_up`] is cancelled.
     pub(crate) async fn run(self) {
+        self.log.metrics().show_dead_letters(&self.topics.inferences());
         if self.give_up.run_until_cancelled(self.prepare_topics()).await.is_none() {
             return;
         }

@@ -234,12 +234,17 @@ impl Metrics {
         for topic in topics {
             self.received(group, topic, 0);
             self.lost(group, topic, 0);
-            drop(self.dead_letters.get_or_create(&TopicLabels { topic: topic.to_string() }));
+            self.show_dead_letters(topic);
         }
         let labels = GroupLabels { group: group.to_owned() };
         for family in [&self.rebalances, &self.retries, &self.commit_errors] {
             drop(family.get_or_create(&labels));
         }
+    }
+
+    /// Shows the dead letters of a topic at zero: a rate needs the value before the first.
+    pub fn show_dead_letters(&self, topic: &str) {
+        drop(self.dead_letters.get_or_create(&TopicLabels { topic: topic.to_owned() }));
     }
 
     /// Counts a record of this topic that went to the dead letters.

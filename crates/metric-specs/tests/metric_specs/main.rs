@@ -6,4 +6,5 @@ mod outage;
 mod requests;
 #[path = "../support/mod.rs"]
 mod support;
+mod topics;
 mod two_services;
