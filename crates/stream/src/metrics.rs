@@ -272,6 +272,12 @@ impl Metrics {
         }
     }
 
+    /// How many clients no broker answers.
+    pub(crate) fn n_unreachable(&self) -> usize {
+        let clients = self.clients.lock().clone();
+        clients.into_iter().filter(|it| self.unreachable(it).get() != 0).count()
+    }
+
     /// A broker has answered one client, so it answers the others: those that have nothing to do hear nothing of it.
     /// Returns the clients for which that is news.
     pub(crate) fn all_reachable(&self) -> Vec<String> {

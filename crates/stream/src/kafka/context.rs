@@ -159,7 +159,11 @@ impl KafkaContext {
     pub(super) fn reached(&self) {
         *self.refusal.lock() = None;
         if self.unreachable.get() != 0 && self.unreachable.set(0) != 0 {
-            info!(client = %self.client_id, "kafka is reachable again");
+            if self.metrics.n_unreachable() == 0 {
+                info!(client = %self.client_id, "kafka is reachable again");
+            } else {
+                debug!(client = %self.client_id, "kafka is reachable again");
+            }
         }
     }
 
@@ -174,7 +178,9 @@ impl KafkaContext {
             return;
         }
         if is_outage(code) {
-            if self.unreachable.set(1) != 0 {
+            // One line of a process, not one of each of its clients.
+            let is_first = self.metrics.n_unreachable() == 0;
+            if self.unreachable.set(1) != 0 || !is_first {
                 debug!(client = %self.client_id, %error, reason, "kafka is still unreachable");
             } else {
                 warn!(client = %self.client_id, %error, reason, "kafka is unreachable, waiting for it");

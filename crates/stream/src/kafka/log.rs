@@ -112,8 +112,9 @@ impl KafkaLog {
             inner.client.fetch_metadata(Some("__consumer_offsets"), within).map(drop)
         };
         self.ask(attempt, call).await?;
-        for client in self.0.metrics.all_reachable() {
-            info!(client, "kafka is reachable again");
+        let clients = self.0.metrics.all_reachable();
+        if !clients.is_empty() {
+            info!(clients = clients.join(" "), "kafka is reachable again");
         }
         self.refresh_partitions().await;
         Ok(())

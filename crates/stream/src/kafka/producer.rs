@@ -319,13 +319,14 @@ impl Pending {
 
 /// The client's words for why it gave up, with what to look at where they name an error of a record or a right.
 fn fatal_cause(reason: &str) -> String {
+    // In the broker's words, as the client gives them.
     let known = [
-        ("CLUSTER_AUTHORIZATION_FAILED", RDKafkaErrorCode::ClusterAuthorizationFailed),
-        ("TOPIC_AUTHORIZATION_FAILED", RDKafkaErrorCode::TopicAuthorizationFailed),
-        ("INVALID_TIMESTAMP", RDKafkaErrorCode::InvalidTimestamp),
-        ("INVALID_RECORD", RDKafkaErrorCode::InvalidRecord),
+        ("Cluster authorization failed", RDKafkaErrorCode::ClusterAuthorizationFailed),
+        ("Topic authorization failed", RDKafkaErrorCode::TopicAuthorizationFailed),
+        ("Invalid timestamp", RDKafkaErrorCode::InvalidTimestamp),
+        ("Broker failed to validate record", RDKafkaErrorCode::InvalidRecord),
     ];
-    let found = known.into_iter().find(|(name, _)| reason.contains(name));
+    let found = known.into_iter().find(|(words, _)| reason.contains(words));
     match found.and_then(|(_, code)| advice(code, None)) {
         Some(advice) => format!("{advice} ({reason})"),
         None => reason.to_owned(),

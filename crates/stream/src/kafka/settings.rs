@@ -68,7 +68,9 @@ impl Settings {
             // A broker that comes back is noticed within a second.
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
-            .set("socket.keepalive.enable", "true");
+            .set("socket.keepalive.enable", "true")
+            // A broker that has taken a request and does not answer, as one that has just started may, is asked anew.
+            .set("socket.timeout.ms", "15000");
         for (name, value) in pairs {
             config.set(*name, *value);
         }
@@ -80,12 +82,15 @@ impl Settings {
     }
 
     pub(super) fn admin(&self) -> ClientConfig {
-        self.config("shadowline-admin", &[])
+        let mut config = self.config("shadowline-admin", &[]);
+        // Nobody takes what it says out of its queue.
+        config.set_log_level(RDKafkaLogLevel::Emerg);
+        config
     }
 
     /// A client that asks for metadata and offsets.
     pub(super) fn asking(&self) -> ClientConfig {
-        self.telling_ids(self.admin())
+        self.telling_ids(self.config("shadowline-admin", &[]))
     }
 
     /// Has the client say the ids of topics in its log, which is the only place where it does; see
@@ -119,6 +124,7 @@ impl Settings {
             ("linger.ms", linger_ms.as_str()),
             ("queue.buffering.max.messages", &max_in_flight),
             ("message.max.bytes", &max_message_bytes),
+            ("request.timeout.ms", "10000"),
             // Partitions that were added are known after this.
             ("topic.metadata.refresh.interval.ms", "10000"),
         ];
@@ -148,8 +154,10 @@ impl Settings {
             ("auto.offset.reset", "earliest"),
             // A rolling restart leaves the partitions of the others alone.
             ("partition.assignment.strategy", "cooperative-sticky"),
-            // A member that died is missed after this, a rebalance is heard of after that.
-            ("session.timeout.ms", "10000"),
+            // A member that died is missed after this, a rebalance is heard of after that. It is the least that brokers
+            // take by default: after an outage of the only broker a member joins anew, and waits for its former self
+            // to be missed.
+            ("session.timeout.ms", "6000"),
             ("heartbeat.interval.ms", "500"),
         ];
         let mut config = self.telling_ids(self.reading(&options.client_id, &defaults));

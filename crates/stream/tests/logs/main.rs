@@ -8,6 +8,7 @@ mod made_again;
 mod outage;
 mod producing;
 mod rebalancing;
+mod refused;
 mod size_limits;
 mod tables;
 mod topics;
