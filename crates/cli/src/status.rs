@@ -49,16 +49,18 @@ impl Said {
         }
     }
 
+    /// Whether it says how far it is behind, where it reads anything. What is not known yet may be anything.
+    fn is_lag_known(&self) -> bool {
+        match self {
+            Self::Status(status) => {
+                status.consumers.iter().all(|it| it.partitions == 0 || it.lag_records.is_some())
+            }
+            Self::Nothing { .. } => false,
+        }
+    }
+
     fn is_ready(&self) -> bool {
         matches!(self, Self::Status(status) if status.report.is_ready())
-    }
-}
-
-impl Known {
-    /// Whether the log has not said yet how far behind a group is that reads here.
-    fn has_unknown_lag(&self) -> bool {
-        let Said::Status(status) = &self.said else { return false };
-        status.consumers.iter().any(|it| it.lag_records.is_none() && it.partitions > 0)
     }
 }
 
@@ -75,9 +77,9 @@ pub(crate) async fn run(args: &StatusArgs) -> anyhow::Result<()> {
             Ok(endpoints) => {
                 let services = ask(&client, &endpoints).await;
                 // Waiting is for everything to be done, and `?` does not say so.
-                let is_waited_for =
-                    args.wait.is_some() && services.iter().any(Known::has_unknown_lag);
-                if is_over || (not_ready(&services).is_empty() && !is_waited_for) {
+                let is_known =
+                    args.wait.is_none() || services.iter().all(|it| it.said.is_lag_known());
+                if is_over || (is_known && not_ready(&services).is_empty()) {
                     break (endpoints, services);
                 }
             }
@@ -106,7 +108,16 @@ pub(crate) async fn run(args: &StatusArgs) -> anyhow::Result<()> {
         }
     }
     let not_ready = not_ready(&services);
-    if not_ready.is_empty() { Ok(()) } else { bail!("not ready: {}", not_ready.join(", ")) }
+    if !not_ready.is_empty() {
+        bail!("not ready: {}", not_ready.join(", "));
+    }
+    let unknown: Vec<_> =
+        services.iter().map(|it| &it.said).filter(|it| !it.is_lag_known()).collect();
+    if args.wait.is_some() && !unknown.is_empty() {
+        let unknown: Vec<_> = unknown.into_iter().map(Said::service).collect();
+        bail!("not known yet how far they are behind: {}", unknown.join(", "));
+    }
+    Ok(())
 }
 
 /// What is said of every service, as the table shows it.
@@ -302,7 +313,7 @@ mod tests {
                 "consumers": [{"group": "g", "topic": "t", "partitions": partitions, "lag_records": lag}],
             }));
             let known = service("monitor-knn", "http://h:1", Ok(said.unwrap()));
-            assert_eq!(known.has_unknown_lag(), expected, "{partitions} {lag}");
+            assert_eq!(!known.said.is_lag_known(), expected, "{partitions} {lag}");
         }
     }
 

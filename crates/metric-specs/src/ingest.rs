@@ -8,9 +8,10 @@ use shadowline_evaluation::MetricKind;
 use shadowline_service::clock;
 use shadowline_service::health::Component;
 use shadowline_stream::{
-    DeadLetters, Handler, HandlerError, Log, Received, SpanContext, StartAt, TopicPartition,
+    DeadLetters, Handler, HandlerError, Log, Lost, Received, SpanContext, StartAt, TopicPartition,
 };
 use shadowline_wire::{Score, Subject};
+use shadowline_worker::LostRecords;
 use tracing::warn;
 
 use crate::engine::{ApplyError, Handle, PartitionedScore, Scores};
@@ -28,6 +29,7 @@ pub(crate) struct Ingest {
     pub(crate) dead_letters: DeadLetters,
     pub(crate) metrics: MetricSpecsMetrics,
     pub(crate) health: Component,
+    pub(crate) lost: LostRecords,
     /// Partition and offset of what the dead letters have of a batch that is handled again.
     pub(crate) dead_lettered: HashSet<(u32, u64)>,
 }
@@ -38,17 +40,25 @@ impl Handler for Ingest {
         &mut self,
         partitions: &[TopicPartition],
     ) -> Result<Vec<(TopicPartition, StartAt)>, HandlerError> {
-        let stored = self.engine.assigned().await.map_err(HandlerError::retry)?;
-        let mut from = Vec::with_capacity(partitions.len());
-        for partition in partitions {
-            let start = match stored.get(&partition.partition) {
-                // Not where the group has committed: without effects here, nothing was applied.
-                None => StartAt::Earliest,
-                Some(next) => self.start_at(partition, *next).await?,
-            };
-            from.push((partition.clone(), start));
-        }
-        Ok(from)
+        let id = self.log.topic_id(&self.topic).await.map_err(HandlerError::retry)?;
+        let stored = self.engine.assigned(id).await.map_err(HandlerError::retry)?;
+        let start = |it: &TopicPartition| match stored.get(&it.partition) {
+            // Not where the group has committed: without effects here, nothing was applied.
+            None => (it.clone(), StartAt::Earliest),
+            Some(next) => (it.clone(), StartAt::Offset(*next)),
+        };
+        Ok(partitions.iter().map(start).collect())
+    }
+
+    async fn lost(&mut self, lost: &[Lost]) -> Result<(), HandlerError> {
+        self.lost.note(lost);
+        let told = self.engine.lost(lost.to_vec()).await;
+        told.map_err(to_handler_error)
+    }
+
+    async fn tick(&mut self) -> Result<(), HandlerError> {
+        self.lost.tick();
+        Ok(())
     }
 
     fn rebalanced(&mut self, _n_partitions: usize) {
@@ -81,38 +91,12 @@ impl Handler for Ingest {
                 self.dead_lettered.clear();
                 Ok(())
             }
-            // Reading must start again where the database says.
-            Err(error @ ApplyError::StoreRegressed(_)) => Err(HandlerError::fatal(error)),
-            Err(error @ (ApplyError::Store(_) | ApplyError::Stopped)) => {
-                Err(HandlerError::retry(error))
-            }
+            Err(error) => Err(to_handler_error(error)),
         }
     }
 }
 
 impl Ingest {
-    /// Keeps to what the log has. A log that was recreated has less than the store knows of.
-    async fn start_at(
-        &self,
-        partition: &TopicPartition,
-        next: u64,
-    ) -> Result<StartAt, HandlerError> {
-        let there = self
-            .log
-            .watermarks(&self.topic, partition.partition)
-            .await
-            .map_err(HandlerError::retry)?;
-        if next < there.low {
-            warn!(%partition, next, low = there.low, "scores were dropped by the log before they were applied");
-            return Ok(StartAt::Offset(there.low));
-        }
-        if next > there.high {
-            warn!(%partition, next, high = there.high, "the log has fewer scores than were applied; was it recreated?");
-            return Ok(StartAt::Earliest);
-        }
-        Ok(StartAt::Offset(next))
-    }
-
     async fn dead_letter(&self, record: &Received, reason: &str) -> Result<(), HandlerError> {
         let (partition, offset) = (record.partition, record.offset);
         let trace = trace_of(record);
@@ -121,6 +105,14 @@ impl Ingest {
         warn!(topic = %record.topic, partition, offset, reason, trace_id, span_id, "record is not a score, it goes to the dead letters");
         self.metrics.unreadable();
         self.dead_letters.send(record, reason, clock::now()).await.map_err(HandlerError::retry)
+    }
+}
+
+fn to_handler_error(error: ApplyError) -> HandlerError {
+    match error {
+        // Reading must start again where the database says.
+        ApplyError::StoreRegressed(_) => HandlerError::fatal(error),
+        ApplyError::Store(_) | ApplyError::Stopped => HandlerError::retry(error),
     }
 }
 

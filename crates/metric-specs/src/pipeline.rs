@@ -7,7 +7,7 @@ use shadowline_error::chain;
 use shadowline_service::health::{Component, Health, Status};
 use shadowline_store::Store;
 use shadowline_stream::{ConsumerOptions, DeadLetters, Log, Producer, ProducerOptions, consume};
-use shadowline_worker::{Lifetime, prepare_topics, watch_needed_log};
+use shadowline_worker::{Lifetime, LostRecords, prepare_topics, watch_needed_log};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -39,6 +39,7 @@ pub(crate) struct Pipeline<'a> {
     pub(crate) storing: Component,
     pub(crate) topics: Component,
     pub(crate) consuming: Component,
+    pub(crate) records: Component,
     pub(crate) lifetime: &'a Lifetime,
     pub(crate) stop: CancellationToken,
 }
@@ -75,6 +76,7 @@ impl Pipeline<'_> {
             dead_letters: DeadLetters::new(producer, names, format!("/{NAME}")),
             metrics: self.metrics,
             health: self.consuming.clone(),
+            lost: LostRecords::new(self.records.clone(), self.config.group.as_str()),
             dead_lettered: HashSet::new(),
         };
         let mut options = ConsumerOptions::new(self.config.group.as_str(), [names.scores()]);
@@ -137,7 +139,9 @@ impl Pipeline<'_> {
             metrics: self.metrics.clone(),
             traces: self.wakers.traces.clone(),
         };
-        let (specs, alerts) = (publisher.clone(), publisher);
+        let (specs, alerts, follower) = (publisher.clone(), publisher.clone(), publisher);
+        let (log, wake) = (self.log.clone(), self.wakers.specs.clone());
+        self.lifetime.spawn(async move { follower.follow_topic(&log, &wake).await });
         let ending = self.lifetime.ending().clone();
         let health = self.health.component("alerts topic");
         let wake = self.wakers.alerts.subscribe();

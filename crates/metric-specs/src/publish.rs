@@ -21,6 +21,8 @@ use crate::records::{alert_record, spec_key, spec_record};
 
 /// How many records are taken from an outbox at once.
 const PORTION: u32 = 100;
+/// How often it is asked whether the topic of the specs is still the same.
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
 /// The wait before an attempt is repeated: it doubles from the first to the second.
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
@@ -152,6 +154,30 @@ impl Publisher {
             self.store.republish_specs().await?;
         }
         Ok(())
+    }
+
+    /// Sends the specs again whenever their topic was deleted and made again: who follows it would else find none, and
+    /// watch nothing. `wake` wakes whoever empties the outbox.
+    pub(crate) async fn follow_topic(&self, log: &Log, wake: &watch::Sender<()>) {
+        let topic = self.topics.metric_specs();
+        let mut known = None;
+        loop {
+            // Without an answer, or without a topic, there is nothing to send to either.
+            if let Ok(Some(id)) = log.topic_id(&topic).await {
+                let is_new = known.is_some_and(|it| it != id);
+                match if is_new { self.restore_specs(log).await } else { Ok(()) } {
+                    Ok(()) => known = Some(id),
+                    Err(error) => warn!(
+                        error = chain(&*error),
+                        "the topic of metric specs was made again and is not compared with the database yet"
+                    ),
+                }
+                if is_new {
+                    wake.send_replace(());
+                }
+            }
+            tokio::time::sleep(LOOKED_AT_EVERY).await;
+        }
     }
 
     async fn send(&self, target: &str, record: OutRecord) -> Result<(), PublishError> {

@@ -78,6 +78,9 @@ pub fn serve(
         let (engine, commands) = engine::channel();
 
         let lifetime = Lifetime::begin(health.clone(), stop.clone());
+        let records = health.component("records");
+        // Nothing was lost yet.
+        records.ok();
         let external_url = external_url(&config, &listener)?;
         let opened = Opened::default();
         let api = crate::api::router(engine.clone(), store.clone(), opened.clone());
@@ -96,6 +99,7 @@ pub fn serve(
             storing: health.component("store"),
             topics: health.component("topics"),
             consuming: health.component("scores"),
+            records,
             lifetime: &lifetime,
             stop,
         };

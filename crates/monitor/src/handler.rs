@@ -1,5 +1,6 @@
 //! One batch of inferences: judge, write, wait for every acknowledgement.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,16 +9,18 @@ use shadowline_service::clock;
 use shadowline_service::health::{Component, Status};
 use shadowline_service::traces::{self, KeyValue};
 use shadowline_stream::{
-    DeadLetters, Handler, HandlerError, Received, SpanContext, TopicPartition,
+    DeadLetters, Handler, HandlerError, Lost, ProduceError, Received, SpanContext, TopicId,
+    TopicPartition,
 };
-use shadowline_wire::{Origin, Score, Subject};
+use shadowline_wire::{ModelRef, MonitorRef, Origin, Score, Subject, Unscored};
+use shadowline_worker::{LOST_RECORDS, LostRecords, lost_message};
 use tracing::{debug, warn};
 
-use crate::emit::{ScoreWriter, to_handler_error};
+use crate::emit::{ScoreWriter, to_handler_error, too_large};
 use crate::judge::{Judged, Readable, Verdict, judge};
 use crate::metrics::MonitorMetrics;
 use crate::plan::Subscriptions;
-use crate::scorers::Scorers;
+use crate::scorers::{Scorers, Target};
 
 /// What a monitor does with the records of its group.
 #[derive(Debug)]
@@ -27,6 +30,9 @@ pub(crate) struct ScoreHandler<S: Scorers> {
     pub(crate) dead_letters: DeadLetters,
     pub(crate) metrics: MonitorMetrics,
     pub(crate) health: Component,
+    pub(crate) lost: LostRecords,
+    /// Scores of the batch that the log found too large when they were sent, with its words; by record and monitor.
+    pub(crate) too_large: BTreeMap<(TopicPartition, u64, MonitorRef), String>,
 }
 
 impl<S: Scorers> Handler for ScoreHandler<S> {
@@ -41,6 +47,16 @@ impl<S: Scorers> Handler for ScoreHandler<S> {
         result
     }
 
+    async fn lost(&mut self, lost: &[Lost]) -> Result<(), HandlerError> {
+        self.lost.note(lost);
+        self.write_lost(lost).await
+    }
+
+    async fn tick(&mut self) -> Result<(), HandlerError> {
+        self.lost.tick();
+        Ok(())
+    }
+
     fn rebalanced(&mut self, _n_partitions: usize) {
         if let Status::Failing(_) = self.health.status() {
             self.health.ok();
@@ -53,7 +69,7 @@ impl<S: Scorers> Handler for ScoreHandler<S> {
 }
 
 impl<S: Scorers> ScoreHandler<S> {
-    async fn score(&self, records: &[Received]) -> Result<(), HandlerError> {
+    async fn score(&mut self, records: &[Received]) -> Result<(), HandlerError> {
         let began = clock::now();
         let plan = self.subscriptions.plan();
         let scorers = Arc::clone(self.subscriptions.scorers());
@@ -68,13 +84,18 @@ impl<S: Scorers> ScoreHandler<S> {
         for verdict in verdicts {
             let record_idx = verdict.record_idx;
             let Ok(readable) = &read[record_idx] else { continue };
-            let score = to_score(readable, verdict, now);
+            let mut score = to_score(readable, verdict, now);
             let record = &records[record_idx];
+            let place = place_of(record, &score);
+            if let Some(reason) = place.as_ref().and_then(|it| self.too_large.get(it)) {
+                score.result = Err(too_large(reason));
+            }
             let trace = trace_of(record);
             let step = traces::step("score", trace, began, || attributes(&score));
             let trace = step.or_else(|| trace.cloned());
-            let (delivery, score) = self.writer.enqueue(record, score, trace.clone()).await?;
-            sent.push((delivery, score, trace));
+            let (delivery, score) =
+                self.writer.enqueue(record.partition, score, trace.clone()).await?;
+            sent.push((delivery, score, trace, place));
         }
         for (record, readable) in records.iter().zip(&read) {
             if let Err(reason) = readable {
@@ -87,15 +108,66 @@ impl<S: Scorers> ScoreHandler<S> {
                 self.dead_letters.send(record, reason, now).await.map_err(to_handler_error)?;
             }
         }
-        for (delivery, score, trace) in sent {
-            delivery.await.map_err(to_handler_error)?;
+        for (delivery, score, trace, place) in sent {
+            if let Err(error) = delivery.await {
+                if let (ProduceError::TooLarge { .. }, Some(place)) = (&error, place) {
+                    self.too_large.insert(place, error.to_string());
+                }
+                return Err(to_handler_error(error));
+            }
             let delay_seconds = now.duration_since(score.received_at).as_secs_f64();
             let exemplar = traces::exemplar(trace.as_ref());
             if let Some(monitor) = score.metric.monitor() {
                 self.metrics.written(&monitor, &score.result, delay_seconds, exemplar);
             }
         }
+        self.too_large.clear();
         Ok(())
+    }
+
+    /// Writes an unscored score for everything that is watched: what was lost may have been of any of it.
+    async fn write_lost(&self, lost: &[Lost]) -> Result<(), HandlerError> {
+        let plan = self.subscriptions.plan();
+        let now = clock::now();
+        let mut sent = Vec::new();
+        for lost in lost {
+            for (model, target) in plan.watched_models() {
+                let score = lost_score(lost, model, target, now);
+                sent.push(self.writer.enqueue(lost.partition.partition, score, None).await?);
+            }
+        }
+        for (delivery, score) in sent {
+            delivery.await.map_err(to_handler_error)?;
+            if let Some(monitor) = score.metric.monitor() {
+                self.metrics.unscored(&monitor, LOST_RECORDS);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which score of which record; none for a score that is no monitor's.
+fn place_of(record: &Received, score: &Score) -> Option<(TopicPartition, u64, MonitorRef)> {
+    Some((record.topic_partition(), record.offset, score.metric.monitor()?))
+}
+
+/// What is said of a model whose inferences may be among those that were lost. Its origin is the topic itself, at the
+/// offset behind the loss, so that the same loss told twice counts once.
+fn lost_score<S>(lost: &Lost, model: ModelRef, target: &Target<S>, now: Timestamp) -> Score {
+    let (topic, partition) = (&lost.partition.topic, lost.partition.partition);
+    Score {
+        subject: Subject::Inference(format!("lost/{topic}/{partition}/{}-{}", lost.from, lost.to)),
+        model,
+        metric: target.monitor.clone().into(),
+        is_newest: target.is_newest,
+        threshold: target.threshold,
+        result: Err(Unscored { code: LOST_RECORDS.to_owned(), message: lost_message(lost) }),
+        origin: Origin {
+            instance: lost.topic_id.map(TopicId::uuid).unwrap_or_default(),
+            sequence: lost.to,
+        },
+        received_at: now,
+        scored_at: now,
     }
 }
 

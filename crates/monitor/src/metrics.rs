@@ -148,6 +148,13 @@ impl MonitorMetrics {
         self.delay.observe(delay_seconds.max(0.0), exemplar, None);
     }
 
+    /// Counts what stands for inferences that nobody can know.
+    pub(crate) fn unscored(&self, monitor: &MonitorRef, code: &str) {
+        let MonitorRef { name: detector, version } = monitor.clone();
+        let outcome = code.to_owned();
+        self.scores.get_or_create(&OutcomeLabels { detector, version, outcome }).inc();
+    }
+
     pub(crate) fn scoring_took(&self, monitor: &MonitorRef, seconds: f64) {
         self.scoring_duration.get_or_create(&labels(monitor)).observe(seconds);
     }

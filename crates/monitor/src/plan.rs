@@ -221,6 +221,28 @@ impl<S> SubscriptionPlan<S> {
             .filter(|it| seen.insert(&it.monitor))
             .collect()
     }
+
+    /// Every pair of a model version that specs name and a scorer that watches it, each once. Specs of any version get
+    /// along with those of their model that name one; if there is none, the version is `*`.
+    pub(crate) fn watched_models(&self) -> Vec<(ModelRef, &Target<S>)> {
+        let mut pairs = BTreeMap::new();
+        for it in &self.watched {
+            let (model, monitor) = (&it.spec.model, &it.target.monitor);
+            pairs.insert((&model.name, monitor, &model.version), &it.target);
+        }
+        let any = |version: &String| version == "*";
+        let named: BTreeSet<_> =
+            pairs.keys().filter(|it| !any(it.2)).map(|it| (it.0, it.1)).collect();
+        pairs.retain(|key, _| !any(key.2) || !named.contains(&(key.0, key.1)));
+        let model = |name: &String, version: &String| ModelRef {
+            name: name.clone(),
+            version: version.clone(),
+        };
+        pairs
+            .into_iter()
+            .map(|((name, _, version), target)| (model(name, version), target))
+            .collect()
+    }
 }
 
 /// Why there is no score by a detector that this service has, but not this replica of it.
@@ -367,6 +389,8 @@ mod tests {
         assert_eq!(plan.targets(&model("2")).len(), 1);
         let other = ModelRef { name: "wine".into(), version: "1".into() };
         assert!(plan.targets(&other).is_empty());
+        let watched: Vec<_> = plan.watched_models().into_iter().map(|it| it.0).collect();
+        assert_eq!(watched, [model("1")], "which the spec of any version judges too");
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! Scoring in the order in which it becomes possible: topics, metric specs, inferences.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use shadowline_service::health::{Component, Health, Status};
 use shadowline_stream::{ConsumerOptions, DeadLetters, Log, ProducerOptions, consume};
-use shadowline_worker::{GroupName, Lifetime, TopicSettings, prepare_topics, watch_needed_log};
+use shadowline_worker::{
+    GroupName, Lifetime, LostRecords, TopicSettings, prepare_topics, watch_needed_log,
+};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -53,12 +56,17 @@ pub struct MonitorHealth {
     hosts: Component,
     detectors: Component,
     scoring: Component,
+    records: Component,
 }
 
 impl MonitorHealth {
     /// Adds them to a service's health.
     pub fn register(health: &Health) -> Self {
+        let records = health.component("records");
+        // Nothing was lost yet.
+        records.ok();
         Self {
+            records,
             log: health.component("log"),
             specs: health.component("metric-specs"),
             hosts: health.component("detectors topic"),
@@ -118,6 +126,8 @@ impl<S: Scorers> Monitor<'_, S> {
             writer: ScoreWriter { producer, topic: names.scores(), source },
             metrics: self.metrics,
             health: self.health.scoring.clone(),
+            lost: LostRecords::new(self.health.records.clone(), self.group.as_str()),
+            too_large: BTreeMap::new(),
         };
         let mut options = ConsumerOptions::new(self.group.as_str(), [names.inferences()]);
         options.max_batch = self.max_batch.get();

@@ -159,6 +159,9 @@ impl Component {
         drop(state);
         match status {
             Status::Ok => tracing::info!(component = self.name, "healthy"),
+            Status::Degraded(reason) | Status::Failing(reason) if !is_error => {
+                tracing::info!(component = self.name, reason, "waiting");
+            }
             Status::Degraded(reason) => tracing::warn!(component = self.name, reason, "degraded"),
             Status::Failing(reason) => tracing::warn!(component = self.name, reason, "failing"),
         }

@@ -20,7 +20,7 @@ pub(crate) use shadowline_worker::LastError;
 use shadowline_worker::watch_log;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::metrics::ServingMetrics;
 use crate::shadow::Shadow;
@@ -40,7 +40,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(3);
 /// Why sending had to stop and begin again at the checkpoint.
 #[derive(Debug, thiserror::Error)]
 enum DrainError {
-    #[error("send inference {sequence} of the spool")]
+    #[error("send the inferences of the spool")]
     Produce { sequence: u64, source: ProduceError },
     #[error("read the spool")]
     Spool(#[from] SpoolError),
@@ -82,8 +82,20 @@ pub(crate) async fn watch_broker(
 struct InFlight {
     sequence: u64,
     size_bytes: usize,
+    /// Why it goes to the dead letters, if it does.
+    dead: Option<String>,
     /// None for one that is given up, and only waits for its turn.
     delivery: Option<Delivery>,
+}
+
+/// What is known of records that the log found too large, by their sequence.
+type Oversized = BTreeMap<u64, TooLarge>;
+
+enum TooLarge {
+    /// The record, in the log's words.
+    Record(String),
+    /// Its dead letter as well.
+    DeadLetterToo,
 }
 
 /// How one pass over the spool ended.
@@ -114,11 +126,11 @@ impl Window {
 impl Drainer {
     /// Sends until [`Self::finish`] is cancelled and the spool is empty, or [`Self::give_up`] is cancelled.
     pub(crate) async fn run(self) {
+        self.log.metrics().show_dead_letters(&self.topics.inferences());
         if self.give_up.run_until_cancelled(self.prepare_topics()).await.is_none() {
             return;
         }
-        // Records that the log found too large, by sequence, with its words.
-        let mut oversized = BTreeMap::new();
+        let mut oversized = Oversized::new();
         let mut backoff = FIRST_BACKOFF;
         loop {
             let checkpoint = self.spool.acknowledged();
@@ -126,9 +138,12 @@ impl Drainer {
                 Pass::Over => return,
                 Pass::Failed(error) => error,
             };
-            let reason = chain(&error);
-            warn!(error = reason, "sending begins again at the checkpoint");
-            self.last_error.set(Some(reason));
+            let (reason, sequence) = (chain(&error), error.sequence());
+            if self.last_error.set(Some(reason.clone())) {
+                warn!(error = reason, sequence, "sending begins again at the checkpoint");
+            } else {
+                debug!(error = reason, sequence, "sending begins again at the checkpoint");
+            }
             self.metrics.drain_retries.inc();
             if checkpoint < self.spool.acknowledged() {
                 backoff = FIRST_BACKOFF;
@@ -151,8 +166,9 @@ impl Drainer {
                 }
                 Err(error) => {
                     let reason = chain(&error);
-                    warn!(error = reason, "topics are not ready; inferences wait in the spool");
-                    self.last_error.set(Some(reason));
+                    if self.last_error.set(Some(reason.clone())) {
+                        warn!(error = reason, "topics are not ready; inferences wait in the spool");
+                    }
                 }
             }
             tokio::time::sleep(backoff).await;
@@ -160,7 +176,7 @@ impl Drainer {
         }
     }
 
-    async fn pass(&self, oversized: &mut BTreeMap<u64, String>) -> Pass {
+    async fn pass(&self, oversized: &mut Oversized) -> Pass {
         let mut window = Window {
             cursor: self.spool.acknowledged(),
             read: VecDeque::new(),
@@ -214,7 +230,7 @@ impl Drainer {
         &self,
         error: DrainError,
         window: &mut Window,
-        oversized: &mut BTreeMap<u64, String>,
+        oversized: &mut Oversized,
     ) -> Pass {
         if let Err(also) = self.settle(window, None, oversized).await {
             warn!(error = chain(&also), "settle what was sent before a failure");
@@ -228,7 +244,7 @@ impl Drainer {
         &self,
         window: &mut Window,
         mut arrived: Option<Result<Option<Sent>, ProduceError>>,
-        oversized: &mut BTreeMap<u64, String>,
+        oversized: &mut Oversized,
     ) -> Result<(), DrainError> {
         let mut acknowledged = None;
         let mut failed = None;
@@ -244,14 +260,21 @@ impl Drainer {
             let Some(record) = window.in_flight.pop_front() else { break };
             window.in_flight_bytes -= record.size_bytes;
             match result {
-                Ok(_) => {
+                Ok(sent) => {
                     n_drained += 1;
-                    oversized.remove(&record.sequence);
+                    let too_large = oversized.remove(&record.sequence).is_some();
+                    if let (Some(reason), Some(_)) = (record.dead, sent) {
+                        self.note_dead_letter(record.sequence, &reason, too_large);
+                    }
                     acknowledged = Some(record.sequence);
                 }
                 Err(source) => {
                     if let ProduceError::TooLarge { .. } = source {
-                        oversized.insert(record.sequence, source.to_string());
+                        let found = match record.dead {
+                            None => TooLarge::Record(source.to_string()),
+                            Some(_) => TooLarge::DeadLetterToo,
+                        };
+                        oversized.insert(record.sequence, found);
                     }
                     failed = Some(DrainError::Produce { sequence: record.sequence, source });
                     break;
@@ -260,7 +283,9 @@ impl Drainer {
         }
         if let Some(sequence) = acknowledged {
             self.metrics.drained.inc_by(n_drained);
-            self.last_error.set(None);
+            if self.last_error.set(None) {
+                info!("inferences are sent to the log again");
+            }
             let spool = Arc::clone(&self.spool);
             match tokio::task::spawn_blocking(move || spool.acknowledge(sequence)).await? {
                 Ok(()) => {}
@@ -286,56 +311,81 @@ impl Drainer {
     }
 
     /// Gives the producer what was read, as far as there is room.
-    async fn send(
-        &self,
-        window: &mut Window,
-        oversized: &mut BTreeMap<u64, String>,
-    ) -> Result<(), DrainError> {
+    async fn send(&self, window: &mut Window, oversized: &mut Oversized) -> Result<(), DrainError> {
         while window.has_room() {
             let Some((sequence, bytes)) = window.read.front() else { break };
-            let sequence = *sequence;
-            let is_dead = oversized.contains_key(&sequence);
-            let record = self.to_record(sequence, bytes, oversized.get(&sequence));
-            let size_bytes = bytes.len();
-            let delivery = match self.producer.enqueue(record).await {
-                Ok(delivery) => Some(delivery),
-                Err(error @ ProduceError::TooLarge { .. }) if is_dead => {
-                    error!(sequence, %error, "inference lost: not even its dead letter fits into the log");
-                    None
-                }
-                Err(error @ ProduceError::TooLarge { .. }) => {
-                    oversized.insert(sequence, error.to_string());
+            let (sequence, size_bytes) = (*sequence, bytes.len());
+            let (record, dead) = self.to_record(sequence, bytes, oversized.get(&sequence));
+            let enqueued = match oversized.get(&sequence) {
+                Some(TooLarge::DeadLetterToo) => None,
+                Some(TooLarge::Record(_)) | None => Some(self.producer.enqueue(record).await),
+            };
+            let delivery = match enqueued {
+                Some(Ok(delivery)) => Some(delivery),
+                Some(Err(error @ ProduceError::TooLarge { .. })) => {
+                    let found = match dead {
+                        None => TooLarge::Record(error.to_string()),
+                        Some(_) => TooLarge::DeadLetterToo,
+                    };
+                    oversized.insert(sequence, found);
                     continue;
                 }
-                Err(source) => return Err(DrainError::Produce { sequence, source }),
+                Some(Err(source)) => return Err(DrainError::Produce { sequence, source }),
+                None => {
+                    let reason = dead.as_deref();
+                    error!(
+                        sequence,
+                        reason, "inference lost: not even its dead letter fits into the log"
+                    );
+                    None
+                }
             };
-            if is_dead {
-                self.metrics.oversized.inc();
-            }
             window.read.pop_front();
             window.in_flight_bytes += size_bytes;
-            window.in_flight.push_back(InFlight { sequence, size_bytes, delivery });
+            window.in_flight.push_back(InFlight { sequence, size_bytes, dead, delivery });
         }
         Ok(())
     }
 
-    /// A record of the spool as the log gets it: an inference, or the dead letter of one that is too large.
-    fn to_record(&self, sequence: u64, bytes: &Bytes, too_large: Option<&String>) -> OutRecord {
+    /// Counts and says that the log has a dead letter, once for each record, however often it was tried.
+    fn note_dead_letter(&self, sequence: u64, reason: &str, too_large: bool) {
+        warn!(sequence, reason, "an inference went to the dead letters");
+        self.log.metrics().dead_letter(&self.topics.inferences());
+        if too_large {
+            self.metrics.oversized.inc();
+        }
+    }
+
+    /// A record of the spool as the log gets it: an inference, or the dead letter of one that is too large or no
+    /// inference, with the reason.
+    fn to_record(
+        &self,
+        sequence: u64,
+        bytes: &Bytes,
+        too_large: Option<&TooLarge>,
+    ) -> (OutRecord, Option<String>) {
         let origin = Origin { instance: self.spool.instance(), sequence };
         let (record, reason) = match SpoolRecord::decode(bytes.clone()) {
-            Ok(record) => (Some(record), too_large.cloned()),
+            Ok(record) => {
+                let words = |it: &TooLarge| match it {
+                    TooLarge::Record(words) => words.clone(),
+                    TooLarge::DeadLetterToo => "too large, and so is its dead letter".to_owned(),
+                };
+                (Some(record), too_large.map(words))
+            }
             Err(error) => (None, Some(format!("not a record of the spool: {error}"))),
         };
         let key = record.as_ref().map(|it| Bytes::copy_from_slice(it.id.as_bytes()));
         let (record, reason) = match (record, reason) {
             (Some(record), None) => {
-                return OutRecord {
+                let out = OutRecord {
                     topic: self.topics.inferences(),
                     partition: None,
                     key,
                     value: Some(record.message(origin)),
                     envelope: record.envelope(INFERENCE_TYPE, origin),
                 };
+                return (out, None);
             }
             (record, reason) => (record, reason.unwrap_or_default()),
         };
@@ -350,13 +400,23 @@ impl Drainer {
             ("reason".to_owned(), reason.clone()),
             ("deadtopic".to_owned(), self.topics.inferences().to_string()),
         ]);
-        warn!(sequence, reason, "inference goes to the dead letters");
         let value = match &record {
             Some(record) => record.message_without_tensors(origin),
             None => bytes.clone(),
         };
         let topic = self.topics.dead_letters();
-        OutRecord { topic, partition: None, key, value: Some(value), envelope }
+        let out = OutRecord { topic, partition: None, key, value: Some(value), envelope };
+        (out, Some(reason))
+    }
+}
+
+impl DrainError {
+    /// The first record that has to be sent again, if it is one of them that failed.
+    fn sequence(&self) -> Option<u64> {
+        match self {
+            Self::Produce { sequence, .. } => Some(*sequence),
+            Self::Spool(_) | Self::Task(_) => None,
+        }
     }
 }
 

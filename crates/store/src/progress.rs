@@ -64,6 +64,51 @@ impl Transaction {
 }
 
 impl Store {
+    /// Holds what is kept of a consumer group against the topic that the name leads to now. Offsets and checkpoints of
+    /// another topic, which was deleted and made again, are forgotten: they say nothing of this one. Returns whether
+    /// that was so.
+    ///
+    /// # Errors
+    /// If the database cannot be used; then nothing has changed.
+    pub async fn begin_topic(
+        &self,
+        consumer_group: &str,
+        topic: &str,
+        topic_id: &str,
+    ) -> Result<bool, StoreError> {
+        let read = Statement::new(
+            "read which topic was read",
+            "SELECT topic_id FROM topics_read WHERE reader = $1 AND topic = $2",
+        );
+        let rows = self.database.rows(read.bind(consumer_group).bind(topic)).await?;
+        let known: Option<String> = rows.first().map(|it| it.get("topic_id")).transpose()?;
+        if known.as_deref() == Some(topic_id) {
+            return Ok(false);
+        }
+        let mut transaction = self.begin().await?;
+        if known.is_some() {
+            let offsets = Statement::new(
+                "forget the offsets of a topic that is gone",
+                "DELETE FROM offsets WHERE reader = $1 AND topic = $2",
+            );
+            transaction.inner.change(offsets.bind(consumer_group).bind(topic)).await?;
+            let applied = Statement::new(
+                "forget what was applied of a topic that is gone",
+                "DELETE FROM applied WHERE reader = $1",
+            );
+            transaction.inner.change(applied.bind(consumer_group)).await?;
+        }
+        let keep = Statement::new(
+            "keep which topic is read",
+            "INSERT INTO topics_read (reader, topic, topic_id) VALUES ($1, $2, $3) \
+             ON CONFLICT (reader, topic) DO UPDATE SET topic_id = excluded.topic_id",
+        );
+        let keep = keep.bind(consumer_group).bind(topic).bind(topic_id);
+        transaction.inner.change(keep).await?;
+        transaction.commit("begin a topic").await?;
+        Ok(known.is_some())
+    }
+
     /// Returns how far each producer's records were applied.
     pub async fn checkpoints(&self, consumer_group: &str) -> Result<Vec<Checkpoint>, StoreError> {
         let statement = Statement::new(

@@ -16,6 +16,9 @@ pub enum LogError {
     Failed { attempt: String, source: BoxError },
     #[error("topic `{topic}` does not exist")]
     NoTopic { topic: String },
+    /// Whoever reads it must begin again at its start.
+    #[error("topic `{topic}` was deleted and made again")]
+    MadeAgain { topic: String },
     #[error("topic `{topic}` has no partition {partition}, it has {partitions}")]
     NoPartition { topic: String, partition: u32, partitions: u32 },
 }
@@ -25,6 +28,15 @@ impl LogError {
     pub(crate) fn failed(attempt: impl Into<String>, source: impl Into<BoxError>) -> Self {
         Self::Failed { attempt: attempt.into(), source: source.into() }
     }
+}
+
+/// Why a consumer loop ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsumeError {
+    #[error("consume as group `{group}`")]
+    Log { group: String, source: LogError },
+    #[error("handle records of group `{group}`")]
+    Handler { group: String, source: BoxError },
 }
 
 /// Why the topics are not as they must be.
@@ -69,13 +81,39 @@ impl TopicError {
     }
 }
 
+/// Who says how large a record may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SizeLimit {
+    /// The one who writes.
+    Producer,
+    /// The topic, at the broker.
+    Topic,
+}
+
+impl std::fmt::Display for SizeLimit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Producer => "the limit of its producer",
+            Self::Topic => "the topic's limit at the broker (max.message.bytes)",
+        })
+    }
+}
+
 /// Why a record was not written, as far as the producer knows.
 ///
 /// What failed may still have been written: sending it again is safe, leaving it out is not.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ProduceError {
-    #[error("record of {size_bytes} bytes for `{topic}` is larger than the limit of {limit_bytes}")]
-    TooLarge { topic: String, size_bytes: u64, limit_bytes: u64 },
+    #[error(
+        "record of {size_bytes} bytes for `{topic}` is larger than {limit}, {limit_bytes} bytes"
+    )]
+    TooLarge { topic: String, size_bytes: u64, limit_bytes: u64, limit: SizeLimit },
+    /// Records that go together are too large together. Each for itself may not be: the next try sends less at once, and
+    /// says which one is too large.
+    #[error(
+        "the broker takes no batch for `{topic}` that is larger than its limit (max.message.bytes)"
+    )]
+    BatchTooLarge { topic: String },
     #[error("topic `{topic}` has no partition {partition}")]
     NoPartition { topic: String, partition: u32 },
     #[error("topic `{topic}` does not exist")]
@@ -99,6 +137,7 @@ impl ProduceError {
         match self {
             Self::TooLarge { .. } | Self::NoPartition { .. } => true,
             Self::NoTopic { .. }
+            | Self::BatchTooLarge { .. }
             | Self::Halted { .. }
             | Self::Failed { .. }
             | Self::Closed { .. }
@@ -110,6 +149,7 @@ impl ProduceError {
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "too_large",
+            Self::BatchTooLarge { .. } => "batch_too_large",
             Self::NoPartition { .. } => "no_partition",
             Self::NoTopic { .. } => "no_topic",
             Self::Halted { .. } => "halted",

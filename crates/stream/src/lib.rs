@@ -12,6 +12,7 @@
 //! consumer group, [`Reader`] and [`TableReader`] for reading a topic without a group.
 
 mod backoff;
+mod beginning;
 mod config;
 mod consumer;
 mod dead_letters;
@@ -19,8 +20,10 @@ mod delivery;
 mod embedded;
 mod envelope;
 mod error;
+mod handler;
 mod kafka;
 mod log;
+mod member;
 mod membership;
 pub mod metrics;
 mod options;
@@ -28,18 +31,20 @@ mod partitioner;
 mod producer;
 mod reader;
 mod record;
+mod topic_id;
 mod topics;
 mod traces;
 
 pub use backoff::Backoff;
 pub use bytes::Bytes;
 pub use config::LogConfig;
-pub use consumer::{ConsumeError, Handler, HandlerError, consume};
+pub use consumer::consume;
 pub use dead_letters::DeadLetters;
 pub use delivery::Delivery;
 pub use embedded::EmbeddedLog;
 pub use envelope::{Envelope, EnvelopeError, Origin, format_traceparent, parse_traceparent};
-pub use error::{LogError, ProduceError, TopicError};
+pub use error::{ConsumeError, LogError, ProduceError, SizeLimit, TopicError};
+pub use handler::{Handler, HandlerError};
 pub use kafka::KafkaLog;
 pub use log::Log;
 pub use metrics::{GroupLag, Metrics};
@@ -49,7 +54,8 @@ pub use partitioner::partition_for;
 pub use producer::Producer;
 pub use reader::{Reader, TableEvent, TableReader};
 pub use record::{
-    Committed, OutRecord, ReadEvent, Received, Sent, StartAt, TopicPartition, Watermarks,
+    Committed, Lost, OutRecord, ReadEvent, Received, Sent, StartAt, TopicPartition, Watermarks,
 };
 pub use tokio_util::sync::CancellationToken;
+pub use topic_id::{TopicId, TopicIdError};
 pub use topics::{Cleanup, PartitionCount, TopicDescription, TopicNameError, TopicSpec, Topics};

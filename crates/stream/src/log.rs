@@ -11,6 +11,7 @@ use crate::error::{LogError, TopicError};
 use crate::kafka::KafkaLog;
 use crate::metrics::Metrics;
 use crate::record::{Committed, Watermarks};
+use crate::topic_id::TopicId;
 use crate::topics::{PartitionCount, TopicDescription, TopicSpec};
 
 /// How long a topic that was made may take to be known everywhere.
@@ -124,6 +125,17 @@ impl Log {
         }
     }
 
+    /// Which topic a name leads to now; `None` if the log gives topics no ids, as Kafka before 2.8.
+    ///
+    /// # Errors
+    /// If there is no such topic, or the log does not answer.
+    pub async fn topic_id(&self, topic: &str) -> Result<Option<TopicId>, LogError> {
+        match self {
+            Self::Kafka(log) => log.topic_id(topic).await,
+            Self::Embedded(log) => log.topic_id(topic),
+        }
+    }
+
     /// How many partitions a topic has.
     ///
     /// # Errors
@@ -132,6 +144,14 @@ impl Log {
         match self {
             Self::Kafka(log) => log.partitions(topic).await,
             Self::Embedded(log) => log.partitions(topic).await,
+        }
+    }
+
+    /// Has topics asked anew how many partitions they have.
+    pub(crate) fn forget_partitions(&self) {
+        match self {
+            Self::Kafka(log) => log.forget_partitions(),
+            Self::Embedded(_) => {}
         }
     }
 

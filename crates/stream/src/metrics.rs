@@ -18,6 +18,7 @@ pub struct Metrics {
     sent: Family<TopicLabels, Counter>,
     send_errors: Family<ErrorLabels, Counter>,
     received: Family<GroupTopicLabels, Counter>,
+    lost: Family<GroupTopicLabels, Counter>,
     lag: Family<PartitionLabels, Gauge>,
     rebalances: Family<GroupLabels, Counter>,
     retries: Family<GroupLabels, Counter>,
@@ -26,6 +27,8 @@ pub struct Metrics {
     unreachable: Family<ClientLabels, Gauge>,
     /// Those that `unreachable` is about.
     clients: Arc<Mutex<BTreeSet<String>>>,
+    /// What is wrong with a client beside outages, in words.
+    complaints: Arc<Mutex<BTreeMap<String, String>>>,
     /// The partitions that members of this process have, each with its lag once that is known: what `lag` shows, for
     /// those who ask by group.
     reading: Arc<Mutex<BTreeMap<String, Lags>>>,
@@ -89,6 +92,11 @@ impl Metrics {
             r.register(name, help, self.received.clone());
         });
         put(
+            "consumer_lost_records",
+            "Records that the log dropped before the group had read them",
+            &|r, name, help| r.register(name, help, self.lost.clone()),
+        );
+        put(
             "consumer_lag_records",
             "Records of a partition that the group has not committed yet",
             &|r, name, help| r.register(name, help, self.lag.clone()),
@@ -144,6 +152,7 @@ impl Metrics {
             sent,
             send_errors,
             received,
+            lost,
             lag,
             rebalances,
             retries,
@@ -151,6 +160,7 @@ impl Metrics {
             dead_letters,
             unreachable,
             clients: _,
+            complaints: _,
             reading: _,
         } = self;
         let topic = TopicLabels { topic: "topic".to_owned() };
@@ -163,6 +173,7 @@ impl Metrics {
         );
         let labels = GroupTopicLabels { group: group.group.clone(), topic: topic.topic.clone() };
         drop(received.get_or_create(&labels));
+        drop(lost.get_or_create(&labels));
         let labels = PartitionLabels { group: labels.group, topic: labels.topic, partition: 0 };
         drop(lag.get_or_create(&labels));
         for family in [rebalances, retries, commit_errors] {
@@ -201,6 +212,11 @@ impl Metrics {
         self.received.get_or_create(&labels).inc_by(n_records);
     }
 
+    pub(crate) fn lost(&self, group: &str, topic: &str, n_records: u64) {
+        let labels = GroupTopicLabels { group: group.to_owned(), topic: topic.to_owned() };
+        self.lost.get_or_create(&labels).inc_by(n_records);
+    }
+
     pub(crate) fn rebalance(&self, group: &str) {
         self.rebalances.get_or_create(&GroupLabels { group: group.to_owned() }).inc();
     }
@@ -217,7 +233,8 @@ impl Metrics {
     pub(crate) fn joined(&self, group: &str, topics: &[std::sync::Arc<str>]) {
         for topic in topics {
             self.received(group, topic, 0);
-            drop(self.dead_letters.get_or_create(&TopicLabels { topic: topic.to_string() }));
+            self.lost(group, topic, 0);
+            self.show_dead_letters(topic);
         }
         let labels = GroupLabels { group: group.to_owned() };
         for family in [&self.rebalances, &self.retries, &self.commit_errors] {
@@ -225,7 +242,13 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn dead_letter(&self, topic: &str) {
+    /// Shows the dead letters of a topic at zero: a rate needs the value before the first.
+    pub fn show_dead_letters(&self, topic: &str) {
+        drop(self.dead_letters.get_or_create(&TopicLabels { topic: topic.to_owned() }));
+    }
+
+    /// Counts a record of this topic that went to the dead letters.
+    pub fn dead_letter(&self, topic: &str) {
         self.dead_letters.get_or_create(&TopicLabels { topic: topic.to_owned() }).inc();
     }
 
@@ -233,6 +256,26 @@ impl Metrics {
     pub(crate) fn unreachable(&self, client: &str) -> Gauge {
         self.clients.lock().insert(client.to_owned());
         self.unreachable.get_or_create(&ClientLabels { client: client.to_owned() }).clone()
+    }
+
+    /// What is wrong with clients of a log that answers, in words for whoever can mend it; empty if nothing is.
+    pub fn complaints(&self) -> Vec<String> {
+        self.complaints.lock().values().cloned().collect()
+    }
+
+    /// Takes note of what is wrong with a client, or with `None` that nothing is any more.
+    pub(crate) fn complaint(&self, client: &str, words: Option<String>) {
+        let mut complaints = self.complaints.lock();
+        match words {
+            Some(words) => drop(complaints.insert(client.to_owned(), words)),
+            None => drop(complaints.remove(client)),
+        }
+    }
+
+    /// How many clients no broker answers.
+    pub(crate) fn n_unreachable(&self) -> usize {
+        let clients = self.clients.lock().clone();
+        clients.into_iter().filter(|it| self.unreachable(it).get() != 0).count()
     }
 
     /// A broker has answered one client, so it answers the others: those that have nothing to do hear nothing of it.

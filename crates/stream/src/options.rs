@@ -30,7 +30,7 @@ impl ConsumerOptions {
             topics: topics.into_iter().collect(),
             max_batch: 500,
             tick_every: Duration::from_secs(1),
-            drain_timeout: Duration::from_secs(8),
+            drain_timeout: Duration::from_secs(5),
             retry_after: (Duration::from_millis(50), Duration::from_secs(5)),
         }
     }

@@ -36,6 +36,13 @@ enum ProducerInner {
     Embedded(EmbeddedProducer),
 }
 
+/// A partition that the log has and the client does not know of.
+#[derive(Debug, thiserror::Error)]
+#[error("partition {partition} is new, and not known to the client yet")]
+struct NewPartition {
+    partition: u32,
+}
+
 impl Log {
     /// A producer; those who share one share its order, too.
     ///
@@ -54,7 +61,11 @@ impl Log {
 impl Producer {
     /// Writes a record and waits until it is acknowledged.
     pub async fn send(&self, record: OutRecord) -> Result<Sent, ProduceError> {
-        self.enqueue(record).await?.await
+        match self.enqueue(record.clone()).await?.await {
+            // Only now is it known how large a record may be, and so whether this one is too large.
+            Err(ProduceError::BatchTooLarge { .. }) => self.enqueue(record).await?.await,
+            sent => sent,
+        }
     }
 
     /// Takes a record into the queue and says where to wait for its acknowledgement. Waits while
@@ -68,7 +79,31 @@ impl Producer {
         enqueued
     }
 
-    async fn enqueue_uncounted(&self, mut record: OutRecord) -> Result<Delivery, ProduceError> {
+    async fn enqueue_uncounted(&self, record: OutRecord) -> Result<Delivery, ProduceError> {
+        let topic = Arc::clone(&record.topic);
+        match self.enqueue_to_partition(record).await {
+            Err(ProduceError::NoPartition { partition, .. }) => {
+                Err(self.no_partition(&topic, partition).await)
+            }
+            enqueued => enqueued,
+        }
+    }
+
+    /// Asks the log whether it is so: the client hears of new partitions later than those who read them, and the topic
+    /// may have been made again with others.
+    async fn no_partition(&self, topic: &str, partition: u32) -> ProduceError {
+        self.log.forget_partitions();
+        match self.partitions(topic).await {
+            Ok(partitions) if partition < partitions => ProduceError::Failed {
+                topic: topic.to_owned(),
+                source: Arc::new(NewPartition { partition }),
+            },
+            Ok(_) => ProduceError::NoPartition { topic: topic.to_owned(), partition },
+            Err(error) => error,
+        }
+    }
+
+    async fn enqueue_to_partition(&self, mut record: OutRecord) -> Result<Delivery, ProduceError> {
         let partition = match record.partition {
             Some(partition) => partition,
             None => {
@@ -99,6 +134,7 @@ impl Producer {
             LogError::ReservedProperty { .. }
             | LogError::Client { .. }
             | LogError::Failed { .. }
+            | LogError::MadeAgain { .. }
             | LogError::NoPartition { .. } => {
                 ProduceError::Failed { topic, source: Arc::new(error) }
             }

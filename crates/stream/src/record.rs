@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use crate::topic_id::TopicId;
 use crate::{Envelope, EnvelopeError};
 
 /// One partition of a topic.
@@ -43,6 +44,25 @@ pub enum StartAt {
 pub struct Watermarks {
     pub low: u64,
     pub high: u64,
+}
+
+/// Records of a partition that the log dropped before a group has read them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    pub partition: TopicPartition,
+    /// The first offset that is gone.
+    pub from: u64,
+    /// The first offset after it that is there.
+    pub to: u64,
+    /// The topic, if the log gives topics ids.
+    pub topic_id: Option<TopicId>,
+}
+
+impl Lost {
+    /// How many records are gone.
+    pub fn n_records(&self) -> u64 {
+        self.to.saturating_sub(self.from)
+    }
 }
 
 /// The offset a group will go on at, per partition.

@@ -25,6 +25,8 @@ pub struct KafkaNode {
     program: Mutex<Option<Program>>,
     port: u16,
     controller_port: u16,
+    /// Where users are asked for their password, on a node that has any.
+    users_port: Option<u16>,
     dir: TempDir,
     libs: PathBuf,
 }
@@ -48,6 +50,24 @@ impl KafkaNode {
             return None;
         }
         Self::start_new().await.inspect_err(|error| skip(NEEDS, error)).ok()
+    }
+
+    /// A node of the test's own with users who have to say who they are, by SASL's PLAIN at
+    /// [`users_address`](Self::users_address): `reader` with the password `right`, who has no right on anything. At
+    /// [`bootstrap_servers`](Self::bootstrap_servers) nobody is asked, and everything is allowed.
+    pub async fn start_with_users() -> Option<Self> {
+        if quick_leaves_out(NEEDS) {
+            return None;
+        }
+        Self::start_one(true).await.inspect_err(|error| skip(NEEDS, error)).ok()
+    }
+
+    /// Where users are asked for their password.
+    ///
+    /// # Panics
+    /// On a node without users.
+    pub fn users_address(&self) -> String {
+        format!("127.0.0.1:{}", self.users_port.expect("a node with users"))
     }
 
     /// The address of the node that all tests of a run share, if there is one.
@@ -81,14 +101,19 @@ impl KafkaNode {
     }
 
     async fn start_new() -> anyhow::Result<Self> {
+        Self::start_one(false).await
+    }
+
+    async fn start_one(with_users: bool) -> anyhow::Result<Self> {
         let libs = tokio::task::spawn_blocking(jars).await??;
         let mut last_error = None;
         // Somebody else may take a port between choosing it and using it.
         for _ in 0..5 {
-            let (port, controller_port) = free_ports()?;
+            let [port, controller_port, users_port] = free_ports()?;
+            let users_port = with_users.then_some(users_port);
             let dir = tempfile::Builder::new().prefix("shadowline-kafka-").tempdir()?;
-            let node =
-                Self { port, controller_port, dir, libs: libs.clone(), program: Mutex::new(None) };
+            let (libs, program) = (libs.clone(), Mutex::new(None));
+            let node = Self { port, controller_port, users_port, dir, libs, program };
             node.format().await?;
             match node.start().await {
                 Ok(()) => return Ok(node),
@@ -166,8 +191,10 @@ impl KafkaNode {
             .replace("@PORT@", &self.port.to_string())
             .replace("@CONTROLLER_PORT@", &self.controller_port.to_string())
             .replace("@DATA@", &dir.join("data").to_string_lossy());
+        let users = self.users_port.map(|it| users(self.port, self.controller_port, it));
         let path = dir.join("server.properties");
-        std::fs::write(&path, properties)?;
+        // Of what is there twice, the last counts.
+        std::fs::write(&path, properties + &users.unwrap_or_default())?;
         let mut command = Command::new("java");
         command
             .args(["-XX:TieredStopAtLevel=1", "-cp"])
@@ -210,8 +237,29 @@ fn jars() -> anyhow::Result<PathBuf> {
     Ok(repository().join(".kafka/libs"))
 }
 
-fn free_ports() -> anyhow::Result<(u16, u16)> {
-    // Both are held until both are known, so that they differ.
-    let (one, other) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
-    Ok((one.local_addr()?.port(), other.local_addr()?.port()))
+/// The properties of a node that asks users for their password, at a port of their own.
+fn users(port: u16, controller_port: u16, users_port: u16) -> String {
+    let own = format!("PLAINTEXT://127.0.0.1:{port}");
+    let theirs = format!("USERS://127.0.0.1:{users_port}");
+    format!(
+        "\nlisteners={own},{theirs},CONTROLLER://127.0.0.1:{controller_port}\n\
+         advertised.listeners={own},{theirs},CONTROLLER://127.0.0.1:{controller_port}\n\
+         listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,USERS:SASL_PLAINTEXT\n\
+         sasl.enabled.mechanisms=PLAIN\n\
+         listener.name.users.plain.sasl.jaas.config=\
+         org.apache.kafka.common.security.plain.PlainLoginModule required user_reader=\"right\";\n\
+         authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+         super.users=User:ANONYMOUS\n"
+    )
+}
+
+fn free_ports() -> anyhow::Result<[u16; 3]> {
+    // All are held until all are known, so that they differ.
+    let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0"));
+    let mut ports = [0; 3];
+    for (port, held) in ports.iter_mut().zip(&held) {
+        let held = held.as_ref().map_err(|error| anyhow::anyhow!("no free port: {error}"))?;
+        *port = held.local_addr()?.port();
+    }
+    Ok(ports)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shadowline_stream::{
-    Cleanup, Log, LogConfig, PartitionCount, ProducerOptions, TopicSpec, Topics,
+    Cleanup, KafkaLog, Log, LogConfig, PartitionCount, ProducerOptions, TopicSpec, Topics,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -48,6 +48,17 @@ impl TestLog {
 
     pub fn log(&self) -> &Log {
         self.log.as_ref().expect("it is open between calls")
+    }
+
+    /// The cluster, for what only an operator does.
+    ///
+    /// # Panics
+    /// On the embedded log, which has nobody to do it.
+    pub fn cluster(&self) -> &KafkaLog {
+        match self.log() {
+            Log::Kafka(log) => log,
+            Log::Embedded(_) => panic!("the embedded log has no operator"),
+        }
     }
 
     pub fn config(&self) -> &LogConfig {

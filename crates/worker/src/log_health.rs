@@ -21,13 +21,15 @@ pub struct LastError {
 }
 
 impl LastError {
-    /// Sets the error, or with `None` that what failed has succeeded.
-    pub fn set(&self, message: Option<String>) {
+    /// Sets the error, or with `None` that what failed has succeeded; says whether that is news.
+    pub fn set(&self, message: Option<String>) -> bool {
         let mut held = self.message.lock();
-        if *held != message {
+        let is_news = *held != message;
+        if is_news {
             *held = message;
             self.changed.notify_one();
         }
+        is_news
     }
 
     fn message(&self) -> Option<String> {
@@ -35,8 +37,8 @@ impl LastError {
     }
 }
 
-/// Keeps the health of the log until the future is dropped: degraded while it cannot be reached or `last_error` is
-/// set. Never failing, for a service whose work goes on without the log.
+/// Keeps the health of the log until the future is dropped: degraded while it cannot be reached, `last_error` is set, or
+/// it refuses what its clients ask. Never failing, for a service whose work goes on without the log.
 pub async fn watch_log(log: Log, health: Component, last_error: Arc<LastError>) {
     watch(log, last_error, |said| health.degraded(said), || health.ok()).await;
 }
@@ -51,7 +53,10 @@ async fn watch(log: Log, last_error: Arc<LastError>, bad: impl Fn(String), good:
         match (log.reachable(ANSWERS_WITHIN).await, last_error.message()) {
             (Err(error), _) => bad(format!("the log cannot be reached: {}", chain(&error))),
             (Ok(()), Some(message)) => bad(message),
-            (Ok(()), None) => good(),
+            (Ok(()), None) => match log.metrics().complaints().as_slice() {
+                [] => good(),
+                complaints => bad(complaints.join("; ")),
+            },
         }
         tokio::select! {
             () = last_error.changed.notified() => {}

@@ -34,7 +34,7 @@ impl Ledger {
         for (spec, _) in SPECS {
             let what = format!("{n_shadowed} checks of {spec}");
             shadowline_testkit::wait_for(&what, within, async || {
-                count(fleet, spec).await.is_some_and(|it| n_shadowed <= it)
+                n_checks(fleet, spec).await.is_some_and(|it| n_shadowed <= it)
             })
             .await;
         }
@@ -112,7 +112,8 @@ pub(crate) async fn read_to_end(log: &Log, topic: &str) -> Vec<Received> {
     reader.read_to_end().await.expect("read the topic")
 }
 
-async fn count(fleet: &Fleet, spec: &str) -> Option<usize> {
+/// How many checks a spec has.
+pub(crate) async fn n_checks(fleet: &Fleet, spec: &str) -> Option<usize> {
     let answer = fleet.get(&format!("/v1/checks/count?spec={spec}")).await?;
     answer["total"].as_u64().and_then(|it| usize::try_from(it).ok())
 }

@@ -10,10 +10,11 @@
 //!
 //! The moments are counts of answered predictions, drawn from a fixed seed, so nothing waits for a clock.
 //!
-//! The same programs are looked at by their traces in `traces.rs`.
+//! The same programs are looked at by their traces in `traces.rs`; in `outages.rs` it is the broker that goes away.
 
 mod fleet;
 mod ledger;
+mod outages;
 mod traces;
 mod traffic;
 

@@ -24,6 +24,13 @@ pub(crate) struct Calls {
     pub(crate) cut_off: HashSet<String>,
 }
 
+impl Calls {
+    pub(crate) fn add(&mut self, more: Self) {
+        self.answered.extend(more.answered);
+        self.cut_off.extend(more.cut_off);
+    }
+}
+
 /// Callers at work, on a thread of their own.
 #[derive(Debug)]
 pub(crate) struct Traffic {

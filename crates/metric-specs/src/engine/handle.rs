@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use shadowline_evaluation::{Evaluation, MetricSpec, SpecError};
 use shadowline_service::traces::SpanContext;
 use shadowline_store::{StoreError, StoredSpec};
+use shadowline_stream::{Lost, TopicId};
 use shadowline_wire::Score;
 use tokio::sync::{mpsc, oneshot};
 
@@ -86,7 +87,8 @@ pub(super) type Reply<T> = oneshot::Sender<T>;
 
 /// What the engine is asked to do.
 pub(crate) enum Command {
-    Assigned(Reply<Result<BTreeMap<u32, u64>, ApplyError>>),
+    Assigned(Option<TopicId>, Reply<Result<BTreeMap<u32, u64>, ApplyError>>),
+    Lost(Vec<Lost>, Reply<Result<(), ApplyError>>),
     Apply(Scores, Reply<Result<(), ApplyError>>),
     Create(MetricSpec, Reply<Result<StoredSpec, ChangeError>>),
     Put(String, MetricSpec, Reply<Result<(StoredSpec, Change), ChangeError>>),
@@ -125,9 +127,18 @@ impl Handle {
         answer.await.ok()
     }
 
-    /// Reads from the store again how far each partition was applied, and returns where to begin.
-    pub(crate) async fn assigned(&self) -> Result<BTreeMap<u32, u64>, ApplyError> {
-        self.call(Command::Assigned).await.unwrap_or(Err(ApplyError::Stopped))
+    /// Reads from the store again how far each partition of this topic was applied, and returns where to begin. What
+    /// was applied of another topic of the name is forgotten.
+    pub(crate) async fn assigned(
+        &self,
+        topic: Option<TopicId>,
+    ) -> Result<BTreeMap<u32, u64>, ApplyError> {
+        self.call(|it| Command::Assigned(topic, it)).await.unwrap_or(Err(ApplyError::Stopped))
+    }
+
+    /// Lets every spec that scores were lost for show it, and goes on behind them.
+    pub(crate) async fn lost(&self, lost: Vec<Lost>) -> Result<(), ApplyError> {
+        self.call(|it| Command::Lost(lost, it)).await.unwrap_or(Err(ApplyError::Stopped))
     }
 
     /// Judges scores and keeps everything that follows, in one transaction.

@@ -10,6 +10,7 @@
 mod apply;
 mod effects;
 mod handle;
+mod lost;
 mod spans;
 mod specs;
 mod state;

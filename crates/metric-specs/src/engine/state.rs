@@ -11,6 +11,7 @@ use shadowline_service::traces::{self, SpanContext};
 use shadowline_store::{
     AlertEvent, Batch, NewState, Progress, Revision, Store, StoreError, StoredSpec,
 };
+use shadowline_stream::TopicId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::info;
@@ -188,6 +189,20 @@ impl Engine {
                 Some(_) | None => self.metrics.forget(before),
             }
         }
+    }
+
+    /// Begins with a topic where the store says: at the start of one that is another one than was read before.
+    pub(super) async fn begin_topic(&mut self, topic: Option<TopicId>) -> Result<(), StoreError> {
+        if let Some(id) = topic {
+            self.stale = true;
+            let (group, name, id) = (&self.consumer_group, &self.topic, id.to_string());
+            if self.store.begin_topic(group, name, &id).await? {
+                info!(topic = name, id, "the scores are those of another topic than before");
+                // The database has lost nothing that it should have.
+                self.offsets.clear();
+            }
+        }
+        self.reload().await
     }
 
     /// What is known of a spec, if its version and its clock are those that were read now.

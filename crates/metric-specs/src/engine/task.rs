@@ -32,14 +32,19 @@ impl Engine {
 
     async fn handle(&mut self, command: Command) {
         match command {
-            Command::Assigned(reply) => {
-                let result = self.reload().await;
+            Command::Assigned(topic, reply) => {
+                let result = self.begin_topic(topic).await;
                 let result = self.noted(result).map(|()| self.offsets.clone());
                 self.settle();
                 answer(reply, result.map_err(ApplyError::Store));
             }
             Command::Apply(scores, reply) => {
                 let result = self.apply(scores).await;
+                let result = self.noted(result).map_err(ApplyError::Store);
+                answer(reply, self.regressed.map_or(result, |it| Err(it.into())));
+            }
+            Command::Lost(lost, reply) => {
+                let result = self.lost(&lost).await;
                 let result = self.noted(result).map_err(ApplyError::Store);
                 answer(reply, self.regressed.map_or(result, |it| Err(it.into())));
             }

@@ -186,7 +186,7 @@ fn score(sequence: u64, value: f64) -> Score {
 async fn a_timer_fires_at_its_time_and_not_before() {
     let mut bench = Bench::start().await;
     bench.create(r#"{"for": "10s"}"#).await;
-    bench.engine.assigned().await.unwrap();
+    bench.engine.assigned(None).await.unwrap();
     // Long ago in event time: the spec's clock passes on from when it was observed.
     let received_at = clock::now() - SignedDuration::from_hours(1);
     bench.apply(&[score_at(1, 0.9, received_at)], 1).await.unwrap();
@@ -212,7 +212,7 @@ async fn no_timer_runs_before_partitions_were_assigned_and_had_time_to_be_read()
     bench.seen();
     advance(5 * SECOND).await;
     assert_eq!(bench.state().await, AlertState::Pending);
-    bench.engine.assigned().await.unwrap();
+    bench.engine.assigned(None).await.unwrap();
     advance(990 * MILLISECOND).await;
     assert_eq!(bench.state().await, AlertState::Pending);
     advance(20 * MILLISECOND).await;
@@ -227,7 +227,7 @@ async fn what_waits_in_a_partition_is_read_before_its_timer_runs() {
     bench.apply(&[score_at(1, 0.9, received_at)], 1).await.unwrap();
     let mut bench = bench.restart().await;
     assert_eq!(bench.state().await, AlertState::Pending);
-    bench.engine.assigned().await.unwrap();
+    bench.engine.assigned(None).await.unwrap();
     advance(500 * MILLISECOND).await;
     let soon = received_at + SignedDuration::from_micros(1);
     bench.apply(&[score_at(2, 0.1, soon)], 2).await.unwrap();
@@ -242,7 +242,7 @@ async fn what_waits_in_a_partition_is_read_before_its_timer_runs() {
 async fn a_failed_transaction_leaves_memory_as_it_was_and_everything_is_read_again() {
     let bench = Bench::start().await;
     bench.create("{}").await;
-    bench.engine.assigned().await.unwrap();
+    bench.engine.assigned(None).await.unwrap();
     bench.move_offset(None, 7).await;
     let refused = bench.apply(&[score(1, 0.9)], 8).await.unwrap_err();
     assert!(matches!(refused, ApplyError::Store(StoreError::Fenced { .. })), "{refused:?}");
@@ -261,7 +261,7 @@ async fn a_failed_transaction_leaves_memory_as_it_was_and_everything_is_read_aga
 async fn a_timer_whose_step_cannot_be_stored_changes_nothing() {
     let mut bench = Bench::start().await;
     bench.create(r#"{"for": "2s"}"#).await;
-    bench.engine.assigned().await.unwrap();
+    bench.engine.assigned(None).await.unwrap();
     bench.apply(&[score(1, 0.9)], 1).await.unwrap();
     bench.seen();
     bench.own.close().await;
@@ -305,7 +305,7 @@ async fn a_score_that_comes_again_is_applied_once() {
     assert_eq!(bench.n_checks().await, 2);
     bench.apply(&twice[1..], 7).await.unwrap();
     let bench = bench.restart().await;
-    bench.engine.assigned().await.unwrap();
+    bench.engine.assigned(None).await.unwrap();
     bench.apply(&[score(2, 0.1), score(3, 0.9)], 9).await.unwrap();
     assert_eq!(bench.n_checks().await, 3);
     let status = bench.status().await;
@@ -319,7 +319,7 @@ async fn a_store_that_lost_what_it_had_confirmed_is_noticed_and_nothing_more_is_
     bench.create("{}").await;
     bench.apply(&[score(1, 0.1)], 5).await.unwrap();
     bench.move_offset(Some(5), 3).await;
-    bench.engine.assigned().await.unwrap();
+    bench.engine.assigned(None).await.unwrap();
     let refused = bench.apply(&[score(2, 0.9)], 6).await.unwrap_err();
     let expected = StoreRegressed { partition: 0, stored: 3, confirmed: 5 };
     assert!(matches!(refused, ApplyError::StoreRegressed(it) if it == expected), "{refused:?}");

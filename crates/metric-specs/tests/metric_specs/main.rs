@@ -8,4 +8,5 @@ mod readiness;
 mod requests;
 #[path = "../support/mod.rs"]
 mod support;
+mod topics;
 mod two_services;

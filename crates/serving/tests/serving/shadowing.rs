@@ -169,6 +169,91 @@ async fn an_inference_too_large_for_the_log_becomes_a_dead_letter() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_that_is_lowered_under_the_drain_costs_only_what_is_larger() {
+    let Some(log) = TestLog::kafka().await else { return };
+    log.create_topics(2).await;
+    let dir = tempfile::tempdir().unwrap();
+    let server = TestServer::start(log.log(), log.topics(), dir.path(), |_| {}).await;
+    let mut infer = server.open_inference().await;
+    let sized = |id: String, n_bytes: usize| {
+        let mut sized = good();
+        sized.id = id;
+        sized.inputs[1].contents.as_mut().unwrap().bytes_contents =
+            vec!["x".repeat(n_bytes).into()];
+        sized
+    };
+    infer.model_infer(sized("before".to_owned(), 300_000)).await.unwrap();
+    shadowed(log.log(), log.topics(), 1).await;
+    let inferences = log.topics().inferences();
+    log.cluster().configure_topic(&inferences, &[("max.message.bytes", "200000")]).await.unwrap();
+    for idx in 0..200 {
+        let n_bytes = if idx % 50 == 7 { 300_000 } else { 20_000 };
+        infer.model_infer(sized(format!("{idx}"), n_bytes)).await.unwrap();
+    }
+    wait_for("the mark to be at the end", PATIENCE, async || {
+        server.metric("shadowline_spool_unacknowledged_records").await == 0.0
+    })
+    .await;
+    // Some may be there twice, with the same origin: what else was on its way is sent again after a failure.
+    let sent = shadowed(log.log(), log.topics(), 1 + 196).await;
+    let ids: BTreeSet<_> = sent.iter().map(|(_, it)| it.id.clone()).collect();
+    assert_eq!(ids.len(), 1 + 196, "whole");
+    let dead = read_topic(log.log(), &log.topics().dead_letters()).await;
+    let mut dead_ids = BTreeSet::new();
+    for record in &dead {
+        let reason = &record.envelope.as_ref().unwrap().extensions["reason"];
+        assert!(reason.contains("(max.message.bytes), 200000 bytes"), "{reason}");
+        dead_ids.insert(Inference::decode(record.value.as_ref().unwrap()).unwrap().id);
+    }
+    assert_eq!(dead.len(), 4);
+    assert_eq!(dead_ids, ["7", "57", "107", "157"].map(str::to_owned).into());
+    // Records, however often they were tried.
+    assert_eq!(server.metric("shadowline_spool_oversized_records_total").await, 4.0);
+    let letters = format!("shadowline_dead_letters_total{{topic=\"{inferences}\"}}");
+    assert_eq!(server.metric(&letters).await, 4.0);
+    server.stop().await;
+}
+
+/// The topics of inferences and of scores are made again with other partitions while requests come in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_made_again_with_other_partitions_is_written_to_within_seconds() {
+    let Some(log) = TestLog::kafka().await else { return };
+    log.create_topics(6).await;
+    let dir = tempfile::tempdir().unwrap();
+    // A log of its own, which hears nothing of what the test asks.
+    let own = Log::open(log.config()).await.unwrap();
+    let server = TestServer::start(&own, log.topics(), dir.path(), |_| {}).await;
+    let mut predict = server.predictions().await;
+    for idx in 0..50 {
+        predict.predict(request(&format!("old-{idx}"), 1)).await.unwrap();
+    }
+    shadowed(log.log(), log.topics(), 50).await;
+    let inferences = log.topics().inferences();
+    let old = log.log().topic_id(&inferences).await.unwrap();
+    for topic in [&inferences, &log.topics().scores()] {
+        log.cluster().delete_topic(topic).await.unwrap();
+    }
+    wait_for("the topics are made again", PATIENCE, async || {
+        log.log().ensure_topics(&log.topics().specs(2, 1)).await.is_ok()
+            && log.log().topic_id(&inferences).await.is_ok_and(|it| it != old)
+    })
+    .await;
+    let began = Instant::now();
+    for idx in 0..100 {
+        predict.predict(request(&format!("new-{idx}"), 1)).await.unwrap();
+    }
+    wait_for("the mark to be at the end", PATIENCE, async || {
+        server.metric("shadowline_spool_unacknowledged_records").await == 0.0
+    })
+    .await;
+    eprintln!("it took {:?}", began.elapsed());
+    let sent = shadowed(log.log(), log.topics(), 100).await;
+    let ids: BTreeSet<_> = sent.iter().map(|(_, it)| it.id.clone()).collect();
+    assert_eq!(ids.len(), 100, "every one, with an origin that tells a repeat");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_in_the_middle_loses_no_answer() {
     let log = TestLog::embedded().await;
     let dir = tempfile::tempdir().unwrap();

@@ -4,5 +4,6 @@
 mod fixtures;
 mod old_databases;
 mod postgres;
+mod progress;
 mod store;
 mod transactions;

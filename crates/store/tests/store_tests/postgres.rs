@@ -153,7 +153,7 @@ async fn processes_that_start_at_once_migrate_once() {
         store.await.unwrap().unwrap().ping().await.unwrap();
     }
     let applied = psql(database.url(), "SELECT COUNT(*), BOOL_AND(success) FROM _sqlx_migrations");
-    assert_eq!(applied.await.unwrap(), "5|t");
+    assert_eq!(applied.await.unwrap(), "6|t");
 }
 
 #[tokio::test]

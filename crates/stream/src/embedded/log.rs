@@ -14,6 +14,7 @@ use crate::error::LogError;
 use crate::metrics::Metrics;
 use crate::options::{ConsumerOptions, ProducerOptions};
 use crate::record::{Committed, StartAt, Watermarks};
+use crate::topic_id::TopicId;
 use crate::topics::{TopicDescription, TopicSpec};
 
 /// A log in a directory, for this process alone; cheap to clone. It is closed when the last clone is
@@ -56,6 +57,10 @@ impl EmbeddedLog {
 
     pub(crate) async fn describe(&self, topic: &str) -> Result<Option<TopicDescription>, LogError> {
         Ok(self.0.state.topics.read().get(topic).map(|it| it.describe()))
+    }
+
+    pub(crate) fn topic_id(&self, topic: &str) -> Result<Option<TopicId>, LogError> {
+        Ok(self.0.state.topic(topic)?.id())
     }
 
     pub(crate) async fn partitions(&self, topic: &str) -> Result<u32, LogError> {

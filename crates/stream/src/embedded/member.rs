@@ -8,9 +8,9 @@ use super::group::Group;
 use super::open::OpenLog;
 use super::topic::{Partition, Topic};
 use crate::error::LogError;
-use crate::membership::{Change, MemberEvent, Offsets};
+use crate::membership::{Change, MemberEvent, Offsets, Place};
 use crate::options::ConsumerOptions;
-use crate::record::{Received, StartAt, TopicPartition};
+use crate::record::{Received, StartAt, TopicPartition, Watermarks};
 
 /// A batch is not filled up beyond this, however many records it may have.
 const MAX_BATCH_BYTES: usize = 8 << 20;
@@ -106,6 +106,31 @@ impl EmbeddedMember {
         }
         self.turn = self.turn.wrapping_add(1);
         Ok(records)
+    }
+
+    /// The offsets of a group say nothing of the topic that they are of; the embedded log removes none.
+    pub(crate) fn places(&self, partitions: &[TopicPartition]) -> Result<Vec<Place>, LogError> {
+        let place = |at: &TopicPartition| {
+            let partition = self.log.state.partition(at)?;
+            Ok(Place {
+                committed: self.group.committed(at),
+                committed_of: self.log.state.topic(&at.topic)?.id(),
+                there: Watermarks { low: partition.low(), high: partition.high() },
+            })
+        };
+        partitions.iter().map(place).collect()
+    }
+
+    pub(crate) fn taken(&mut self) -> Vec<(TopicPartition, u64)> {
+        let mut taken = Vec::new();
+        for Position { partition, next } in &mut self.reading {
+            let low = partition.low();
+            if *next < low {
+                *next = low;
+                taken.push((partition.at.clone(), low));
+            }
+        }
+        taken
     }
 
     pub(crate) async fn start(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::open::OpenLog;
 use super::{codec, topic};
 use crate::delivery::Delivery;
-use crate::error::ProduceError;
+use crate::error::{ProduceError, SizeLimit};
 use crate::record::{OutRecord, Sent};
 
 /// Whatever the settings say, a record is far from what the lengths on disk can count.
@@ -52,10 +52,14 @@ impl EmbeddedProducer {
         let size_bytes =
             [&record.key, &record.value].map(|it| it.as_ref().map_or(0, |it| it.len() as u64));
         let size_bytes = size_bytes.iter().sum();
-        let limit_bytes =
-            self.max_message_bytes.min(topic.max_message_bytes()).min(MAX_RECORD_BYTES);
+        let own = self.max_message_bytes.min(MAX_RECORD_BYTES);
+        let (limit_bytes, limit) = if own <= topic.max_message_bytes() {
+            (own, SizeLimit::Producer)
+        } else {
+            (topic.max_message_bytes(), SizeLimit::Topic)
+        };
         if limit_bytes < size_bytes {
-            return Err(ProduceError::TooLarge { topic: name(), size_bytes, limit_bytes });
+            return Err(ProduceError::TooLarge { topic: name(), size_bytes, limit_bytes, limit });
         }
         if topic.is_compacted() && record.key.is_none() {
             return Err(failed(Arc::new(KeyMissing)));

@@ -14,10 +14,10 @@ use shadowline_segment_log::{
     AppendError, FileError, OpenError, Options, ReadError, SegmentLog, write_atomically,
 };
 use tokio::sync::Notify;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::codec::{self, DecodeError};
-use crate::{Cleanup, LogError, Received, TopicDescription, TopicPartition, TopicSpec};
+use crate::{Cleanup, LogError, Received, TopicDescription, TopicId, TopicPartition, TopicSpec};
 
 const CONFIG_FILE: &str = "topic.json";
 const FORMAT: u32 = 1;
@@ -34,6 +34,9 @@ const MIN_SUPERSEDED: u64 = 100;
 #[serde(deny_unknown_fields)]
 pub(super) struct TopicConfig {
     format: u32,
+    /// Which topic it is of all that had the name; none of those that earlier builds made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<TopicId>,
     partitions: u32,
     cleanup: Policy,
     /// Records are kept at least this long; without it, for ever.
@@ -87,6 +90,7 @@ impl TopicConfig {
         };
         Self {
             format: FORMAT,
+            id: Some(TopicId::random()),
             partitions,
             cleanup,
             retention_ms: retention.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
@@ -177,6 +181,10 @@ impl Topic {
             .to_owned(),
             max_message_bytes: self.config.max_message_bytes,
         }
+    }
+
+    pub(super) fn id(&self) -> Option<TopicId> {
+        self.config.id
     }
 
     pub(super) fn n_partitions(&self) -> u32 {
@@ -299,7 +307,8 @@ impl Partition {
         let chunk = match self.log.read(*next, max_bytes, max_records) {
             Ok(chunk) => chunk,
             Err(ReadError::OutOfRange { asked, first, .. }) if asked < first => {
-                warn!(partition = %self.at, asked, first, "records not read yet were dropped by retention");
+                // Whoever reads as a group is told by the gap.
+                debug!(partition = %self.at, asked, first, "what comes next was dropped by retention");
                 *next = first;
                 return self.read_into(next, max_bytes, max_records, out);
             }

@@ -1,8 +1,14 @@
 //! Calls of the client that block, and its numbers.
 
+use std::time::Duration;
+
 use rdkafka::error::KafkaError;
 
+use super::causes::explain;
 use crate::error::LogError;
+
+/// How long a question to the cluster may take.
+pub(super) const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs a call that blocks where it does not hold up the async threads: on a thread of its own,
 /// because a runtime that ends would wait for one of its own, and a commit while Kafka is unavailable does
@@ -19,7 +25,7 @@ pub(super) async fn blocking<T: Send + 'static>(
     }
     match result.await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(LogError::failed(attempt, error)),
+        Ok(Err(error)) => Err(LogError::failed(attempt, explain(error, None))),
         Err(gone) => Err(LogError::failed(attempt, gone)),
     }
 }

@@ -1,5 +1,6 @@
 //! What librdkafka tells us on the side: errors, statistics, changes of the membership.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
@@ -13,9 +14,12 @@ use rdkafka::{ClientContext, TopicPartitionList};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
+use super::causes::{advice, is_consequence};
+use super::topic_ids::id_change;
 use crate::membership::Change;
 use crate::metrics::Metrics;
 use crate::record::TopicPartition;
+use crate::topic_id::TopicId;
 
 /// Logs an outage once, and its end.
 pub(super) struct KafkaContext {
@@ -23,7 +27,14 @@ pub(super) struct KafkaContext {
     metrics: Metrics,
     /// 1 while no broker answers.
     unreachable: Gauge,
-    last_error: Mutex<Option<String>>,
+    /// What is wrong beside outages, until something works again.
+    complaint: Mutex<Option<RDKafkaErrorCode>>,
+    /// The broker's words for why it does not let the client in.
+    refusal: Mutex<Option<String>>,
+    /// The topics that the client knows, by name.
+    topics: Mutex<HashMap<String, TopicId>>,
+    /// A topic that was known has another id now; for readers without a group.
+    made_again: AtomicBool,
     /// Only with a group.
     membership: Option<Membership>,
 }
@@ -31,8 +42,21 @@ pub(super) struct KafkaContext {
 struct Membership {
     group: String,
     changes: mpsc::UnboundedSender<Change>,
+    /// Where the group stands in the partitions that are read here.
+    done: Mutex<HashMap<TopicPartition, Done>>,
     /// The task that answers a change has ended.
     closing: AtomicBool,
+}
+
+/// Where a group stands in a partition.
+#[derive(Debug, Clone, Copy)]
+struct Done {
+    /// Where reading began.
+    begun: u64,
+    /// What is committed, as far as the broker has said so.
+    committed: u64,
+    /// The first offset that the log still has, while it is behind everything that was fetched.
+    taken_up_to: Option<u64>,
 }
 
 impl KafkaContext {
@@ -43,7 +67,10 @@ impl KafkaContext {
             client_id: client_id.to_owned(),
             metrics,
             unreachable,
-            last_error: Mutex::new(None),
+            complaint: Mutex::new(None),
+            refusal: Mutex::new(None),
+            topics: Mutex::default(),
+            made_again: AtomicBool::new(false),
             membership: None,
         }
     }
@@ -55,7 +82,8 @@ impl KafkaContext {
         changes: mpsc::UnboundedSender<Change>,
     ) -> Self {
         let closing = AtomicBool::new(false);
-        let membership = Some(Membership { group: group.to_owned(), changes, closing });
+        let done = Mutex::default();
+        let membership = Some(Membership { group: group.to_owned(), changes, done, closing });
         Self { membership, ..Self::new(client_id, metrics) }
     }
 
@@ -66,36 +94,122 @@ impl KafkaContext {
         }
     }
 
+    /// The topic that a name leads to, as far as the client has heard.
+    pub(super) fn topic_id(&self, topic: &str) -> Option<TopicId> {
+        self.topics.lock().get(topic).copied()
+    }
+
+    /// Whether a topic that was known was deleted and made again since this was last asked.
+    pub(super) fn take_made_again(&self) -> bool {
+        self.made_again.swap(false, Ordering::SeqCst)
+    }
+
+    /// Reading these partitions begins, with nothing to do before the offset.
+    pub(super) fn begun(&self, at: &TopicPartition, offset: u64) {
+        if let Some(membership) = &self.membership {
+            let done = Done { begun: offset, committed: offset, taken_up_to: None };
+            membership.done.lock().insert(at.clone(), done);
+        }
+    }
+
+    /// The group goes on at these offsets from now on.
+    pub(super) fn committed<'a>(
+        &self,
+        offsets: impl IntoIterator<Item = (&'a TopicPartition, &'a u64)>,
+    ) {
+        let Some(membership) = &self.membership else { return };
+        let mut done = membership.done.lock();
+        for (at, offset) in offsets {
+            if let Some(done) = done.get_mut(at) {
+                done.committed = done.committed.max(*offset);
+            }
+        }
+    }
+
+    /// Partitions are read no more.
+    pub(super) fn ended(&self, partitions: &[TopicPartition]) {
+        if let Some(membership) = &self.membership {
+            membership.done.lock().retain(|at, _| !partitions.contains(at));
+        }
+    }
+
+    /// Partitions of which what comes next is gone, with the first offset that is there. Each is told until something
+    /// of it is fetched.
+    pub(super) fn taken(&self) -> Vec<(TopicPartition, u64)> {
+        let Some(membership) = &self.membership else { return Vec::new() };
+        let done = membership.done.lock();
+        done.iter().filter_map(|(at, done)| Some((at.clone(), done.taken_up_to?))).collect()
+    }
+
+    /// Why the broker does not let the client in, if it does not.
+    pub(super) fn refusal(&self) -> Option<String> {
+        self.refusal.lock().clone()
+    }
+
+    /// What the client is there for works.
+    pub(super) fn works(&self) {
+        self.reached();
+        if self.complaint.lock().take().is_some() {
+            self.metrics.complaint(&self.client_id, None);
+            info!(client = %self.client_id, "kafka does what is asked again");
+        }
+    }
+
     /// Something came from a broker.
     pub(super) fn reached(&self) {
+        *self.refusal.lock() = None;
         if self.unreachable.get() != 0 && self.unreachable.set(0) != 0 {
-            info!(client = %self.client_id, "kafka is reachable again");
+            if self.metrics.n_unreachable() == 0 {
+                info!(client = %self.client_id, "kafka is reachable again");
+            } else {
+                debug!(client = %self.client_id, "kafka is reachable again");
+            }
         }
     }
 
     /// Logs an error, but not the same one again and again.
     pub(super) fn note_error(&self, error: &KafkaError, reason: &str) {
-        if error.rdkafka_error_code().is_some_and(is_outage) {
-            if self.unreachable.set(1) != 0 {
+        let Some(code) = error.rdkafka_error_code() else {
+            warn!(client = %self.client_id, %error, reason, "kafka client error");
+            return;
+        };
+        // The end of a partition comes as an error, too, and is none.
+        if code == RDKafkaErrorCode::PartitionEOF {
+            return;
+        }
+        if is_outage(code) {
+            // One line of a process, not one of each of its clients.
+            let is_first = self.metrics.n_unreachable() == 0;
+            if self.unreachable.set(1) != 0 || !is_first {
                 debug!(client = %self.client_id, %error, reason, "kafka is still unreachable");
             } else {
                 warn!(client = %self.client_id, %error, reason, "kafka is unreachable, waiting for it");
             }
             return;
         }
-        let text = error.to_string();
-        let mut last = self.last_error.lock();
-        if last.as_deref() == Some(&text) {
-            debug!(client = %self.client_id, %error, reason, "kafka client error again");
+        let said = match advice(code, None) {
+            Some(advice) => format!("{advice}: {reason}"),
+            None => reason.to_owned(),
+        };
+        if code == RDKafkaErrorCode::Authentication {
+            *self.refusal.lock() = Some(said.clone());
+        }
+        // What a producer fails at, the one whose record it is says.
+        if is_consequence(code) {
+            debug!(client = %self.client_id, %error, reason, "kafka client error");
+            return;
+        }
+        if self.complaint.lock().replace(code) == Some(code) {
+            debug!(client = %self.client_id, %error, reason = said, "kafka client error again");
         } else {
-            warn!(client = %self.client_id, %error, reason, "kafka client error");
-            *last = Some(text);
+            warn!(client = %self.client_id, %error, reason = said, "kafka client error");
+            self.metrics.complaint(&self.client_id, Some(said));
         }
     }
 }
 
 /// Errors that waiting cures.
-pub(super) fn is_outage(code: RDKafkaErrorCode) -> bool {
+fn is_outage(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
         code,
@@ -113,6 +227,17 @@ pub(super) fn is_outage(code: RDKafkaErrorCode) -> bool {
 
 impl ClientContext for KafkaContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if let Some((topic, id)) = id_change(message) {
+            let before = self.topics.lock().insert(topic.to_owned(), id);
+            if before.is_some_and(|it| it != id) {
+                self.made_again.store(true, Ordering::SeqCst);
+            }
+            if let Some(membership) = &self.membership {
+                // Nobody is there any more if it cannot be sent.
+                drop(membership.changes.send(Change::MadeAgain { topic: topic.into(), id }));
+            }
+            return;
+        }
         // What matters of it comes as an error, too, and there it is logged once.
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
@@ -137,6 +262,7 @@ impl ClientContext for KafkaContext {
             self.reached();
         }
         let Some(membership) = &self.membership else { return };
+        let mut all_done = membership.done.lock();
         for (name, topic) in &statistics.topics {
             for (number, partition) in &topic.partitions {
                 // -1 is the client's own inner partition, and an end below 0 is not known yet.
@@ -145,13 +271,19 @@ impl ClientContext for KafkaContext {
                 else {
                     continue;
                 };
-                // Without a commit yet, all there is remains to be done.
-                let done = partition.committed_offset.max(partition.lo_offset).max(0);
-                let lag = end.saturating_sub(done.cast_unsigned());
-                if partition.fetch_state == "active" {
-                    let at = TopicPartition::new(name.as_str(), number);
-                    self.metrics.set_lag(&membership.group, &at, lag);
+                let at = TopicPartition::new(name.as_str(), number);
+                let Some(done) = all_done.get_mut(&at) else { continue };
+                if partition.fetch_state != "active" {
+                    continue;
                 }
+                let low = u64::try_from(partition.lo_offset).unwrap_or(0);
+                // What the client itself says is committed, it knows only after a commit of its own.
+                let lag = end.saturating_sub(done.committed.max(low));
+                self.metrics.set_lag(&membership.group, &at, lag);
+                // With nothing fetched that waits to be read, what is gone before it will not come any more.
+                let fetched = u64::try_from(partition.app_offset).unwrap_or(done.begun);
+                let is_gone = partition.fetchq_cnt == 0 && fetched < low;
+                done.taken_up_to = is_gone.then_some(low);
             }
         }
     }
@@ -167,7 +299,11 @@ impl ConsumerContext for KafkaContext {
         partitions: &mut TopicPartitionList,
     ) {
         let assigned = what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        self.reached();
+        if assigned {
+            self.works();
+        } else {
+            self.reached();
+        }
         if let Some(membership) = &self.membership
             && !membership.closing.load(Ordering::SeqCst)
         {
@@ -186,8 +322,17 @@ impl ConsumerContext for KafkaContext {
         }
     }
 
-    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
-        let Err(error) = result else { return };
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        let Err(error) = result else {
+            let listed = from_list(offsets);
+            let known = listed.iter().zip(offsets.elements()).filter_map(|(at, entry)| {
+                entry.error().ok()?;
+                Some((at, u64::try_from(entry.offset().to_raw()?).ok()?))
+            });
+            let known: Vec<_> = known.collect();
+            self.committed(known.iter().map(|(at, offset)| (*at, offset)));
+            return;
+        };
         if let Some(membership) = &self.membership {
             self.metrics.commit_error(&membership.group);
         }

@@ -11,11 +11,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
-use shadowline_error::BoxError;
-use tracing::info;
+use shadowline_error::{BoxError, chain};
+use tracing::{debug, info};
 
 use super::aside::Aside;
-use super::calls::{blocking, signed, unsigned};
+use super::calls::{ASK_TIMEOUT, blocking, signed, unsigned};
 use super::context::KafkaContext;
 use super::member::KafkaMember;
 use super::producer::KafkaProducer;
@@ -25,10 +25,11 @@ use crate::error::LogError;
 use crate::metrics::Metrics;
 use crate::options::{ConsumerOptions, ProducerOptions};
 use crate::record::{Committed, StartAt, TopicPartition, Watermarks};
+use crate::topic_id::TopicId;
 use crate::topics::{Cleanup, TopicDescription, TopicSpec};
 
-/// How long a question to the cluster may take.
-const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+/// What the client has said waits in its queue already; this is only the end of the queue.
+const HEARD_WITHIN: Duration = Duration::from_millis(1);
 
 /// A Kafka cluster; cheap to clone.
 #[derive(Clone)]
@@ -40,7 +41,8 @@ struct Inner {
     /// Asks for metadata and offsets; reads nothing.
     client: Aside<BaseConsumer<KafkaContext>>,
     admin: Aside<AdminClient<KafkaContext>>,
-    /// Asked once per topic: a key must go on belonging to its partition.
+    /// Asked anew with every [`KafkaLog::reachable`], and after a failure: partitions can be added, and a topic be
+    /// made again with others.
     partitions: Mutex<HashMap<String, u32>>,
 }
 
@@ -52,6 +54,13 @@ impl std::fmt::Debug for KafkaLog {
     }
 }
 
+impl Inner {
+    /// Takes in what the client has to say: errors, and the ids of topics. Nobody else polls it.
+    fn hear_what_was_said(&self) {
+        while self.client.poll(HEARD_WITHIN).is_some() {}
+    }
+}
+
 impl KafkaLog {
     pub(crate) fn open(
         bootstrap_servers: &str,
@@ -60,10 +69,9 @@ impl KafkaLog {
     ) -> Result<Self, LogError> {
         let settings = Settings::new(bootstrap_servers, properties)?;
         let context = || KafkaContext::new("shadowline-admin", metrics.clone());
-        let config = settings.admin();
-        let client = BaseConsumer::from_config_and_context(&config, context())
+        let client = BaseConsumer::from_config_and_context(&settings.asking(), context())
             .map_err(|error| settings.client_error(error))?;
-        let admin = AdminClient::from_config_and_context(&config, context())
+        let admin = AdminClient::from_config_and_context(&settings.admin(), context())
             .map_err(|error| settings.client_error(error))?;
         let (client, admin) = (Aside::new(client), Aside::new(admin));
         let partitions = Mutex::default();
@@ -74,6 +82,10 @@ impl KafkaLog {
         &self.0.metrics
     }
 
+    pub(super) fn admin(&self) -> &AdminClient<KafkaContext> {
+        &self.0.admin
+    }
+
     /// Runs a blocking call of the client where it may block.
     async fn ask<T: Send + 'static>(
         &self,
@@ -81,7 +93,16 @@ impl KafkaLog {
         call: impl FnOnce(&Inner) -> Result<T, KafkaError> + Send + 'static,
     ) -> Result<T, LogError> {
         let inner = self.0.clone();
-        blocking(attempt, move || call(&inner)).await
+        let answer = blocking(attempt, move || {
+            let answer = call(&inner);
+            inner.hear_what_was_said();
+            answer
+        });
+        answer.await.map_err(|error| match self.0.client.context().refusal() {
+            // Whoever is refused gets no answer, and the error says no more than that.
+            Some(refusal) => LogError::failed(refusal, error),
+            None => error,
+        })
     }
 
     pub(crate) async fn reachable(&self, within: Duration) -> Result<(), LogError> {
@@ -91,9 +112,11 @@ impl KafkaLog {
             inner.client.fetch_metadata(Some("__consumer_offsets"), within).map(drop)
         };
         self.ask(attempt, call).await?;
-        for client in self.0.metrics.all_reachable() {
-            info!(client, "kafka is reachable again");
+        let clients = self.0.metrics.all_reachable();
+        if !clients.is_empty() {
+            info!(clients = clients.join(" "), "kafka is reachable again");
         }
+        self.refresh_partitions().await;
         Ok(())
     }
 
@@ -108,8 +131,11 @@ impl KafkaLog {
                 };
                 match topic.error().map(RDKafkaErrorCode::from) {
                     None => Ok(Some(topic.partitions().len())),
+                    // The last is a topic that was just made.
                     Some(
-                        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
+                        RDKafkaErrorCode::UnknownTopicOrPartition
+                        | RDKafkaErrorCode::UnknownTopic
+                        | RDKafkaErrorCode::LeaderNotAvailable,
                     ) => Ok(None),
                     Some(code) => Err(KafkaError::MetadataFetch(code)),
                 }
@@ -121,6 +147,31 @@ impl KafkaLog {
             self.0.partitions.lock().insert(topic.to_owned(), partitions);
         }
         Ok(partitions)
+    }
+
+    pub(crate) async fn topic_id(&self, topic: &str) -> Result<Option<TopicId>, LogError> {
+        match self.fetch_partitions(topic).await? {
+            Some(_) => Ok(self.0.client.context().topic_id(topic)),
+            None => Err(LogError::NoTopic { topic: topic.to_owned() }),
+        }
+    }
+
+    /// Has topics asked anew the next time how many partitions they have.
+    pub(crate) fn forget_partitions(&self) {
+        self.0.partitions.lock().clear();
+    }
+
+    /// Asks anew how many partitions the topics have that are written to.
+    async fn refresh_partitions(&self) {
+        let known: Vec<_> = self.0.partitions.lock().keys().cloned().collect();
+        for topic in known {
+            match self.fetch_partitions(&topic).await {
+                Ok(Some(_)) => {}
+                Ok(None) => drop(self.0.partitions.lock().remove(&topic)),
+                // Then what is known is as good as anything.
+                Err(error) => debug!(topic, error = chain(&error), "partitions not known anew"),
+            }
+        }
     }
 
     pub(crate) async fn partitions(&self, topic: &str) -> Result<u32, LogError> {
@@ -150,6 +201,10 @@ impl KafkaLog {
             Some(Err(code)) => return Err(LogError::failed(attempt(), code)),
             None => return Err(LogError::failed(attempt(), "the broker named no configuration")),
         };
+        // That of a topic that was just made, from a broker that has not heard of it.
+        if config.entries.is_empty() {
+            return Ok(None);
+        }
         let entry = |name: &str| {
             let value = config.get(name).and_then(|it| it.value.clone());
             value.ok_or_else(|| LogError::failed(attempt(), format!("`{name}` is missing")))
@@ -262,7 +317,7 @@ impl KafkaLog {
     }
 
     pub(crate) fn producer(&self, options: ProducerOptions) -> Result<KafkaProducer, LogError> {
-        KafkaProducer::new(self.0.settings.clone(), options, self.0.metrics.clone())
+        KafkaProducer::new(self.clone(), self.0.settings.clone(), options, self.0.metrics.clone())
     }
 
     pub(crate) async fn reader(&self, topic: &str, from: StartAt) -> Result<KafkaReader, LogError> {

@@ -1,6 +1,6 @@
 //! A member of a consumer group.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,15 +17,15 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::aside::Aside;
-use super::calls::{blocking, signed, unsigned};
-use super::context::{KafkaContext, answer, is_outage};
+use super::calls::{ASK_TIMEOUT, blocking, signed, unsigned};
+use super::context::{KafkaContext, answer};
 use super::settings::Settings;
 use crate::envelope::Envelope;
 use crate::error::LogError;
-use crate::membership::{Change, MemberEvent, Offsets};
+use crate::membership::{Change, MemberEvent, Offsets, Place, TopicIds};
 use crate::metrics::Metrics;
 use crate::options::ConsumerOptions;
-use crate::record::{Received, StartAt, TopicPartition};
+use crate::record::{Received, StartAt, TopicPartition, Watermarks};
 
 /// How long a full buffer is left as it is before the partitions are paused: pausing throws away
 /// what the client has fetched ahead, so it must not happen for every batch.
@@ -42,6 +42,10 @@ pub(crate) struct KafkaMember {
     full_since: Option<Instant>,
     paused: bool,
     names: Names,
+    /// The topics that are read: commits say of which topic they are.
+    topics: TopicIds,
+    /// Topics that were made again: what comes of them is read from offsets of the old ones.
+    stale: HashSet<Arc<str>>,
 }
 
 /// What is closed together.
@@ -92,14 +96,20 @@ impl KafkaMember {
             full_since: None,
             paused: false,
             names: Names::default(),
+            topics: TopicIds::new(),
+            stale: HashSet::new(),
         })
     }
 
     pub(crate) async fn next(&mut self) -> Result<MemberEvent, LogError> {
         let consumer = self.session.consumer.clone();
         loop {
-            if let Ok(change) = self.session.changes.try_recv() {
-                return Ok(MemberEvent::Change(self.hand_out(change)));
+            // Before what was read is handed over: a record that was read after a change was said may be one that
+            // should not have been read.
+            while let Ok(change) = self.session.changes.try_recv() {
+                if let Some(change) = self.hand_out(change) {
+                    return Ok(MemberEvent::Change(change));
+                }
             }
             if !self.ahead.is_empty() {
                 let n_records = self.ahead.len().min(self.max_batch);
@@ -110,11 +120,13 @@ impl KafkaMember {
                 biased;
                 // The client's own poll, below, is what brings these.
                 Some(change) = self.session.changes.recv() => {
-                    return Ok(MemberEvent::Change(self.hand_out(change)));
+                    if let Some(change) = self.hand_out(change) {
+                        return Ok(MemberEvent::Change(change));
+                    }
                 }
                 polled = consumer.recv() => {
                     if let Some(record) = accept(&consumer, &mut self.names, polled)? {
-                        self.ahead.push_back(record);
+                        self.keep(record);
                         self.take_what_is_there()?;
                     }
                 }
@@ -128,17 +140,25 @@ impl KafkaMember {
         while self.ahead.len() < self.max_batch {
             let Some(polled) = consumer.recv().now_or_never() else { break };
             if let Some(record) = accept(&consumer, &mut self.names, polled)? {
-                self.ahead.push_back(record);
+                self.keep(record);
             }
         }
         Ok(())
     }
 
+    fn keep(&mut self, record: Received) {
+        if !self.stale.contains(&record.topic) {
+            self.ahead.push_back(record);
+        }
+    }
+
     pub(crate) async fn poll(&mut self) -> Result<Change, LogError> {
         let consumer = self.session.consumer.clone();
         loop {
-            if let Ok(change) = self.session.changes.try_recv() {
-                return Ok(self.hand_out(change));
+            while let Ok(change) = self.session.changes.try_recv() {
+                if let Some(change) = self.hand_out(change) {
+                    return Ok(change);
+                }
             }
             if self.ahead.len() >= self.max_batch && !self.paused {
                 // Kept, because this future may be dropped and made again before the time is over.
@@ -148,33 +168,93 @@ impl KafkaMember {
             }
             tokio::select! {
                 biased;
-                Some(change) = self.session.changes.recv() => return Ok(self.hand_out(change)),
+                Some(change) = self.session.changes.recv() => {
+                    if let Some(change) = self.hand_out(change) {
+                        return Ok(change);
+                    }
+                }
                 polled = consumer.recv() => {
                     if let Some(record) = accept(&consumer, &mut self.names, polled)? {
-                        self.ahead.push_back(record);
+                        self.keep(record);
                     }
                 }
             }
         }
     }
 
-    fn hand_out(&mut self, change: Change) -> Change {
-        self.session.unanswered.push_back(Owed::to(&change));
-        if let Change::Revoked { partitions, .. } = &change {
-            self.ahead.retain(|it| !partitions.contains(&it.topic_partition()));
+    /// Takes note of a change; `None` if it is no news.
+    fn hand_out(&mut self, change: Change) -> Option<Change> {
+        match &change {
+            Change::Assigned(partitions) => {
+                self.session.unanswered.push_back(Owed { assigned: true, ..Owed::of(partitions) });
+            }
+            Change::Revoked { partitions, .. } => {
+                self.session.unanswered.push_back(Owed::of(partitions));
+                self.ahead.retain(|it| !partitions.contains(&it.topic_partition()));
+            }
+            Change::MadeAgain { topic, id } => {
+                // Told also when the client first hears of a topic.
+                self.topics.get(topic).filter(|known| *known != id)?;
+                self.stale.insert(Arc::clone(topic));
+                self.ahead.retain(|it| it.topic != *topic);
+            }
         }
-        change
+        Some(change)
+    }
+
+    pub(crate) async fn places(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Place>, LogError> {
+        let (consumer, asked) = (self.session.consumer.clone(), partitions.to_vec());
+        let attempt = format!("read offsets of group `{}` and what is there", self.group);
+        blocking(attempt, move || {
+            let committed = consumer.committed_offsets(to_list(&asked), ASK_TIMEOUT)?;
+            let mut places = Vec::with_capacity(asked.len());
+            for at in &asked {
+                let (topic, partition) = (&at.topic, signed(at.partition));
+                let (low, high) = consumer.fetch_watermarks(topic, partition, ASK_TIMEOUT)?;
+                let there = Watermarks { low: unsigned(low), high: unsigned(high) };
+                let entry = committed.find_partition(topic, partition);
+                if let Some(entry) = &entry {
+                    entry.error()?;
+                }
+                let offset = entry.as_ref().and_then(|it| it.offset().to_raw());
+                places.push(Place {
+                    // Without a commit it is one of the client's own words, which are negative.
+                    committed: offset.and_then(|it| u64::try_from(it).ok()),
+                    committed_of: entry.and_then(|it| it.metadata().parse().ok()),
+                    there,
+                });
+            }
+            Ok(places)
+        })
+        .await
+    }
+
+    pub(crate) fn taken(&self) -> Vec<(TopicPartition, u64)> {
+        let mut taken = self.session.consumer.context().taken();
+        // What was read before it went is still to come.
+        taken.retain(|(at, _)| !self.ahead.iter().any(|it| it.topic_partition() == *at));
+        taken
     }
 
     pub(crate) async fn start(
         &mut self,
         from: &[(TopicPartition, StartAt)],
+        topics: &TopicIds,
     ) -> Result<(), LogError> {
         self.session.unanswered.pop_front();
+        self.topics.clone_from(topics);
         let mut list = TopicPartitionList::new();
         for (at, start_at) in from {
             list.add_partition_offset(&at.topic, signed(at.partition), kafka_offset(*start_at))
                 .map_err(|error| LogError::failed(format!("start {at} at {start_at:?}"), error))?;
+        }
+        for (at, start_at) in from {
+            if let StartAt::Offset(offset) = start_at {
+                self.session.consumer.context().begun(at, *offset);
+            }
         }
         self.answer(true, &list)?;
         // The client keeps the pause of a partition that left and came back, and has none for a new one. So all are
@@ -185,6 +265,7 @@ impl KafkaMember {
 
     pub(crate) async fn release(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
         self.session.unanswered.pop_front();
+        self.session.consumer.context().ended(partitions);
         self.answer(false, &to_list(partitions))
     }
 
@@ -198,7 +279,7 @@ impl KafkaMember {
     pub(crate) fn commit(&self, offsets: &Offsets) -> Result<(), LogError> {
         self.session
             .consumer
-            .commit(&offset_list(offsets)?, CommitMode::Async)
+            .commit(&offset_list(offsets, &self.topics)?, CommitMode::Async)
             .map_err(|error| self.commit_error(error))
     }
 
@@ -207,11 +288,15 @@ impl KafkaMember {
         offsets: &Offsets,
         within: Duration,
     ) -> Result<(), LogError> {
-        let (consumer, list) = (self.session.consumer.clone(), offset_list(offsets)?);
+        let (consumer, list) = (self.session.consumer.clone(), offset_list(offsets, &self.topics)?);
         let attempt = format!("commit offsets of group `{}`", self.group);
         let commit = blocking(attempt, move || consumer.commit(&list, CommitMode::Sync));
         match tokio::time::timeout(within, commit).await {
-            Ok(committed) => committed,
+            Ok(committed) => {
+                committed?;
+                self.session.consumer.context().committed(offsets);
+                Ok(())
+            }
             Err(elapsed) => {
                 Err(LogError::failed(format!("commit offsets of group `{}`", self.group), elapsed))
             }
@@ -257,7 +342,15 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.consumer.context().set_closing();
         while let Ok(change) = self.changes.try_recv() {
-            self.unanswered.push_back(Owed::to(&change));
+            match change {
+                Change::Assigned(partitions) => {
+                    self.unanswered.push_back(Owed { assigned: true, ..Owed::of(&partitions) });
+                }
+                Change::Revoked { partitions, .. } => {
+                    self.unanswered.push_back(Owed::of(&partitions));
+                }
+                Change::MadeAgain { .. } => {}
+            }
         }
         // The client waits for an answer to each, or it could not be closed.
         for Owed { assigned, partitions } in self.unanswered.drain(..) {
@@ -269,26 +362,23 @@ impl Drop for Session {
 }
 
 impl Owed {
-    fn to(change: &Change) -> Self {
-        match change {
-            Change::Assigned(partitions) => {
-                Self { assigned: true, partitions: to_list(partitions) }
-            }
-            Change::Revoked { partitions, .. } => {
-                Self { assigned: false, partitions: to_list(partitions) }
-            }
-        }
+    /// The answer to partitions that go.
+    fn of(partitions: &[TopicPartition]) -> Self {
+        Self { assigned: false, partitions: to_list(partitions) }
     }
 }
 
-/// A record, or `None` for an error that is no end; those are noted.
+/// A record, or `None` for an error that is no end.
 pub(super) fn accept(
     consumer: &StreamConsumer<KafkaContext>,
     names: &mut Names,
     polled: KafkaResult<BorrowedMessage<'_>>,
 ) -> Result<Option<Received>, LogError> {
     match polled {
-        Ok(message) => Ok(Some(names.received(&message))),
+        Ok(message) => {
+            consumer.context().works();
+            Ok(Some(names.received(&message)))
+        }
         Err(error @ KafkaError::MessageConsumptionFatal(_)) => {
             Err(LogError::failed("read records", error))
         }
@@ -296,12 +386,8 @@ pub(super) fn accept(
             warn!("removed from the group: no poll in time");
             Ok(None)
         }
-        Err(error) => {
-            let reason =
-                if error.rdkafka_error_code().is_some_and(is_outage) { "outage" } else { "read" };
-            consumer.context().note_error(&error, reason);
-            Ok(None)
-        }
+        // Told to the context already, with the broker's words.
+        Err(_) => Ok(None),
     }
 }
 
@@ -352,12 +438,17 @@ fn to_list(partitions: &[TopicPartition]) -> TopicPartitionList {
     list
 }
 
-fn offset_list(offsets: &Offsets) -> Result<TopicPartitionList, LogError> {
+/// What is committed, each with the id of its topic: the broker keeps the offset of a name, whatever that leads to.
+fn offset_list(offsets: &Offsets, topics: &TopicIds) -> Result<TopicPartitionList, LogError> {
     let mut list = TopicPartitionList::with_capacity(offsets.len());
     for (at, offset) in offsets {
-        let offset = kafka_offset(StartAt::Offset(*offset));
-        list.add_partition_offset(&at.topic, signed(at.partition), offset)
+        let mut entry = list.add_partition(&at.topic, signed(at.partition));
+        entry
+            .set_offset(kafka_offset(StartAt::Offset(*offset)))
             .map_err(|error| LogError::failed(format!("commit {at}"), error))?;
+        if let Some(id) = topics.get(&at.topic) {
+            entry.set_metadata(id.to_string());
+        }
     }
     Ok(list)
 }

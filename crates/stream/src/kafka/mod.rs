@@ -4,13 +4,17 @@
 
 mod aside;
 mod calls;
+mod causes;
 mod context;
 mod log;
 mod member;
+mod operator;
 mod polled;
 mod producer;
 mod reader;
 mod settings;
+mod size_limits;
+mod topic_ids;
 
 pub use log::KafkaLog;
 pub(crate) use member::KafkaMember;

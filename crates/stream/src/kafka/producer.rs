@@ -12,15 +12,18 @@ use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer, ProducerConte
 use rdkafka::types::RDKafkaErrorCode;
 use shadowline_error::chain;
 use tokio::sync::{Notify, oneshot};
-use tracing::warn;
+use tracing::debug;
 
 use super::aside::Aside;
 use super::calls::{blocking, signed, unsigned};
+use super::causes::{advice, explain, is_consequence};
 use super::context::KafkaContext;
+use super::log::KafkaLog;
 use super::polled::PolledProducer;
 use super::settings::Settings;
+use super::size_limits::{SizeLimits, batch_bytes};
 use crate::delivery::{Delivery, UnobservedCount};
-use crate::error::{LogError, ProduceError};
+use crate::error::{LogError, ProduceError, SizeLimit};
 use crate::metrics::Metrics;
 use crate::options::ProducerOptions;
 use crate::record::{OutRecord, Sent};
@@ -29,11 +32,13 @@ use crate::record::{OutRecord, Sent};
 pub(crate) struct KafkaProducer(Arc<Inner>);
 
 struct Inner {
+    log: KafkaLog,
     settings: Settings,
     options: ProducerOptions,
     metrics: Metrics,
     client: Mutex<Client>,
     unobserved: UnobservedCount,
+    limits: Arc<SizeLimits>,
 }
 
 #[derive(Clone)]
@@ -49,7 +54,32 @@ struct Shared {
     room: Notify,
     /// The first error of a record that was taken; after it nothing more is.
     failed: Mutex<Option<String>>,
+    /// Why records fail that others take along, as far as it is known.
+    cause: Mutex<Option<String>>,
 }
+
+/// The failure of a record that another one has taken along. It says why that one failed as soon as that is known: the
+/// one that comes first in the order of the caller need not be the one that was refused.
+struct TakenAlong(Arc<Shared>);
+
+impl std::fmt::Display for TakenAlong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &*self.0.cause.lock() {
+            Some(cause) => f.write_str(cause),
+            None => {
+                f.write_str("another record failed, and to keep the order this one was not sent")
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for TakenAlong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for TakenAlong {}
 
 impl std::fmt::Debug for KafkaProducer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -67,13 +97,16 @@ enum Try {
 
 impl KafkaProducer {
     pub(super) fn new(
+        log: KafkaLog,
         settings: Settings,
         options: ProducerOptions,
         metrics: Metrics,
     ) -> Result<Self, LogError> {
-        let client = Mutex::new(Client::new(&settings, &options, &metrics)?);
+        let limits = Arc::new(SizeLimits::default());
+        let client = Mutex::new(Client::new(&settings, &options, &metrics, &limits)?);
         let unobserved = UnobservedCount::default();
-        Ok(Self(Arc::new(Inner { settings, options, metrics, client, unobserved })))
+        let inner = Inner { log, settings, options, metrics, client, unobserved, limits };
+        Ok(Self(Arc::new(inner)))
     }
 
     pub(crate) async fn enqueue(
@@ -81,6 +114,7 @@ impl KafkaProducer {
         record: OutRecord,
         partition: u32,
     ) -> Result<Delivery, ProduceError> {
+        self.0.learn_limits().await?;
         loop {
             match self.try_enqueue(&record, partition) {
                 Try::Enqueued(delivery) => return Ok(delivery),
@@ -107,8 +141,7 @@ impl KafkaProducer {
         let pending = Pending {
             topic: record.topic.clone(),
             partition,
-            size_bytes,
-            limit_bytes: self.0.options.max_message_bytes,
+            batch_bytes: batch_bytes(size_bytes, &headers),
             result,
         };
         let mut out = BaseRecord::<[u8], [u8], _>::with_opaque_to(&record.topic, Box::new(pending))
@@ -129,7 +162,15 @@ impl KafkaProducer {
                 Try::Full(client.shared.clone())
             }
             Err((error, refused)) => {
-                let error = refused.delivery_opaque.error(error);
+                let error = match error.rdkafka_error_code() {
+                    Some(RDKafkaErrorCode::MessageSizeTooLarge) => ProduceError::TooLarge {
+                        topic: record.topic.to_string(),
+                        size_bytes,
+                        limit_bytes: self.0.options.max_message_bytes,
+                        limit: SizeLimit::Producer,
+                    },
+                    _ => refused.delivery_opaque.error(error, &self.0.limits, &client.shared),
+                };
                 if !error.is_permanent() {
                     client.shared.fail(&error);
                 }
@@ -159,6 +200,20 @@ impl KafkaProducer {
 }
 
 impl Inner {
+    /// Asks how large the records of a topic may be, where the broker has refused some.
+    async fn learn_limits(&self) -> Result<(), ProduceError> {
+        for topic in self.limits.unknown() {
+            let described = self.log.describe(&topic).await.map_err(|error| {
+                ProduceError::Failed { topic: topic.to_string(), source: Arc::new(error) }
+            })?;
+            // A topic that is gone says so when something is sent to it.
+            if let Some(described) = described {
+                self.limits.learn(&topic, described.max_message_bytes);
+            }
+        }
+        Ok(())
+    }
+
     /// The client, or a new one after the old one failed and all deliveries were told so.
     fn usable(&self, current: &mut Client, topic: &str) -> Result<Client, ProduceError> {
         let mut failed = current.shared.failed.lock().clone();
@@ -169,10 +224,14 @@ impl Inner {
         if !self.unobserved.is_zero() {
             return Err(ProduceError::Halted { earlier });
         }
-        warn!(client = %self.options.client_id, error = earlier, "producer is recreated after an error");
-        let fresh = Client::new(&self.settings, &self.options, &self.metrics).map_err(|error| {
-            ProduceError::Failed { topic: topic.to_owned(), source: Arc::new(error) }
-        })?;
+        // Whoever had the record says that it failed.
+        debug!(client = %self.options.client_id, error = earlier, "producer is recreated after an error");
+        let fresh =
+            Client::new(&self.settings, &self.options, &self.metrics, &self.limits).map_err(
+                |error| ProduceError::Failed { topic: topic.to_owned(), source: Arc::new(error) },
+            )?;
+        // What failed may have failed because a topic is another one now.
+        self.log.forget_partitions();
         *current = fresh.clone();
         Ok(fresh)
     }
@@ -183,15 +242,18 @@ impl Client {
         settings: &Settings,
         options: &ProducerOptions,
         metrics: &Metrics,
+        limits: &Arc<SizeLimits>,
     ) -> Result<Self, LogError> {
         let shared = Arc::new(Shared::default());
         let context = DeliveryContext {
             inner: KafkaContext::new(&options.client_id, metrics.clone()),
             metrics: metrics.clone(),
             shared: shared.clone(),
+            limits: limits.clone(),
         };
-        let producer = PolledProducer::new(&settings.producer(options), context)
-            .map_err(|error| settings.client_error(error))?;
+        let config = settings.producer(options, limits.batch());
+        let producer =
+            PolledProducer::new(&config, context).map_err(|error| settings.client_error(error))?;
         Ok(Self { producer: Arc::new(Aside::new(producer)), shared })
     }
 }
@@ -206,20 +268,39 @@ impl Shared {
 struct Pending {
     topic: Arc<str>,
     partition: u32,
-    size_bytes: u64,
-    limit_bytes: u64,
+    /// As large as a batch of this record alone can be.
+    batch_bytes: u64,
     result: oneshot::Sender<Result<Sent, ProduceError>>,
 }
 
 impl Pending {
-    fn error(&self, error: KafkaError) -> ProduceError {
+    fn error(&self, error: KafkaError, limits: &SizeLimits, shared: &Arc<Shared>) -> ProduceError {
+        let topic = self.topic.to_string();
+        let code = error.rdkafka_error_code();
+        if code.is_some_and(is_consequence) {
+            return ProduceError::Failed { topic, source: Arc::new(TakenAlong(shared.clone())) };
+        }
+        let error = self.own_error(error, limits);
+        shared.cause.lock().get_or_insert_with(|| match &error {
+            // The caller names the topic, and adds the source.
+            ProduceError::Failed { source, .. } => source.to_string(),
+            other => other.to_string(),
+        });
+        error
+    }
+
+    fn own_error(&self, error: KafkaError, limits: &SizeLimits) -> ProduceError {
         let topic = self.topic.to_string();
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize) => {
-                ProduceError::TooLarge {
-                    topic,
-                    size_bytes: self.size_bytes,
-                    limit_bytes: self.limit_bytes,
+                match limits.refused(&self.topic, self.batch_bytes) {
+                    Some(limit_bytes) => ProduceError::TooLarge {
+                        topic,
+                        size_bytes: self.batch_bytes,
+                        limit_bytes,
+                        limit: SizeLimit::Topic,
+                    },
+                    None => ProduceError::BatchTooLarge { topic },
                 }
             }
             Some(RDKafkaErrorCode::UnknownPartition) => {
@@ -228,8 +309,27 @@ impl Pending {
             Some(RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition) => {
                 ProduceError::NoTopic { topic }
             }
-            _ => ProduceError::Failed { topic, source: Arc::new(error) },
+            _ => {
+                let source = Arc::new(explain(error, Some(&self.topic)));
+                ProduceError::Failed { topic, source }
+            }
         }
+    }
+}
+
+/// The client's words for why it gave up, with what to look at where they name an error of a record or a right.
+fn fatal_cause(reason: &str) -> String {
+    // In the broker's words, as the client gives them.
+    let known = [
+        ("Cluster authorization failed", RDKafkaErrorCode::ClusterAuthorizationFailed),
+        ("Topic authorization failed", RDKafkaErrorCode::TopicAuthorizationFailed),
+        ("Invalid timestamp", RDKafkaErrorCode::InvalidTimestamp),
+        ("Broker failed to validate record", RDKafkaErrorCode::InvalidRecord),
+    ];
+    let found = known.into_iter().find(|(words, _)| reason.contains(words));
+    match found.and_then(|(_, code)| advice(code, None)) {
+        Some(advice) => format!("{advice} ({reason})"),
+        None => reason.to_owned(),
     }
 }
 
@@ -237,6 +337,7 @@ struct DeliveryContext {
     inner: KafkaContext,
     metrics: Metrics,
     shared: Arc<Shared>,
+    limits: Arc<SizeLimits>,
 }
 
 impl ClientContext for DeliveryContext {
@@ -245,6 +346,9 @@ impl ClientContext for DeliveryContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+            self.shared.cause.lock().get_or_insert_with(|| fatal_cause(reason));
+        }
         self.inner.error(error, reason);
     }
 }
@@ -255,7 +359,7 @@ impl ProducerContext<NoCustomPartitioner> for DeliveryContext {
     fn delivery(&self, delivered: &DeliveryResult<'_>, pending: Box<Pending>) {
         let result = match delivered {
             Ok(message) => {
-                self.inner.reached();
+                self.inner.works();
                 self.metrics.sent(&pending.topic);
                 Ok(Sent {
                     partition: message.partition().cast_unsigned(),
@@ -263,8 +367,12 @@ impl ProducerContext<NoCustomPartitioner> for DeliveryContext {
                 })
             }
             Err((error, _)) => {
-                let error = pending.error(error.clone());
-                self.metrics.send_error(&pending.topic, error.reason());
+                let is_consequence = error.rdkafka_error_code().is_some_and(is_consequence);
+                let error = pending.error(error.clone(), &self.limits, &self.shared);
+                // What another record took along was not refused.
+                if !is_consequence {
+                    self.metrics.send_error(&pending.topic, error.reason());
+                }
                 // Before the result can be seen, so that nothing is enqueued behind it.
                 self.shared.fail(&error);
                 Err(error)

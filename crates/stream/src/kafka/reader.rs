@@ -78,6 +78,10 @@ impl KafkaReader {
                     }
                 }
                 polled => {
+                    // Before the record is handed over: it may be one of another topic, at an offset of this one.
+                    if self.consumer.context().take_made_again() {
+                        return Err(LogError::MadeAgain { topic: self.topic.clone() });
+                    }
                     if let Some(record) = accept(&self.consumer, &mut self.names, polled)? {
                         return Ok(ReadEvent::Record(record));
                     }

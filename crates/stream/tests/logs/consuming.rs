@@ -115,6 +115,26 @@ on_both_logs! {
         assert_eq!(second.handled, (30..40).map(|it| (1, it)).collect::<Vec<_>>());
     }
 
+    async fn the_lag_after_a_restart_counts_from_where_reading_begins(log: TestLog) {
+        let topic = log.create_topic("lagging", 2, KEPT).await;
+        write(&log, &topic, 0, 0..30).await;
+        write(&log, &topic, 1, 0..30).await;
+        // As a service that keeps its offsets elsewhere: all is done of one partition, and nothing is sent any more.
+        let mut noting = Noting { start_at: HashMap::from([(0, StartAt::Offset(30))]), ..Noting::until(31) };
+        let (stop, group) = (noting.stop.clone(), log.group("readers"));
+        let metrics = log.log().metrics().clone();
+        let waiting = shadowline_testkit::wait_for("the lag is known", PATIENCE, async || {
+            let lag = metrics.group_lag(&group);
+            lag.iter().any(|it| it.n_partitions == 2 && it.n_records == Some(0))
+        });
+        let (ran, ()) = tokio::join!(noting.run(&log, &topic), async {
+            waiting.await;
+            stop.cancel();
+        });
+        ran.unwrap();
+        assert_eq!(noting.handled.len(), 30);
+    }
+
     async fn reading_starts_where_the_handler_says(log: TestLog) {
         let topic = log.create_topic("started", 4, KEPT).await;
         for partition in 0..4 {

@@ -3,9 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test has no better answer to an error")]
 
 mod consuming;
+mod lost;
+mod made_again;
 mod outage;
 mod producing;
 mod rebalancing;
+mod refused;
+mod size_limits;
 mod tables;
 mod topics;
 

@@ -6,7 +6,7 @@ use shadowline_stream::{
     Cleanup, DeadLetters, Origin, OutRecord, ProduceError, ProducerOptions, Watermarks,
     partition_for,
 };
-use shadowline_testkit_stack::on_both_logs;
+use shadowline_testkit_stack::{TestLog, on_both_logs};
 use uuid::Uuid;
 
 use super::*;
@@ -138,5 +138,26 @@ on_both_logs! {
         assert_eq!(again.offset, 100);
         let records = read_all(log.log(), &topic).await;
         assert_eq!(numbers_of(&records, 1), (0..=100).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_that_the_broker_refuses_is_said_to_be_a_clock() {
+    let Some(log) = TestLog::kafka().await else { return };
+    let topic = log.create_topic("late", 1, KEPT).await;
+    let refuse = [("message.timestamp.before.max.ms", "0")];
+    log.cluster().configure_topic(&topic, &refuse).await.unwrap();
+    for n_records in [1, 2, 5] {
+        // One that is refused, and several of one batch: the broker says another error of them, and of most none.
+        let producer = log.producer();
+        let mut deliveries = Vec::new();
+        for number in 0..n_records {
+            deliveries.push(producer.enqueue(numbered(&topic, 0, number)).await.unwrap());
+        }
+        let error = deliveries.remove(0).await.unwrap_err();
+        let words = shadowline_error::chain(&error);
+        assert!(words.contains("a clock is wrong"), "{words}");
+        assert!(words.contains("message.timestamp.before.max.ms"), "{words}");
+        assert!(!error.is_permanent());
     }
 }

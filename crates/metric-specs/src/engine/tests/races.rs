@@ -85,7 +85,7 @@ fn state_moved<T: std::fmt::Debug>(result: Result<T, ApplyError>) {
 async fn memory_knows_the_revision_after_a_batch_a_timer_and_a_change() {
     let mut bench = Bench::start().await;
     bench.create(r#"{"for": "2s"}"#).await;
-    bench.engine.assigned().await.unwrap();
+    bench.engine.assigned(None).await.unwrap();
     // A batch is not tried again, so it is refused if memory has another revision than the database.
     bench.apply(&[score(1, 0.9)], 1).await.unwrap();
     assert_eq!(bench.stored_revision().await, Revision(1));
@@ -127,7 +127,7 @@ async fn a_refused_timer_is_read_again_and_fires_once_while_the_store_is_well() 
     for fires_elsewhere in [false, true] {
         let bench = Bench::start().await;
         bench.create(r#"{"for": "2s"}"#).await;
-        bench.engine.assigned().await.unwrap();
+        bench.engine.assigned(None).await.unwrap();
         bench.apply(&[score(1, 0.9)], 1).await.unwrap();
         if fires_elsewhere {
             bench.fire_elsewhere().await;
@@ -147,7 +147,7 @@ async fn reading_again_does_not_put_off_the_timers_of_other_alerts() {
     bench.create(r#"{"for": "10s"}"#).await;
     let other = r#"{"metric": {"monitor": "knn"}}"#;
     bench.engine.create(spec("outliers_too", other)).await.unwrap();
-    bench.engine.assigned().await.unwrap();
+    bench.engine.assigned(None).await.unwrap();
     bench.apply(&[score(1, 0.9)], 1).await.unwrap();
     assert_eq!(bench.state().await, AlertState::Pending);
     advance(5 * SECOND).await;
