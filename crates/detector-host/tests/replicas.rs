@@ -1,6 +1,10 @@
 //! Detectors that enabled metric specs ask for and that are not where the inferences are: nothing passes in silence.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "a test fails by panicking, and the numbers compared are counts"
+)]
 #![allow(dead_code, reason = "each test file uses its part of the support")]
 
 mod support;

@@ -29,6 +29,26 @@ pub fn room(dir: &Path) -> Option<Room> {
     })
 }
 
+/// Less than this is no room: the next record or file may not fit.
+const LEAST_FREE_BYTES: u64 = 1024 * 1024;
+
+/// Says that the disk where a folder is has no room left, if it has none.
+pub fn full(dir: &Path) -> Option<String> {
+    room(dir).and_then(|it| it.full(dir))
+}
+
+impl Room {
+    fn full(self, dir: &Path) -> Option<String> {
+        let Self { free_bytes, size_bytes } = self;
+        (free_bytes < LEAST_FREE_BYTES).then(|| {
+            format!(
+                "No space left on the disk of {}: {free_bytes} of {size_bytes} bytes are free",
+                dir.display()
+            )
+        })
+    }
+}
+
 /// Shows the room where these folders are, as `shadowline_disk_free_bytes` and `shadowline_disk_size_bytes`.
 pub fn register(metrics: &Metrics, dirs: impl IntoIterator<Item = PathBuf>) {
     metrics.register_collector(DiskCollector { dirs: dirs.into_iter().collect() });
@@ -75,6 +95,17 @@ impl Collector for DiskCollector {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_is_named_with_its_folder() {
+        let of =
+            |free_bytes| Room { free_bytes, size_bytes: 25_000_000 }.full(Path::new("/data/spool"));
+        assert_eq!(of(LEAST_FREE_BYTES), None);
+        assert_eq!(
+            of(4096).unwrap(),
+            "No space left on the disk of /data/spool: 4096 of 25000000 bytes are free"
+        );
+    }
 
     #[test]
     fn the_room_of_a_folder_is_shown_also_before_it_is_made() {

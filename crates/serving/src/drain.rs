@@ -1,6 +1,7 @@
 //! From the spool to the log: in order, retried until it succeeds, and off the request path.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use prost::Message;
 use shadowline_error::chain;
 use shadowline_segment_log::{Spool, SpoolError};
 use shadowline_service::clock;
+use shadowline_service::disk;
 use shadowline_service::health::Component;
 use shadowline_stream::{
     Bytes, DeadLetters, Delivery, Envelope, Log, Origin, OutRecord, ProduceError, Producer, Sent,
@@ -428,9 +430,10 @@ async fn first_delivery(in_flight: &mut VecDeque<InFlight>) -> Result<Option<Sen
     }
 }
 
-/// Syncs the spool to the disk periodically, until the token is cancelled.
+/// Syncs the spool to the disk periodically, and looks how much room there is, until the token is cancelled.
 pub(crate) async fn sync_often(
     spool: Arc<Spool>,
+    dir: PathBuf,
     every: Duration,
     component: Component,
     stop: CancellationToken,
@@ -439,7 +442,12 @@ pub(crate) async fn sync_often(
     let mut synced = None;
     while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
         let state = (spool.last_sequence(), spool.acknowledged());
+        if let Some(full) = disk::full(&dir) {
+            component.degraded(full);
+            continue;
+        }
         if synced == Some(state) {
+            component.ok();
             continue;
         }
         let to_sync = Arc::clone(&spool);

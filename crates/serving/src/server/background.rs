@@ -82,6 +82,7 @@ impl Parts<'_> {
             )),
             tokio::spawn(drain::sync_often(
                 Arc::clone(spool),
+                config.spool_dir(),
                 config.spool.fsync_interval.get(),
                 health.component("disk"),
                 stop_watchers.clone(),
