@@ -28,6 +28,7 @@ mod name;
 mod package;
 mod registry;
 mod rest;
+mod upload;
 mod views;
 
 pub use artefacts::{ArtefactName, Artefacts, UnknownArtefact};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use shadowline_service::http::HttpSettings;
+use shadowline_service::http::{HttpSettings, OptionalHttpSettings};
 use shadowline_service::settings::{Layers, NonZeroDuration, SettingsError, at_least};
 use shadowline_service::telemetry;
 use shadowline_stream::LogConfig;
@@ -30,6 +30,8 @@ pub struct Config {
     pub grpc: HttpSettings,
     /// Where HTTP listens.
     pub http: HttpSettings,
+    /// A port of its own for whoever operates the server; none if its address is empty.
+    pub operate: OptionalHttpSettings,
     /// What a request may ask for.
     pub limits: Limits,
     /// How the spool is kept.

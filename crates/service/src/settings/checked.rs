@@ -74,6 +74,27 @@ pub(super) fn came(found: &Actual) -> String {
     found.to_string()
 }
 
+/// What kind of value came, without the value.
+pub(super) fn kind_of(found: &Actual) -> String {
+    match found {
+        Actual::Str(_) | Actual::Char(_) => "a text".to_owned(),
+        Actual::Bool(_) => "a truth value".to_owned(),
+        Actual::Unsigned(_) | Actual::Signed(_) | Actual::Float(_) => "a number".to_owned(),
+        Actual::Bytes(_)
+        | Actual::Unit
+        | Actual::Option
+        | Actual::NewtypeStruct
+        | Actual::Seq
+        | Actual::Map
+        | Actual::Enum
+        | Actual::UnitVariant
+        | Actual::NewtypeVariant
+        | Actual::TupleVariant
+        | Actual::StructVariant
+        | Actual::Other(_) => "another value".to_owned(),
+    }
+}
+
 /// What serde expects, for people: it says `a nonzero u32`.
 pub(super) fn in_words(expected: &str) -> String {
     match expected.strip_prefix("a nonzero ") {

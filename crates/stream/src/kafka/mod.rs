@@ -3,16 +3,19 @@
 //! Every call of the client that waits for a broker runs on a thread that may block.
 
 mod aside;
+mod bad_property;
 mod calls;
 mod context;
 mod log;
 mod member;
 mod polled;
 mod producer;
+mod properties;
 mod reader;
 mod settings;
 
 pub use log::KafkaLog;
 pub(crate) use member::KafkaMember;
 pub(crate) use producer::KafkaProducer;
+pub(crate) use properties::check as check_properties;
 pub(crate) use reader::KafkaReader;

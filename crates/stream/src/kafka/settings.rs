@@ -6,6 +6,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 
+use super::bad_property::BadProperty;
 use crate::error::LogError;
 use crate::options::{ConsumerOptions, ProducerOptions};
 
@@ -52,7 +53,12 @@ impl Settings {
     }
 
     pub(super) fn client_error(&self, error: KafkaError) -> LogError {
-        LogError::Client { bootstrap_servers: self.bootstrap_servers.clone(), source: error.into() }
+        let bootstrap_servers = self.bootstrap_servers.clone();
+        let source = match BadProperty::of(&error) {
+            Some(bad) => bad.into(),
+            None => error.into(),
+        };
+        LogError::Client { bootstrap_servers, source }
     }
 
     /// `pairs` are defaults, which the operator's properties go over.
