@@ -72,6 +72,13 @@ impl TryFrom<RawLogConfig> for LogConfig {
                         "`bootstrap_servers` is `{bootstrap_servers}`; expected addresses as HOST:PORT,HOST:PORT"
                     ));
                 }
+                let servers = bootstrap_servers.split(',').map(str::trim);
+                if let Some(wrong) = servers.filter(|it| !it.is_empty()).find(|it| !is_address(it))
+                {
+                    return Err(format!(
+                        "`bootstrap_servers` has `{wrong}`; expected addresses as HOST:PORT,HOST:PORT"
+                    ));
+                }
                 let properties = properties.unwrap_or_default();
                 kafka::check_properties(&properties)?;
                 Ok(Self::Kafka { bootstrap_servers, properties })
@@ -93,6 +100,19 @@ impl TryFrom<RawLogConfig> for LogConfig {
             }
         }
     }
+}
+
+/// Whether the client can do something with an address: it may have a protocol before it, and no port.
+fn is_address(text: &str) -> bool {
+    let (_, address) = text.split_once("://").unwrap_or(("", text));
+    // What is in brackets is an address of IPv6.
+    let after_host = address.rfind(']').map_or(address, |end| &address[end + 1..]);
+    let has_host = !address.starts_with(':') && !address.contains(char::is_whitespace);
+    has_host
+        && match after_host.rsplit_once(':') {
+            Some((_, port)) => port.parse::<u16>().is_ok_and(|it| it != 0),
+            None => !address.is_empty(),
+        }
 }
 
 impl LogConfig {
@@ -135,11 +155,20 @@ mod tests {
         assert_eq!(read("bootstrap_servers = 'b:9092'").unwrap(), kafka);
         assert_eq!(read("kind = 'kafka'\nbootstrap_servers = 'b:9092'").unwrap(), kafka);
         assert_eq!(read("dir = 'here'").unwrap(), LogConfig::embedded("here"));
+        for servers in
+            ["b", "b:1,c:2,", "[::1]:9092", "[::1]", "SASL_SSL://b:9093", "10.0.0.1:9092"]
+        {
+            let read = read(&format!("bootstrap_servers = '{servers}'")).unwrap();
+            assert_eq!(read, LogConfig::kafka(servers));
+        }
         for (text, expected) in [
             ("", "`bootstrap_servers` is missing"),
             ("kind = 'kafka'", "`bootstrap_servers` is missing"),
             ("kind = 'embedded'", "`dir` is missing"),
             ("bootstrap_servers = ' ,'", "expected addresses as HOST:PORT"),
+            ("bootstrap_servers = 'b:1,b:99999'", "has `b:99999`"),
+            ("bootstrap_servers = ':9092'", "has `:9092`"),
+            ("bootstrap_servers = 'b:1,b c'", "has `b c`"),
             ("bootstrap_servers = 'b:1'\ndir = 'here'", "`dir` is of"),
             ("kind = 'embedded'\ndir = 'x'\nproperties = {}", "are of `kind = \"kafka\"`"),
             ("kind = 'kafak'", "unknown variant `kafak`"),

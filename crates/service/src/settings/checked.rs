@@ -3,6 +3,7 @@
 //! Counts are the standard library's `NonZeroU32` and its kin; here is what it has no type for.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use figment::error::Actual;
@@ -60,6 +61,22 @@ where
         }
         // What does not fit into 64 bits is not less than what does.
         Ok(_) | Err(_) => Ok(number),
+    }
+}
+
+/// For `deserialize_with`: a path that is not empty, which would be wherever the program was started.
+///
+/// # Errors
+/// One that says what is expected.
+pub fn path<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: From<PathBuf>,
+    D: Deserializer<'de>,
+{
+    let path = PathBuf::deserialize(deserializer)?;
+    match path.as_os_str().is_empty() {
+        true => Err(D::Error::custom("it is empty; expected a path")),
+        false => Ok(T::from(path)),
     }
 }
 

@@ -20,7 +20,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 use serde::de::DeserializeOwned;
 use shadowline_error::BoxError;
 
-pub use self::checked::{NonZeroDuration, at_least};
+pub use self::checked::{NonZeroDuration, at_least, path};
 pub use self::secret::Secret;
 pub use self::shown::{Written, print, to_toml};
 
