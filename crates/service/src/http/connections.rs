@@ -43,11 +43,15 @@ const HTTP2_PREFACE: &[u8; 4] = b"PRI ";
 
 /// A port.
 #[derive(Debug)]
-pub struct Listener(TcpListener);
+pub struct Listener {
+    listener: TcpListener,
+    /// Whether the last one could not be accepted, which is said once.
+    fails: bool,
+}
 
 impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Self {
-        Self(listener)
+        Self { listener, fails: false }
     }
 }
 
@@ -56,13 +60,18 @@ impl Listener {
     pub async fn next(&mut self) -> (Connection, SocketAddr) {
         loop {
             PLACES.wait_for_room().await;
-            match self.0.accept().await {
-                Ok((stream, address)) => return (Connection::new(stream), address),
+            match self.listener.accept().await {
+                Ok((stream, address)) => {
+                    self.fails = false;
+                    return (Connection::new(stream), address);
+                }
                 Err(error) if is_of_peer(&error) => debug!(%error, "a connection was given up"),
                 Err(error) => {
                     // Above all: no more files. One that is open for nothing makes room.
                     PLACES.make_room(None);
-                    warn!(%error, "a connection cannot be accepted");
+                    if !std::mem::replace(&mut self.fails, true) {
+                        warn!(%error, "connections cannot be accepted");
+                    }
                     sleep(ACCEPT_AGAIN).await;
                 }
             }
@@ -84,7 +93,7 @@ impl axum::serve::Listener for Listener {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 
@@ -111,7 +120,7 @@ impl Begun {
         let missing = HTTP2_PREFACE.len().saturating_sub(self.first.len());
         self.first.extend(bytes.iter().take(missing));
         let (rest, _) = place.rest();
-        if !self.head.is_some_and(|(it, _)| it == rest) {
+        if self.head.is_none_or(|(it, _)| it != rest) {
             self.head = Some((rest, Instant::now()));
         }
     }

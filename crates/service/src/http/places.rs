@@ -1,4 +1,4 @@
-//! The places for connections that a process has: half of the files that it may have open.
+//! The places for connections that a process has: a third of the files that it may have open.
 //!
 //! The limit of open files is the process's, whichever port a connection came by, and so are the places. When they are
 //! taken, the connection that has been without a request for longest makes room: whoever opens connections and says
@@ -29,10 +29,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Of this process.
 pub(super) static PLACES: LazyLock<Places> = LazyLock::new(|| Places::new(limit()));
 
-/// Half of the files that this process may have open; the other half is for its own.
+/// A third of the files that this process may have open; the rest is for its own, of which a client of Kafka alone takes
+/// some twenty.
 fn limit() -> usize {
     let files = crate::process::max_open_files().unwrap_or(1024);
-    (files / 2).clamp(LEAST, MOST)
+    (files / 3).clamp(LEAST, MOST)
 }
 
 /// The place of one connection, seen by the connection, by its requests and by whoever needs room.
@@ -176,7 +177,7 @@ impl Places {
             *said_at = Some(Instant::now());
             warn!(
                 limit = self.limit,
-                "there are more connections than half of the files that this process may have open (ulimit -n); \
+                "there are more connections than a third of the files that this process may have open (ulimit -n); \
                  those without a request are closed, the oldest first"
             );
         }
