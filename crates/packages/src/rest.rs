@@ -154,6 +154,9 @@ async fn show_version<T: Send + Sync + 'static>(
         (status = 409, body = ErrorAnswer, description = "The version is taken by other content"),
         (status = 413, body = ErrorAnswer),
         (status = 422, body = ErrorAnswer, description = "The artefact cannot be used here"),
+        (status = 408, body = ErrorAnswer, description = "It came too slowly"),
+        (status = 503, body = ErrorAnswer, description = "Too many others are uploaded; try again later"),
+        (status = 507, body = ErrorAnswer, description = "The disk has no room for it"),
     ))]
 async fn install<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
