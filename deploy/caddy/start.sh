@@ -5,7 +5,8 @@
 #   start.sh check    only says whether ADMIN_USER and ADMIN_PASSWORD are fit
 #
 # ADMIN_USER, ADMIN_PASSWORD   for Prometheus, Alertmanager, Adminer and what operates Shadowline; Grafana has the same
-# BIND_ADDRESS (127.0.0.1)     where the door is published: `admin` is no password for more than this machine
+# BIND_ADDRESS (127.0.0.1)     where the door is published: for more than this machine the password is not one that can
+#                              be guessed
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -27,7 +28,6 @@ esac
 case $password in
 *[![:print:]]*) refuse "ADMIN_PASSWORD has a character that cannot be printed; expected one line of ASCII" ;;
 esac
-# bcrypt would pass over what is behind the 72nd byte.
 [ "${#password}" -le 72 ] || refuse "ADMIN_PASSWORD has ${#password} characters; expected at most 72"
 case $address in
 localhost | 127.* | ::1 | "[::1]") ;;
@@ -35,12 +35,28 @@ localhost | 127.* | ::1 | "[::1]") ;;
     if [ "$password" = admin ] || [ "$password" = "$user" ]; then
         refuse "ADMIN_PASSWORD can be guessed, and BIND_ADDRESS is $address; expected a password of your own outside 127.0.0.1"
     fi
+    # A guess costs whoever guesses as much as any request: some thousands a second.
+    if [ "${#password}" -lt 8 ]; then
+        refuse "ADMIN_PASSWORD can be guessed: it has ${#password} of at least 8 characters, and BIND_ADDRESS is $address; expected a longer password outside 127.0.0.1"
+    fi
+    # All of one kind: aaaaaaaa, ........
+    first=${password%"${password#?}"}
+    rest=$password
+    while [ "${rest#"$first"}" != "$rest" ]; do rest=${rest#"$first"}; done
+    if [ -z "$rest" ]; then
+        refuse "ADMIN_PASSWORD can be guessed: it is one character again and again, and BIND_ADDRESS is $address; expected a password of your own outside 127.0.0.1"
+    fi
     ;;
 esac
 [ "${1:-}" != check ] || exit 0
 
-# By standard input, because other users can see a command line.
-ADMIN_PASSWORD_HASH=$(printf '%s\n' "$password" | caddy hash-password --algorithm bcrypt)
-export ADMIN_PASSWORD_HASH
-unset ADMIN_PASSWORD password
-exec caddy run --adapter caddyfile --config "$here/Caddyfile"
+# ADMIN_LOGIN is what a client sends who knows them. By standard input, because other users can see a command line; and
+# Caddy gets the finished configuration the same way, so that the password is neither in its environment nor, as Caddy
+# keeps the last configuration otherwise, in a file.
+login=$(printf '%s:%s' "$user" "$password" | base64 | tr -d '\n')
+config=$(ADMIN_LOGIN=$login caddy adapt --adapter caddyfile --config "$here/Caddyfile")
+config=$(printf '%s' "$config" | sed 's/"admin":{"disabled":true}/"admin":{"disabled":true,"config":{"persist":false}}/')
+unset ADMIN_PASSWORD password login
+exec caddy run --config - <<END
+$config
+END

@@ -8,6 +8,8 @@
 # KAFKA_PORT (9092) and KAFKA_CONTROLLER_PORT (the next one) choose the ports, KAFKA_HOME the
 # directory (.kafka). Without Java 17 or Maven, Docker and the compose.yaml beside this do the same.
 set -euo pipefail
+# What is in the log is for this user alone.
+umask 077
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -96,6 +98,8 @@ start_jars() {
     fi
     fetch_jars
     mkdir -p "$data"
+    # Also what an earlier version left open.
+    chmod -R go= "$data"
     write_properties
     if [ ! -f "$data/meta.properties" ]; then
         cluster=$(java "${java_args[@]}" kafka.tools.StorageTool random-uuid)

@@ -7,6 +7,8 @@
 # deploy/compose/example.env; behind the door everything listens on 127.0.0.1, on its port + STACK_OFFSET (10000).
 # BIN (target/release) is where Shadowline's programs are. STACK_CHECK=1 ends as soon as everything answers.
 set -euo pipefail
+# Data, logs and passwords are for this user alone.
+umask 077
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 dir=${STACK_DIR:-$root/.stack}
@@ -20,8 +22,12 @@ fail() {
     exit 1
 }
 
-export ADMIN_USER=${ADMIN_USER:-} ADMIN_PASSWORD=${ADMIN_PASSWORD:-} BIND_ADDRESS=${BIND_ADDRESS:-127.0.0.1}
-"$root/deploy/caddy/start.sh" check
+export BIND_ADDRESS=${BIND_ADDRESS:-127.0.0.1}
+ADMIN_USER=${ADMIN_USER:-} ADMIN_PASSWORD=${ADMIN_PASSWORD:-}
+# In the environment of those who need them, and of nobody else that is started here.
+export -n ADMIN_USER ADMIN_PASSWORD
+as_admin() { ADMIN_USER=$ADMIN_USER ADMIN_PASSWORD=$ADMIN_PASSWORD "$@"; }
+as_admin "$root/deploy/caddy/start.sh" check
 
 # The door's ports, and where things are behind it.
 export GRAFANA_PORT=${GRAFANA_PORT:-3000} PROMETHEUS_PORT=${PROMETHEUS_PORT:-9090} \
@@ -86,7 +92,9 @@ if has flock; then
     exec 8>"$dir/run/lock"
     flock -n 8 || fail "a stack runs already with its data in $dir; STACK_DIR names another place"
 fi
-chmod 700 "$dir/run"
+# Also what an earlier version left open. Through the folder itself PostgreSQL passes when it is another user.
+find "$dir" -mindepth 1 -maxdepth 1 ! -name postgres -exec chmod -R go= {} +
+if [ "$(id -u)" -eq 0 ]; then chmod 711 "$dir"; else chmod 700 "$dir"; fi
 "$root/deploy/compose/secrets.sh" "$dir/secrets" mine
 
 # Processes, by name, in the order of their start.
@@ -169,7 +177,7 @@ start postgres "${as_postgres[@]}" "$postgres_bin/postgres" -D "$dir/postgres" -
 await postgres "$postgres_bin/pg_isready" -q -h 127.0.0.1 -p "$postgres_port" -U postgres
 PGHOST=127.0.0.1 PGPORT=$postgres_port PGUSER=postgres SUPERUSER_PASSWORD_FILE=$dir/secrets/postgres/superuser \
     STORE_PASSWORD_FILE=$dir/secrets/postgres/store GRAFANA_PASSWORD_FILE=$dir/secrets/postgres/grafana \
-    "$root/deploy/postgres/setup.sh"
+    as_admin "$root/deploy/postgres/setup.sh"
 
 # The services. What they keep is theirs; settings of the environment (SHADOWLINE__…) go before these.
 shared=(--set log.kind=kafka --set "log.bootstrap_servers=$kafka" --set telemetry.format=json)
@@ -236,7 +244,7 @@ else
     adminer=""
 fi
 
-CADDY_BIND=$BIND_ADDRESS CADDY_METRICS_BIND=127.0.0.1 start caddy "$root/deploy/caddy/start.sh"
+CADDY_BIND=$BIND_ADDRESS CADDY_METRICS_BIND=127.0.0.1 as_admin start caddy "$root/deploy/caddy/start.sh"
 
 for name in "${services[@]}"; do await "$name" answers "$(upstream "$name")/readyz"; done
 await alertmanager answers "$ALERTMANAGER_UPSTREAM/-/ready"
@@ -244,7 +252,7 @@ await prometheus answers "$PROMETHEUS_UPSTREAM/-/ready"
 if [ -n "$grafana" ]; then await grafana answers "$GRAFANA_UPSTREAM/api/health"; fi
 await caddy answers "127.0.0.1:$CADDY_METRICS_PORT/livez"
 
-"$root/deploy/compose/endpoints.sh" >"$dir/run/endpoints.json"
+as_admin "$root/deploy/compose/endpoints.sh" >"$dir/run/endpoints.json"
 chmod 600 "$dir/run/endpoints.json"
 
 line() { printf '  %-14s %s\n' "$1" "$2"; }

@@ -40,7 +40,7 @@ pub(crate) fn caddyfile(now: &str, services: Table) -> Result<String, SourceErro
         let list = lines.get_mut(at + 1).ok_or_else(|| {
             SourceError::content(place(&name), "expected a line below the comment")
         })?;
-        *list = format!("\t\tnot path {}", patterns.join(" "));
+        *list = format!("\t\tpath {}", patterns.join(" "));
     }
     Ok(lines.join("\n") + "\n")
 }
@@ -154,17 +154,17 @@ mod tests {
     #[test]
     fn only_the_lists_change() {
         let committed =
-            "a {\n\t\t# Made by `make dashboards`: what is open of serving\n\t\tnot path /\n}\n";
+            "a {\n\t\t# Made by `make dashboards`: what is open of serving\n\t\tpath /\n}\n";
         let mut text = String::new();
         for (name, _) in lists(SERVICES) {
             text += &committed.replace("of serving", &format!("of {name}"));
         }
         let made = caddyfile(&text, SERVICES).unwrap();
         let strip = |it: &str| -> Vec<String> {
-            it.lines().filter(|it| !it.contains("not path")).map(str::to_owned).collect()
+            it.lines().filter(|it| !it.contains("\t\tpath ")).map(str::to_owned).collect()
         };
         assert_eq!(strip(&made), strip(&text));
-        assert!(made.contains("not path / /livez /readyz\n"), "{made}");
+        assert!(made.contains("path / /livez /readyz\n"), "{made}");
         assert!(
             caddyfile("", SERVICES).unwrap_err().to_string().contains("serving: expected the line")
         );

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use shadowline_service::settings::path;
 use shadowline_service::{http::HttpSettings, telemetry};
 use shadowline_stream::LogConfig;
 use shadowline_worker::{GroupName, TopicSettings, local_kafka};
@@ -15,6 +16,7 @@ use shadowline_worker::{GroupName, TopicSettings, local_kafka};
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where detectors are installed.
+    #[serde(deserialize_with = "path")]
     pub packages_dir: PathBuf,
     /// Packages that are installed at every start: folders that a training wrote.
     #[serde(default, deserialize_with = "one_or_several")]

@@ -119,7 +119,21 @@ pub struct AlertmanagerSettings {
     /// How long one delivery may take.
     pub timeout: NonZeroDuration,
     /// Where people reach this service; made of the HTTP address when empty.
+    #[serde(deserialize_with = "address_of_people")]
     pub external_url: String,
+}
+
+fn address_of_people<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let is_address = |it: &str| {
+        Url::parse(it).is_ok_and(|it| matches!(it.scheme(), "http" | "https") && it.has_host())
+    };
+    match text.is_empty() || is_address(&text) {
+        true => Ok(text),
+        false => Err(D::Error::custom(
+            "found no http or https address, expected one such as https://shadowline.example.org, or nothing",
+        )),
+    }
 }
 
 /// The checked address of an Alertmanager, such as `http://am-1:9093`; a path before `/api` may be part of it.

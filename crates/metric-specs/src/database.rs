@@ -1,5 +1,6 @@
 //! Opening the database.
 
+use std::path::Path;
 use std::time::Duration;
 
 use shadowline_error::chain;
@@ -15,12 +16,22 @@ use crate::metrics::MetricSpecsMetrics;
 /// The waits before a database that is unavailable is tried again.
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
-/// Makes the directory of a database that is a file.
-pub(crate) async fn make_directory(config: &Config) -> Result<(), MetricSpecsError> {
-    let Some(dir) = config.store.path().and_then(|it| it.parent()) else { return Ok(()) };
-    tokio::fs::create_dir_all(dir)
-        .await
-        .map_err(|source| MetricSpecsError::Directory { dir: dir.display().to_string(), source })
+/// Makes the directory of a database that is a file, and closes the file to other users.
+pub(crate) fn make_directory(config: &Config) -> Result<(), MetricSpecsError> {
+    let Some(path) = config.store.path() else { return Ok(()) };
+    if let Some(dir) = path.parent() {
+        shadowline_own_files::make(dir).map_err(|source| MetricSpecsError::Directory {
+            dir: dir.display().to_string(),
+            source,
+        })?;
+    }
+    // It may be of an earlier version or of another program. Its folder may be for more than the database.
+    for ending in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(ending);
+        shadowline_own_files::file(Path::new(&file));
+    }
+    Ok(())
 }
 
 /// What an engine is opened with.

@@ -66,7 +66,7 @@ pub fn serve(
         let own_metrics = MetricSpecsMetrics::register(&metrics);
         health.set_consumers(group_lag(&log, &config.group, config.topics.prefix.scores()));
         let options = config.store_options().map_err(MetricSpecsError::Settings)?;
-        database::make_directory(&config).await?;
+        database::make_directory(&config)?;
         let dir = config.store.path().and_then(|it| it.parent());
         disk::register(&metrics, dir.map(std::path::Path::to_owned));
         let store = Store::new(&config.store, &options).map_err(MetricSpecsError::Store)?;

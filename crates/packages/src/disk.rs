@@ -31,7 +31,7 @@ pub(crate) fn failed<'a>(
 
 /// Makes the store's directory and clears what a crash left unfinished.
 pub(crate) fn prepare(dir: &Path) -> Result<(), RegistryError> {
-    fs::create_dir_all(dir).map_err(failed("create directory", dir))?;
+    shadowline_own_files::folder(dir).map_err(failed("create directory", dir))?;
     for entry in entries(dir)? {
         if file_name(&entry).starts_with(UNFINISHED) {
             tracing::info!(path = %entry.display(), "an unfinished package is cleared away");
@@ -86,6 +86,11 @@ pub(crate) fn read(path: &Path) -> Result<FromDisk, String> {
     Ok(FromDisk { document, digests, artefacts })
 }
 
+/// Makes a folder for what is not finished; it is cleared away at the next start, if not before.
+pub(crate) fn unfinished(dir: &Path) -> io::Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(dir)
+}
+
 /// Writes a package next to its final place; [`commit`] moves it there.
 pub(crate) fn stage(
     dir: &Path,
@@ -93,10 +98,7 @@ pub(crate) fn stage(
     artefacts: &Artefacts,
     digests: &Digests,
 ) -> Result<tempfile::TempDir, RegistryError> {
-    let staging = tempfile::Builder::new()
-        .prefix(UNFINISHED)
-        .tempdir_in(dir)
-        .map_err(failed("create a directory in", dir))?;
+    let staging = unfinished(dir).map_err(failed("create a directory in", dir))?;
     let (yaml, digests) = (document.to_yaml()?, digests.to_text());
     let files = artefact_files(document);
     let artefacts = files
@@ -137,10 +139,7 @@ pub(crate) fn commit(staging: tempfile::TempDir, place: &Path) -> Result<(), Reg
 
 /// Takes a package away, at once for every reader.
 pub(crate) fn remove(dir: &Path, place: &Path) -> Result<(), RegistryError> {
-    let grave = tempfile::Builder::new()
-        .prefix(UNFINISHED)
-        .tempdir_in(dir)
-        .map_err(failed("create a directory in", dir))?;
+    let grave = unfinished(dir).map_err(failed("create a directory in", dir))?;
     fs::rename(place, grave.path().join("package")).map_err(failed("remove", place))?;
     if let Some(package) = place.parent() {
         sync(package)?;

@@ -30,6 +30,7 @@ mod registry;
 mod removal;
 mod requests;
 mod rest;
+mod upload;
 mod views;
 
 pub use artefacts::{ArtefactName, Artefacts, UnknownArtefact};

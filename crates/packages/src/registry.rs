@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU64;
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
@@ -18,6 +18,7 @@ use crate::error::RegistryError;
 use crate::history::{self, History, Rollback};
 use crate::name::PackageName;
 use crate::package::{Hosted, InstallOutcome, Package, PackageKey, UnusablePackage};
+use crate::upload::Turns;
 use crate::{disk, layout};
 
 /// Turns a package's artefacts into what runs.
@@ -32,6 +33,7 @@ pub struct Registry<T> {
     /// What outlives the packages. Held while files and the map change, so that both change in the same order.
     changing: Mutex<History>,
     generation: watch::Sender<u64>,
+    turns: Turns,
 }
 
 /// The packages that are hosted at one moment, by name and version, and which of them answer where no version is named.
@@ -127,7 +129,18 @@ impl<T: Send + Sync + 'static> Registry<T> {
             unusable: RwLock::new(unusable),
             changing: Mutex::new(history),
             generation: watch::Sender::new(0),
+            turns: Turns::default(),
         })
+    }
+
+    /// The directory.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The turns of uploads.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     /// Everything hosted now, by name and version.

@@ -4,7 +4,6 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -13,21 +12,17 @@ use shadowline_api::error::ErrorAnswer;
 use shadowline_api::packages::{
     DefaultVersion, InstalledPackage, Package, PackageUpload, PackageVersions, Packages,
 };
-use shadowline_service::http::{ApiError, read_json};
+use shadowline_service::http::{ApiError, Changed, read_json};
 use shadowline_service::routes::{Declared, Routes};
 use utoipa::OpenApi;
 
-use crate::artefacts::{ArtefactName, Artefacts};
-use crate::document::ModelDocument;
 use crate::name::PackageName;
 use crate::package::{Hosted, InstallOutcome};
 use crate::registry::{Registry, Snapshot};
 use crate::removal::{self, remove_all, remove_version};
 use crate::requests::{parse_name, parse_version, to_api};
+use crate::upload::Upload;
 use crate::views;
-
-/// Size limit of a document.
-const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 
 /// Routes for a registry's packages.
 ///
@@ -167,48 +162,26 @@ async fn show_version<T: Send + Sync + 'static>(
         (status = 409, body = ErrorAnswer, description = "The version is taken by other content"),
         (status = 413, body = ErrorAnswer),
         (status = 422, body = ErrorAnswer, description = "The artefact cannot be used here"),
+        (status = 408, body = ErrorAnswer, description = "It came too slowly"),
+        (status = 503, body = ErrorAnswer, description = "Too many others are uploaded; try again later"),
+        (status = 507, body = ErrorAnswer, description = "The disk has no room for it"),
     ))]
 async fn install<T: Send + Sync + 'static>(
     State(registry): Shared<T>,
-    mut parts: Multipart,
-) -> Result<(StatusCode, Json<InstalledPackage>), ApiError> {
-    let mut document = None;
-    let mut artefact = None;
-    let mut further: Vec<(ArtefactName, Bytes)> = Vec::new();
-    while let Some(part) = parts.next_field().await.map_err(bad_upload)? {
-        match part.name() {
-            Some("document") if document.is_none() => document = Some(read_document(part).await?),
-            Some("artefact") if artefact.is_none() => {
-                artefact = Some(part.bytes().await.map_err(bad_upload)?)
-            }
-            Some(name) => match further_artefact(name) {
-                Some(name) if further.iter().all(|(it, _)| *it != name) => {
-                    further.push((name, part.bytes().await.map_err(bad_upload)?));
-                }
-                _ => {
-                    let message = format!(
-                        "part `{name}`: expected one part `document`, one part `artefact`, and one for each \
-                         name in the document's `artefacts`"
-                    );
-                    return Err(ApiError::invalid(message));
-                }
-            },
-            None => {
-                return Err(ApiError::invalid(
-                    "a part has no name; expected `document` or `artefact`",
-                ));
-            }
-        }
-    }
-    let document = document.ok_or_else(|| missing("document", "the model document, YAML"))?;
-    let artefact = artefact.ok_or_else(|| missing("artefact", "the bytes the document names"))?;
-    let artefacts = further
-        .into_iter()
-        .fold(Artefacts::of_model(artefact), |all, (name, bytes)| all.with(name, bytes));
+    parts: Multipart,
+) -> Result<(StatusCode, Extension<Changed>, Json<InstalledPackage>), ApiError> {
+    let (upload, installing) = {
+        let _receiving = registry.turns().receive().await?;
+        let upload = Upload::receive(registry.dir(), parts).await?;
+        (upload, registry.turns().install().await?)
+    };
     let registry_too = Arc::clone(&registry);
-    let work = tokio::task::spawn_blocking(move || registry_too.install(document, &artefacts));
-    let (package, outcome) =
-        work.await.map_err(|error| ApiError::internal(&error))?.map_err(to_api)?;
+    let work = tokio::task::spawn_blocking(move || {
+        let _installing = installing;
+        let artefacts = upload.artefacts()?;
+        registry_too.install(upload.document, &artefacts).map_err(to_api)
+    });
+    let (package, outcome) = work.await.map_err(|error| ApiError::internal(&error))??;
     let status = match outcome {
         InstallOutcome::Installed => StatusCode::CREATED,
         InstallOutcome::Unchanged => StatusCode::OK,
@@ -217,7 +190,13 @@ async fn install<T: Send + Sync + 'static>(
         registry.snapshot().default_version(package.key.name.as_str()) == Some(package.key.version);
     let model = views::package(&package, is_default);
     let installed = InstalledPackage { outcome: views::outcome(outcome), model };
-    Ok((status, Json(installed)))
+    let done = match outcome {
+        InstallOutcome::Installed => "installed",
+        InstallOutcome::Unchanged => "was there already",
+    };
+    let said =
+        Changed(format!("package `{}` version {} {done}", package.key.name, package.key.version));
+    Ok((status, Extension(said), Json(installed)))
 }
 
 /// Makes a version the default, which answers where a request or a metric spec names none.
@@ -247,42 +226,11 @@ async fn set_default<T: Send + Sync + 'static>(
     work.await.map_err(|error| ApiError::internal(&error))?.map(Json)
 }
 
-/// The further artefact that a part of this name is; the model comes as `artefact`.
-fn further_artefact(part: &str) -> Option<ArtefactName> {
-    part.parse().ok().filter(|it| *it != ArtefactName::Model)
-}
-
-async fn read_document(part: Field<'_>) -> Result<ModelDocument, ApiError> {
-    let bytes = part.bytes().await.map_err(bad_upload)?;
-    if MAX_DOCUMENT_BYTES < bytes.len() {
-        let message = format!(
-            "part `document` has {} bytes; at most {MAX_DOCUMENT_BYTES} expected",
-            bytes.len()
-        );
-        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
-    }
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|error| ApiError::invalid(format!("part `document` is not UTF-8: {error}")))?;
-    ModelDocument::parse(text).map_err(|error| ApiError::invalid(error.to_string()))
-}
-
 /// Reads `{"version": 1}`.
 fn read_default_version(body: &[u8]) -> Result<NonZeroU64, ApiError> {
     let DefaultVersion { version } = read_json(body)?;
     NonZeroU64::new(version)
         .ok_or_else(|| ApiError::invalid("`version`: expected a whole number from 1, got 0"))
-}
-
-fn missing(part: &str, what: &str) -> ApiError {
-    ApiError::invalid(format!("part `{part}` is missing: {what}"))
-}
-
-fn bad_upload(error: MultipartError) -> ApiError {
-    let status = error.status();
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        return ApiError::new(status, "too_large", "the upload is larger than this service takes");
-    }
-    ApiError::new(status, "invalid_argument", format!("read upload: {}", error.body_text()))
 }
 
 #[cfg(test)]

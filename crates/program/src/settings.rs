@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shadowline_service::http::HttpSettings;
-use shadowline_service::settings::{self, Layers, SettingsError};
+use shadowline_service::settings::{self, Layers, SettingsError, Written};
 use shadowline_service::telemetry;
 use shadowline_stream::{Log, Topics};
 use tokio::net::TcpListener;
@@ -88,6 +88,7 @@ pub trait Settings: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 struct Typed<C: 'static> {
     config: C,
+    written: Written,
     code: &'static Functions<C>,
 }
 
@@ -104,7 +105,7 @@ where
             Some(table) => layers.extract_in(table)?,
             None => layers.extract()?,
         };
-        Ok(Box::new(Typed { config, code: self }))
+        Ok(Box::new(Typed { config, written: layers.written(table)?, code: self }))
     }
 }
 
@@ -130,7 +131,9 @@ impl<C: Serialize + fmt::Debug + Send + Sync> Settings for Typed<C> {
     }
 
     fn to_toml(&self) -> Result<toml::Table, SettingsError> {
-        settings::to_toml(&self.config)
+        let mut shown = settings::to_toml(&self.config)?;
+        self.written.put_back(&mut shown);
+        Ok(shown)
     }
 
     fn run(self: Box<Self>, stop: CancellationToken) -> BoxFuture<'static, anyhow::Result<()>> {

@@ -68,6 +68,7 @@ pub fn main(service: &Descriptor) -> ExitCode {
             };
         }
     };
+    shadowline_own_files::from_now_on();
     let layers = settings::layers(service.defaults, flags.config.as_deref(), &flags.set);
     let settings = match layers.and_then(|it| service.settings(&it, None)) {
         Ok(settings) => settings,
@@ -77,6 +78,10 @@ pub fn main(service: &Descriptor) -> ExitCode {
             return ExitCode::from(EX_USAGE);
         }
     };
+    if let Err(error) = settings.validate() {
+        eprintln!("{}: {error:#}", service.program);
+        return ExitCode::from(EX_USAGE);
+    }
     if flags.print_config {
         return print_config(&*settings);
     }

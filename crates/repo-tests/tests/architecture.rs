@@ -21,6 +21,7 @@ const LAYERS: [(&str, &[&str]); 4] = [
         "api",
     ]),
     ("adapters", &[
+        "own-files",
         "service",
         "wire",
         "segment-log",

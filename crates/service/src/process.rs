@@ -6,6 +6,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Ticks per second in `/proc/PID/stat`. The kernel's ABI fixes it, whatever its own clock does.
 const USER_HZ: f64 = 100.0;
@@ -23,6 +24,16 @@ struct Sample {
     virtual_bytes: Option<f64>,
     open_fds: Option<f64>,
     max_fds: Option<f64>,
+}
+
+/// Lets this process have as many open files as it may by itself, and returns how many that are.
+pub(crate) fn max_open_files() -> Option<usize> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    // None is as many as one likes.
+    let (Some(now), Some(most)) = (current, maximum) else { return None };
+    let all = Rlimit { current: maximum, maximum };
+    let is_raised = now < most && setrlimit(Resource::Nofile, all).is_ok();
+    usize::try_from(if is_raised { most } else { now }).ok()
 }
 
 impl Sample {

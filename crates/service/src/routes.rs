@@ -168,7 +168,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 }
 
 /// The path that a router knows: `/v1/models/{name}` of `/v1/models/{name}:predict`.
-fn without_verb(path: &'static str) -> &'static str {
+pub(crate) fn without_verb(path: &'static str) -> &'static str {
     match path.rfind("}:") {
         Some(end) => &path[..=end],
         None => path,

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use shadowline_service::http::HttpSettings;
-use shadowline_service::settings::{Layers, NonZeroDuration, SettingsError, at_least};
+use shadowline_service::http::{HttpSettings, OptionalHttpSettings};
+use shadowline_service::settings::{Layers, NonZeroDuration, SettingsError, at_least, path};
 use shadowline_service::telemetry;
 use shadowline_stream::LogConfig;
 pub use shadowline_worker::TopicSettings;
@@ -19,9 +19,10 @@ pub const DEFAULTS: &str = include_str!("../default.toml");
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where the spool is, and the models unless [`Config::models_dir`] says otherwise.
+    #[serde(deserialize_with = "path")]
     pub data_dir: PathBuf,
     /// Where the packages of models are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "path")]
     pub models_dir: Option<PathBuf>,
     /// How long a stop may take.
     #[serde(with = "humantime_serde")]
@@ -30,6 +31,8 @@ pub struct Config {
     pub grpc: HttpSettings,
     /// Where HTTP listens.
     pub http: HttpSettings,
+    /// A port of its own for whoever operates the server; none if its address is empty.
+    pub operate: OptionalHttpSettings,
     /// What a request may ask for.
     pub limits: Limits,
     /// How the spool is kept.

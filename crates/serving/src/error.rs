@@ -131,6 +131,14 @@ pub enum ServeError {
     /// The settings.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The directory of the spool cannot be made.
+    #[error("make the directory `{}` for the spool", dir.display())]
+    Directory {
+        /// The directory.
+        dir: std::path::PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// The spool.
     #[error("open the spool")]
     Spool(#[source] shadowline_segment_log::SpoolOpenError),

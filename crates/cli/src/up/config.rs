@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
-use shadowline_service::settings::{self, Layers};
+use anyhow::Context;
+use shadowline_service::settings::{self, Layers, SettingsError};
 use shadowline_service::telemetry;
 use shadowline_services::{Descriptor, Need, Settings, Table};
 use shadowline_stream::Topics;
@@ -87,19 +87,22 @@ impl Config {
 
     fn validate(&self) -> anyhow::Result<()> {
         for (_, settings) in &self.services {
-            settings.validate()?;
+            settings
+                .validate()
+                .map_err(|error| SettingsError::Together { message: format!("{error:#}") })?;
         }
         let mut first: Option<(&str, &Topics)> = None;
         for (service, settings) in &self.services {
             let Some(topics) = settings.topics() else { continue };
             let (other, expected) = *first.get_or_insert((service.name, topics));
             if topics.prefix() != expected.prefix() {
-                bail!(
+                let message = format!(
                     "setting `{}.topics.prefix` is `{}`; expected `{}`, as in `{other}`",
                     service.key(),
                     topics.prefix(),
                     expected.prefix()
                 );
+                return Err(SettingsError::Together { message }.into());
             }
         }
         Ok(())

@@ -19,7 +19,9 @@ impl DataDirLock {
     /// # Errors
     /// If another process has it; the message names that process.
     pub(crate) fn take(data_dir: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(data_dir)
+        // Whatever is made here from now on, by whichever service.
+        shadowline_own_files::from_now_on();
+        shadowline_own_files::make(data_dir)
             .with_context(|| format!("make data directory `{}`", data_dir.display()))?;
         let path = data_dir.join("lock");
         let in_use = || format!("lock data directory `{}`", data_dir.display());

@@ -227,12 +227,15 @@ async fn what_cannot_be_done_is_said_and_fails() {
     check(&["train", "knn", "--out", &out], 64, "--data").await;
     check(&["up", "--data-dir", &out, "--set", "serving.htp.listen=x"], 64, "did you mean `http`?")
         .await;
-    check(
-        &["up", "--data-dir", &out, "--set", "metric_specs.topics.prefix=x."],
-        1,
-        "metric_specs.topics.prefix",
-    )
-    .await;
+    for (setting, expected) in [
+        ("metric_specs.topics.prefix=x.", "metric_specs.topics.prefix"),
+        ("metric_specs.checks_retention=0s", "expected a time longer than zero"),
+        ("monitor_knn.max_batch=0", "expected a whole number of at least 1"),
+        ("serving.limits.upload_bytes=0", "expected at least 1"),
+        ("serving.http.listen=here", "expected HOST:PORT"),
+    ] {
+        check(&["up", "--data-dir", &out, "--set", setting], 64, expected).await;
+    }
     // Nothing listens on port 9.
     check(
         &["specs", "--metric-specs-url", "http://127.0.0.1:9"],

@@ -192,3 +192,92 @@ fn what_several_services_have_is_written_once_over() {
         }
     }
 }
+
+#[test]
+fn every_service_listens_on_this_machine_unless_it_is_told_otherwise() {
+    for service in SERVICES {
+        let layers = Layers::defaults(service.defaults).unwrap();
+        let settings = service.settings(&layers, None).unwrap();
+        for listen in [Some(settings.http()), settings.grpc()].into_iter().flatten() {
+            let address: std::net::SocketAddr = listen.listen.parse().unwrap();
+            assert!(address.ip().is_loopback(), "{} listens on {address}", service.name);
+        }
+    }
+}
+
+#[test]
+fn times_are_printed_as_they_were_written() {
+    for service in SERVICES {
+        let Descriptor { name, defaults, .. } = service;
+        let mut all = Vec::new();
+        keys("", &defaults.parse().unwrap(), &mut all);
+        let times: Vec<_> = all.into_iter().filter(|(_, it)| is_time(it)).collect();
+        let shown = read(service, &Layers::defaults(defaults).unwrap()).unwrap();
+        let mut printed = Vec::new();
+        keys("", &shown.parse().unwrap(), &mut printed);
+        for time in times {
+            assert!(printed.contains(&time), "{name} prints {time:?} otherwise: {shown}");
+            for written in ["90m", "36h", "1h 30m", "500ms", "400d"] {
+                let layers = Layers::defaults(defaults).unwrap().set("a flag", &time.0, written);
+                // Some have bounds of their own.
+                let Ok(shown) = read(service, &layers) else { continue };
+                let line = format!("= \"{written}\"");
+                assert!(shown.contains(&line), "{name}: {} {written}: {shown}", time.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_address_of_a_log_says_which_kind_it_is() {
+    for service in SERVICES {
+        let layers = || Layers::defaults(service.defaults).unwrap();
+        let log = |key: &str, value: &str| -> toml::Table {
+            let shown = read(service, &layers().set("a flag", key, value)).unwrap();
+            let shown: toml::Table = shown.parse().unwrap();
+            shown["log"].as_table().unwrap().clone()
+        };
+        let kafka = log("log.bootstrap_servers", "b:1");
+        assert_eq!(kafka["kind"].as_str(), Some("kafka"));
+        assert_eq!(kafka["bootstrap_servers"].as_str(), Some("b:1"));
+        let embedded = log("log.dir", "here");
+        assert_eq!(embedded["kind"].as_str(), Some("embedded"));
+        assert_eq!(embedded["dir"].as_str(), Some("here"));
+    }
+}
+
+#[test]
+fn a_secret_under_a_wrong_name_is_not_told() {
+    const SECRET: &str = "hunter2";
+    for service in SERVICES {
+        let properties = [
+            ("sasl.pasword", SECRET),
+            ("ssl.key.pass", SECRET),
+            ("security.protocol", "SASL_SSL"),
+            ("sasl.username", "me"),
+        ];
+        let properties: BTreeMap<_, _> = properties.into();
+        let log = BTreeMap::from([("properties", properties)]);
+        let mut shown = toml::Table::try_from(BTreeMap::from([("log", log)])).unwrap();
+        shown.insert("store_pasword".to_owned(), "postgres://me:hunter2@db/x".into());
+        let printed = settings::print(&shown).unwrap();
+        assert!(!printed.contains(SECRET), "{printed}");
+        assert!(printed.contains("SASL_SSL") && printed.contains("\"me\""), "{printed}");
+        for (key, value) in [
+            ("log.properties", "sasl.password=hunter2"),
+            ("log.properties.x", "{\"hunter2\"=1}"),
+            ("max_batch", "kafka://me:hunter2@broker"),
+            ("http", "http://me:hunter2@here"),
+        ] {
+            let layers = Layers::defaults(service.defaults).unwrap().set("a flag", key, value);
+            if key == "max_batch" && !service.defaults.contains("\nmax_batch = ") {
+                continue;
+            }
+            let error = read(service, &layers).unwrap_err().to_string();
+            assert!(!error.contains(SECRET), "{key}: {error}");
+        }
+        let flags = Layers::defaults(service.defaults).unwrap();
+        let error = flags.flags(&["sasl.password:hunter2".to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("`--set sasl.password…`") && !error.contains(SECRET), "{error}");
+    }
+}

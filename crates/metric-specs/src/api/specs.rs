@@ -1,14 +1,14 @@
 //! `/v1/metric-specs`
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
+use axum::{Extension, Json};
 use shadowline_api::specs::{self, MetricSpecDocument, SpecAnswer, SpecPatch, SpecsAnswer};
 use shadowline_evaluation::{MetricSpec, RawMetricSpec};
-use shadowline_service::http::{ApiError, read_json};
+use shadowline_service::http::{ApiError, Changed, read_json};
 use shadowline_store::{SpecKey, StoredSpec};
 
 use super::query::Parameters;
@@ -31,7 +31,19 @@ fn answer(stored: &StoredSpec, change: Change) -> impl IntoResponse + use<> {
         Change::Updated => (StatusCode::OK, specs::Change::Updated),
         Change::Unchanged => (StatusCode::OK, specs::Change::Unchanged),
     };
-    (status, location(stored), Json(views::registered(stored, Some(change))))
+    let said = said(stored, change);
+    (status, location(stored), said, Json(views::registered(stored, Some(change))))
+}
+
+/// What the log says of a change, beside who made it.
+fn said(stored: &StoredSpec, change: specs::Change) -> Extension<Changed> {
+    let done = match change {
+        specs::Change::Created => "created",
+        specs::Change::Updated => "changed",
+        specs::Change::Unchanged => "left as it was",
+        specs::Change::Deleted => "deleted",
+    };
+    Extension(Changed(format!("metric spec `{}` {done}", stored.spec.name())))
 }
 
 /// Registers a new metric spec.
@@ -130,9 +142,10 @@ pub(super) async fn patch(
 pub(super) async fn delete(
     State(api): State<Api>,
     Path(key): Path<String>,
-) -> Result<Json<SpecAnswer>, ApiError> {
+) -> Result<impl IntoResponse, ApiError> {
     let deleted = api.engine.delete(key).await.map_err(refused)?;
-    Ok(Json(views::registered(&deleted, Some(specs::Change::Deleted))))
+    let change = specs::Change::Deleted;
+    Ok((said(&deleted, change), Json(views::registered(&deleted, Some(change)))))
 }
 
 /// Lists every version of a metric spec, oldest first; also of a deleted one, by its id.

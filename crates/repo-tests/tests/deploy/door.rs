@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use serde_json::Value;
 use shadowline_services::SERVICES;
 use shadowline_testkit::{tool, wait_for_some};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,8 +18,8 @@ use super::{read, repository, run, said};
 const USER: &str = "me.too";
 /// With everything in it that a shell, a Caddyfile or a header could trip over.
 const PASSWORD: &str = "se$a {me}\"'\\`#%:";
-/// Of the password, with the least work: the real one's takes a second for each door.
-const HASH: &str = "$2y$04$BUmi0vqCPA2BAyRksSJ6ceJQHsChGDgHkQleSirWGua93saVbsZra";
+/// User and password as clients send them.
+const LOGIN: &str = "bWUudG9vOnNlJGEge21lfSInXGAjJTo=";
 
 /// The variables of a door's port and its upstream, without their endings.
 static DOORS: LazyLock<Vec<String>> = LazyLock::new(|| {
@@ -32,10 +33,10 @@ static DOORS: LazyLock<Vec<String>> = LazyLock::new(|| {
     doors
 });
 
-/// Where the hash of the password comes from.
+/// Where the lock of the door comes from.
 #[derive(Debug, Clone, Copy)]
 enum Lock {
-    /// It is [`HASH`], and Caddy is started as it is.
+    /// It is [`LOGIN`], and Caddy is started as it is.
     Ready,
     /// From the start script.
     Made,
@@ -46,6 +47,7 @@ struct Door {
     process: Child,
     ports: BTreeMap<&'static str, u16>,
     client: reqwest::Client,
+    said: tempfile::NamedTempFile,
 }
 
 impl Drop for Door {
@@ -117,7 +119,7 @@ impl Door {
                     command.args(["run", "--adapter", "caddyfile", "--config"]);
                     command
                         .arg(repository().join("deploy/caddy/Caddyfile"))
-                        .env("ADMIN_PASSWORD_HASH", HASH);
+                        .env("ADMIN_LOGIN", LOGIN);
                     command
                 }
                 Lock::Made => Command::new(repository().join("deploy/caddy/start.sh")),
@@ -138,9 +140,11 @@ impl Door {
                 let upstream = if *door == "SERVING_GRPC" { "127.0.0.1:1" } else { &upstream };
                 command.env(format!("{door}_UPSTREAM"), upstream);
             }
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            let said = tempfile::NamedTempFile::new().expect("a file");
+            command.stdin(Stdio::null()).stdout(Stdio::null());
+            command.stderr(said.reopen().expect("the same file"));
             let process = command.spawn().expect("start caddy");
-            let mut door = Door { process, ports, client: client.clone() };
+            let mut door = Door { process, ports, client: client.clone(), said };
             let url = format!("http://127.0.0.1:{metrics}/livez");
             let is_open = wait_for_some("caddy answers", Duration::from_secs(60), async || {
                 if client.get(&url).send().await.is_ok_and(|it| it.status() == StatusCode::OK) {
@@ -157,6 +161,20 @@ impl Door {
 
     fn url(&self, door: &str, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.ports[door])
+    }
+
+    /// The lines of the access log so far: path, status and user.
+    fn access_log(&self) -> Vec<(String, u64, String)> {
+        let text = std::fs::read_to_string(self.said.path()).expect("what caddy said");
+        let lines = text.lines().filter_map(|it| serde_json::from_str::<Value>(it).ok());
+        let accesses = lines.filter(|it| it["msg"] == "handled request");
+        let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
+        accesses
+            .map(|it| {
+                let status = it["status"].as_u64().unwrap_or_default();
+                (text(&it["request"]["uri"]), status, text(&it["user_id"]))
+            })
+            .collect()
     }
 
     async fn status(&self, door: &str, path: &str, password: Option<&str>) -> StatusCode {
@@ -282,6 +300,50 @@ async fn the_password_goes_no_further_than_the_door_but_to_grafana() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_came_in_is_passed_on_and_nobody_can_say_it_himself() {
+    let Some(door) = Door::open(Lock::Ready).await else { return };
+    let seen = async |name: &str, path: &str, password: Option<&str>| {
+        let request = door.client.get(door.url(name, path)).header("Shadowline-User", "somebody");
+        let request = match password {
+            Some(password) => request.basic_auth(USER, Some(password)),
+            None => request,
+        };
+        let seen = request.send().await.expect("an answer").text().await.expect("a body");
+        let user = seen.lines().filter_map(|it| it.strip_prefix("Shadowline-User: "));
+        user.map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (name, path) in [
+        ("METRIC_SPECS", "/v1/metric-specs"),
+        ("SERVING", "/v1/models"),
+        ("SERVING", "/v2/models/wine"),
+        ("PROMETHEUS", "/"),
+    ] {
+        assert_eq!(seen(name, path, Some(PASSWORD)).await, [USER], "{name} {path}");
+    }
+    for (name, path) in [("SERVING", "/v2/models/wine"), ("GRAFANA", "/")] {
+        assert!(seen(name, path, None).await.is_empty(), "{name} {path}");
+        assert!(seen(name, path, Some("wrong")).await.is_empty(), "{name} {path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_access_log_says_who_came_and_has_no_predictions() {
+    let Some(door) = Door::open(Lock::Ready).await else { return };
+    door.status("SERVING", "/v2/models/wine", None).await;
+    door.status("SERVING", "/v1/models", Some("wrong")).await;
+    door.status("METRIC_SPECS", "/v1/metric-specs", Some(PASSWORD)).await;
+    door.status("PROMETHEUS", "/graph", None).await;
+    let lines = wait_for_some("the access log", Duration::from_secs(30), async || {
+        Some(door.access_log()).filter(|it| 3 <= it.len())
+    });
+    let expected = [("/v1/models", 401, ""), ("/v1/metric-specs", 200, USER), ("/graph", 401, "")];
+    let expected = expected.map(|(path, status, user)| (path.to_owned(), status, user.to_owned()));
+    assert_eq!(lines.await, expected);
+    let said = std::fs::read_to_string(door.said.path()).expect("what caddy said");
+    assert!(!said.contains(LOGIN), "the log has the password");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn websockets_go_through_to_grafana() {
     let Some(door) = Door::open(Lock::Ready).await else { return };
     let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", door.ports["GRAFANA"]))
@@ -356,6 +418,15 @@ async fn the_start_script_makes_the_lock_of_the_password() {
     let Some(door) = Door::open(Lock::Made).await else { return };
     assert_eq!(door.status("ADMINER", "/", Some(PASSWORD)).await, 200);
     assert_eq!(door.status("ADMINER", "/", Some("se")).await, 401);
+    let environment = std::fs::read(format!("/proc/{}/environ", door.process.id()));
+    let environment = String::from_utf8_lossy(&environment.expect("its environment")).into_owned();
+    assert!(!environment.contains(PASSWORD) && !environment.contains(LOGIN), "{environment}");
+    // Whoever guesses takes no time from others: a slow hash of one of these would take a second.
+    let began = tokio::time::Instant::now();
+    for guess in 0..100 {
+        assert_eq!(door.status("ADMINER", "/", Some(&format!("guess {guess}"))).await, 401);
+    }
+    assert!(began.elapsed() < Duration::from_secs(20), "a guess costs {:?}", began.elapsed() / 100);
 }
 
 /// Runs `deploy/caddy/start.sh check`; what it said when it refused.
@@ -382,6 +453,12 @@ fn users_and_passwords_that_are_none_are_refused() {
         assert!(refused.contains(&format!("BIND_ADDRESS is {outside}")), "{refused}");
         with("admin", "of my own", outside).unwrap_or_else(|error| panic!("{outside}: {error}"));
     }
+    for guessed in ["x", "sesame7", "aaaaaaaaaaaa", "********"] {
+        with("admin", guessed, "127.0.0.1").unwrap_or_else(|error| panic!("{guessed}: {error}"));
+        let refused = with("admin", guessed, "0.0.0.0").expect_err(guessed);
+        assert!(refused.contains("ADMIN_PASSWORD can be guessed"), "{refused}");
+        assert!(!refused.contains(guessed) || guessed == "x", "{refused}");
+    }
     for (user, password, expected) in [
         ("", "x", "ADMIN_USER is not set"),
         ("me", "", "ADMIN_PASSWORD is not set"),
@@ -405,16 +482,14 @@ fn the_caddyfile_is_formatted_and_valid() {
         .args(["validate", "--adapter", "caddyfile", "--config"])
         .arg(&file)
         .env("ADMIN_USER", "me");
-    // The hash of `sesame`.
-    validate
-        .env("ADMIN_PASSWORD_HASH", "$2a$14$soSegIDim/aDZz05vqKQv.CBBdY2OFmX3nOi8M1BAnE8Gvb0kWdRi");
+    validate.env("ADMIN_LOGIN", LOGIN);
     let output = run(&mut validate);
     assert!(output.status.success(), "{}", said(&output));
     let formatted = run(Command::new(&caddy).arg("fmt").arg(&file));
     assert_eq!(String::from_utf8_lossy(&formatted.stdout), read("deploy/caddy/Caddyfile"));
-    // Without user and hash nobody could come in, and it says so rather than letting everybody in.
+    // Without user and password nobody could come in, and it says so rather than letting everybody in.
     let mut open = Command::new(&caddy);
     open.args(["validate", "--adapter", "caddyfile", "--config"]).arg(&file);
-    let output = run(open.env_remove("ADMIN_USER").env_remove("ADMIN_PASSWORD_HASH"));
+    let output = run(open.env_remove("ADMIN_USER").env_remove("ADMIN_LOGIN"));
     assert!(!output.status.success(), "a door without a lock is valid: {}", said(&output));
 }

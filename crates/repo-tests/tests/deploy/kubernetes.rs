@@ -34,6 +34,11 @@ fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
     objects.iter().filter(|it| it["kind"] == kind).collect()
 }
 
+fn policies_by_name<'a>(objects: &'a [Value], wanted: &str) -> &'a Value {
+    let mut policies = of_kind(objects, "NetworkPolicy").into_iter();
+    policies.find(|it| name(it) == wanted).unwrap_or_else(|| panic!("no policy {wanted}"))
+}
+
 fn name(object: &Value) -> &str {
     str_of(&object["metadata"]["name"], "a name")
 }
@@ -369,6 +374,16 @@ fn policies_let_in_by_name_what_pods_have() {
             }
         }
     }
+    // What may predict reaches the two ports that answer predictions only, because there is a third.
+    let predict = policies_by_name(&objects, "predict");
+    let ports = predict["spec"]["ingress"][0]["ports"].as_array().expect("ports");
+    let ports: Vec<_> = ports.iter().map(|it| str_of(&it["port"], "a port by its name")).collect();
+    assert_eq!(ports, ["http", "grpc"]);
+    let (pod, container) = &workloads["serving"];
+    let operate = container["ports"].as_array().expect("ports");
+    let operate = operate.iter().find(|it| it["name"] == "operate").expect("a port to operate it");
+    let annotations = &pod["spec"]["template"]["metadata"]["annotations"];
+    assert_eq!(annotations["prometheus.io/port"], operate["containerPort"].to_string());
     let labels = &kustomization(BASE)["labels"][0];
     assert_eq!(
         (&labels["pairs"]["app.kubernetes.io/part-of"], &labels["includeTemplates"]),

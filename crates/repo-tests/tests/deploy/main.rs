@@ -6,6 +6,7 @@ mod door;
 mod image;
 mod kubernetes;
 mod programs;
+mod secrets;
 mod systemd;
 
 use std::path::{Path, PathBuf};

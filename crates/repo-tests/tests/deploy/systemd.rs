@@ -122,9 +122,16 @@ fn users_and_folders_are_what_the_units_use() {
     assert!(folders.contains("\nd /etc/shadowline 0750 root shadowline -\n"), "{folders}");
     for service in services() {
         let unit = read(&unit(service));
-        for line in
-            ["User=shadowline", "Group=shadowline", "ProtectSystem=strict", "NoNewPrivileges=yes"]
-        {
+        for line in [
+            "User=shadowline",
+            "Group=shadowline",
+            "ProtectSystem=strict",
+            "NoNewPrivileges=yes",
+            "UMask=0077",
+            "StateDirectoryMode=0700",
+            // What a program ends with that refuses its settings: a restart does not help.
+            "RestartPreventExitStatus=64",
+        ] {
             assert!(unit.lines().any(|it| it == line), "{service} has no `{line}`");
         }
     }

@@ -3,10 +3,15 @@
 //! A service hands [`router`] its [`Routes`], each with the role that it needs, and [`serve`]s the [`App`] that it gets
 //! back. There is no other way to an `App`, so no route is without a role.
 
+mod audit;
 mod body;
+mod connections;
 mod error;
 mod json;
+mod places;
 mod request;
+mod roles;
+mod slow_body;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -17,17 +22,20 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::from_fn_with_state;
-use axum::serve::ListenerExt;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use shadowline_api::Role;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
+pub use self::audit::{Changed, USER};
 pub use self::body::{BodyError, read_body};
+pub use self::connections::{Connection, HoldLayer, Listener, Requests};
 pub use self::error::ApiError;
 pub use self::json::read_json;
-use self::request::finish_request;
 pub(crate) use self::request::register_metrics;
+use self::request::{Durations, finish_request};
 pub use self::request::{REQUEST_ID, RequestId, RequestTrace};
 use self::system::System;
 use crate::health::Health;
@@ -45,7 +53,57 @@ const GRACE: Duration = Duration::from_secs(5);
 #[serde(deny_unknown_fields)]
 pub struct HttpSettings {
     /// Address and port, for example `127.0.0.1:8010`; port 0 takes any free one.
+    #[serde(deserialize_with = "address")]
     pub listen: String,
+}
+
+/// Where a service listens as well, if an address is set.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptionalHttpSettings {
+    /// As [`HttpSettings::listen`], or empty.
+    #[serde(deserialize_with = "address_or_none")]
+    listen: String,
+}
+
+impl OptionalHttpSettings {
+    /// Where it is, if it is anywhere.
+    pub fn get(&self) -> Option<HttpSettings> {
+        (!self.listen.is_empty()).then(|| HttpSettings { listen: self.listen.clone() })
+    }
+}
+
+impl From<HttpSettings> for OptionalHttpSettings {
+    fn from(settings: HttpSettings) -> Self {
+        Self { listen: settings.listen }
+    }
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let listen = String::deserialize(deserializer)?;
+    let host_and_port = listen.rsplit_once(':');
+    let is_address = host_and_port.is_some_and(|(host, port)| {
+        let in_brackets = host.starts_with('[') && host.ends_with(']');
+        // Only in brackets an address of IPv6 can be told from a port.
+        !host.is_empty()
+            && !host.contains(char::is_whitespace)
+            && (in_brackets || !host.contains(':'))
+            && port.parse::<u16>().is_ok()
+    });
+    if !is_address {
+        let message =
+            format!("found `{listen}`, expected HOST:PORT, such as 127.0.0.1:8010 or [::1]:8010");
+        return Err(D::Error::custom(message));
+    }
+    Ok(listen)
+}
+
+fn address_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let listen = String::deserialize(deserializer)?;
+    match listen.is_empty() {
+        true => Ok(listen),
+        false => address(serde::de::value::StringDeserializer::new(listen)),
+    }
 }
 
 impl HttpSettings {
@@ -65,6 +123,7 @@ impl HttpSettings {
 pub struct App {
     router: Router,
     declared: Vec<Declared>,
+    durations: Durations,
 }
 
 impl App {
@@ -73,9 +132,18 @@ impl App {
         &self.declared
     }
 
+    /// The same for a port that answers only what needs one of these roles.
+    #[must_use]
+    pub fn only_for(mut self, roles: &[Role]) -> Self {
+        let closed = roles::closed(&self.declared, roles);
+        self.router = self.router.layer(from_fn_with_state(closed, roles::refuse_closed));
+        self
+    }
+
     /// Gives up the roles, for a test that asks without a port; [`serve`] does not take what is left.
     pub fn into_router(self) -> Router {
-        self.router
+        // Around everything, so that what is refused further in is measured and has the form of every error.
+        self.router.layer(from_fn_with_state(self.durations, finish_request)).layer(HoldLayer)
     }
 }
 
@@ -84,13 +152,14 @@ pub fn router(health: &Health, metrics: &Metrics, api: Routes) -> App {
     let durations = register_metrics(health, metrics).durations;
     let system = System { health: health.clone(), metrics: metrics.clone() };
     let (router, declared) = system::routes().with_state(system).merge(api).into_parts();
+    let changing = audit::changing(&declared);
     let router = router
         .fallback(|request: Request| async move {
             ApiError::not_found(format!("there is nothing at `{}`", request.uri().path()))
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(from_fn_with_state(durations, finish_request));
-    App { router, declared }
+        .layer(from_fn_with_state(changing, audit::log_changes));
+    App { router, declared, durations }
 }
 
 /// Returns the routes that [`router`] adds to a service's own.
@@ -105,14 +174,9 @@ pub fn declared() -> Vec<Declared> {
 pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) -> io::Result<()> {
     // With port 0, here is which one it became.
     info!(http = %listener.local_addr()?, "serving HTTP");
-    let listener = listener.tap_io(|stream| {
-        // Answers are small and somebody waits for each.
-        if let Err(error) = stream.set_nodelay(true) {
-            debug!(%error, "no TCP_NODELAY");
-        }
-    });
-    let serving =
-        axum::serve(listener, app.router).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let service = app.into_router().into_make_service_with_connect_info::<Requests>();
+    let serving = axum::serve(Listener::from(listener), service)
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
     let out_of_patience = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;

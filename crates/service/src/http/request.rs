@@ -12,6 +12,7 @@ use tracing::{Instrument, debug, error_span};
 
 use super::body::run_decoded;
 use super::error::as_json_error;
+use super::slow_body::GivenUp;
 use crate::health::Health;
 use crate::health_metrics::HealthCollector;
 use crate::metrics::Metrics;
@@ -115,7 +116,10 @@ pub(super) async fn finish_request(
         }
         None => error_span!("http", request_id = id, %method, path),
     };
-    let response = run_decoded(request, next).instrument(log_span).await;
+    let given_up = GivenUp::default();
+    let request = request.map(|body| given_up.limited(body));
+    let mut response = run_decoded(request, next).instrument(log_span).await;
+    given_up.explain(&mut response);
     // What was recorded, also as refused, goes by the id of its record; a caller's own id is not taken from him.
     let recorded = inference_id(&response);
     let named = recorded.map_or_else(|| id.clone(), str::to_owned);

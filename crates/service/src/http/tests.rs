@@ -196,3 +196,37 @@ async fn a_stop_lets_requests_in_flight_finish() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"), "{answer}");
     server.await.unwrap().unwrap();
 }
+
+/// Says this on a connection and waits for its end; what came, and after how long it ended.
+async fn end_of_connection(said: &'static [u8]) -> (String, Duration) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = super::router(&Health::new("test"), &Metrics::new("test", "0.0.0"), Routes::new());
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(serve(listener, app, stop.clone()));
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let began = tokio::time::Instant::now();
+    stream.write_all(said).await.unwrap();
+    let mut came = String::new();
+    stream.read_to_string(&mut came).await.unwrap();
+    let took = began.elapsed();
+    stop.cancel();
+    serving.await.unwrap().unwrap();
+    (came, took)
+}
+
+// The clock is paused, and goes on as soon as nothing else is to be done.
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_open_for_nothing_only_so_long() {
+    for said in ["", "GET /livez HTTP/1.1\r\nHo"] {
+        let (came, took) = end_of_connection(said.as_bytes()).await;
+        assert_eq!((came.as_str(), took.as_secs()), ("", 15), "{said}");
+    }
+    let (came, took) = end_of_connection(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(came.starts_with("HTTP/1.1 200 OK\r\n"), "{came}");
+    assert_eq!(took.as_secs(), 180, "between two requests");
+    let twice = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
+    let (came, took) = end_of_connection(twice).await;
+    assert_eq!((came.matches("200 OK").count(), took.as_secs()), (2, 180));
+}

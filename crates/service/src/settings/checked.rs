@@ -3,6 +3,7 @@
 //! Counts are the standard library's `NonZeroU32` and its kin; here is what it has no type for.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use figment::error::Actual;
@@ -63,6 +64,22 @@ where
     }
 }
 
+/// For `deserialize_with`: a path that is not empty, which would be wherever the program was started.
+///
+/// # Errors
+/// One that says what is expected.
+pub fn path<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: From<PathBuf>,
+    D: Deserializer<'de>,
+{
+    let path = PathBuf::deserialize(deserializer)?;
+    match path.as_os_str().is_empty() {
+        true => Err(D::Error::custom("it is empty; expected a path")),
+        false => Ok(T::from(path)),
+    }
+}
+
 /// What came, for people: figment tells signed numbers from unsigned ones, which depends on where one was written.
 pub(super) fn came(found: &Actual) -> String {
     if let Actual::Unsigned(number) = found {
@@ -72,6 +89,27 @@ pub(super) fn came(found: &Actual) -> String {
         return format!("integer `{number}`");
     }
     found.to_string()
+}
+
+/// What kind of value came, without the value.
+pub(super) fn kind_of(found: &Actual) -> String {
+    match found {
+        Actual::Str(_) | Actual::Char(_) => "a text".to_owned(),
+        Actual::Bool(_) => "a truth value".to_owned(),
+        Actual::Unsigned(_) | Actual::Signed(_) | Actual::Float(_) => "a number".to_owned(),
+        Actual::Bytes(_)
+        | Actual::Unit
+        | Actual::Option
+        | Actual::NewtypeStruct
+        | Actual::Seq
+        | Actual::Map
+        | Actual::Enum
+        | Actual::UnitVariant
+        | Actual::NewtypeVariant
+        | Actual::TupleVariant
+        | Actual::StructVariant
+        | Actual::Other(_) => "another value".to_owned(),
+    }
 }
 
 /// What serde expects, for people: it says `a nonzero u32`.

@@ -7,6 +7,7 @@
 
 mod checked;
 mod secret;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -16,12 +17,12 @@ use figment::error::Kind;
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shadowline_error::BoxError;
 
-pub use self::checked::{NonZeroDuration, at_least};
+pub use self::checked::{NonZeroDuration, at_least, path};
 pub use self::secret::Secret;
+pub use self::shown::{Written, print, to_toml};
 
 /// The environment variables a program reads begin with this. Two underscores, because Kubernetes
 /// injects `SHADOWLINE_SERVICE_HOST` and its like.
@@ -130,7 +131,7 @@ impl Layers {
             let (key, value) = flag
                 .split_once('=')
                 .filter(|(key, _)| !key.split('.').any(str::is_empty))
-                .ok_or_else(|| SettingsError::Flag { text: flag.clone() })?;
+                .ok_or_else(|| SettingsError::Flag { text: key_of(flag) })?;
             self = self.set(&format!("flag `--set {key}`"), key, value);
         }
         Ok(self)
@@ -166,6 +167,18 @@ impl Layers {
             }
             self.explain(&error)
         })
+    }
+
+    /// Returns the values as they were written, of the whole or of one table.
+    ///
+    /// # Errors
+    /// If a layer cannot be read.
+    pub fn written(&self, table: Option<&str>) -> Result<Written, SettingsError> {
+        let values: Dict = match table {
+            Some(table) => self.extract_in(table)?,
+            None => self.extract()?,
+        };
+        Ok(Written::new(values))
     }
 
     /// Returns the names of the tables and keys on the highest level, sorted.
@@ -211,17 +224,25 @@ impl Layers {
                     format!("`{found}` is not one of {}{}", list(known), nearest(found, known));
                 SettingsError::Value { origin: self.origin(&key), key, message }
             }
-            Kind::InvalidValue(found, expected) => {
+            Kind::InvalidValue(found, expected) | Kind::InvalidType(found, expected) => {
                 let key = path.join(".");
-                let (found, expected) = (checked::came(found), checked::in_words(expected));
-                let message = format!("found {found}, expected {expected}");
+                let found = match shown::may_be_secret(&key, found) {
+                    true => checked::kind_of(found),
+                    false => checked::came(found),
+                };
+                let expected = checked::in_words(expected);
+                let message = match error.kind {
+                    Kind::InvalidType(..) => {
+                        format!("invalid type: found {found}, expected {expected}")
+                    }
+                    _ => format!("found {found}, expected {expected}"),
+                };
                 SettingsError::Value { origin: self.origin(&key), key, message }
             }
             Kind::Message(message) if path.is_empty() => {
                 SettingsError::Together { message: message.clone() }
             }
             Kind::Message(_)
-            | Kind::InvalidType(..)
             | Kind::InvalidLength(..)
             | Kind::DuplicateField(_)
             | Kind::ISizeOutOfRange(_)
@@ -261,65 +282,20 @@ pub fn layers(
     Layers::defaults(defaults)?.file(file)?.environment(std::env::vars_os()).flags(flags)
 }
 
-/// Shows settings as the TOML file that would give them, with secrets masked.
-///
-/// # Errors
-/// [`SettingsError::BuiltIn`] if the settings type cannot be written as TOML.
-pub fn print<C: Serialize>(config: &C) -> Result<String, SettingsError> {
-    let mut table = to_toml(config)?;
-    table.iter_mut().for_each(|(key, value)| mask(key, value));
-    toml::to_string_pretty(&table).map_err(not_toml)
-}
-
-/// Returns settings as the TOML table that would give them.
-///
-/// # Errors
-/// [`SettingsError::BuiltIn`] if the settings type cannot be written as TOML.
-pub fn to_toml<C: Serialize>(config: &C) -> Result<toml::Table, SettingsError> {
-    toml::Table::try_from(config).map_err(not_toml)
-}
-
-fn not_toml(source: toml::ser::Error) -> SettingsError {
-    let what = "the program, shown as TOML".into();
-    SettingsError::BuiltIn { what, source: Box::new(source) }
-}
-
-/// Hides what is no [`Secret`] but has a key like one: settings that are passed through to a library.
-fn mask(key: &str, value: &mut toml::Value) {
-    const SECRETS: [&str; 5] = ["password", "secret", "token", "jaas", "key.pem"];
-    match value {
-        toml::Value::Table(table) => table.iter_mut().for_each(|(key, value)| mask(key, value)),
-        toml::Value::Array(values) => values.iter_mut().for_each(|it| mask(key, it)),
-        toml::Value::String(text) => {
-            let key = key.to_lowercase();
-            // Where a secret is kept is none, as in `store_password_file`.
-            if SECRETS.iter().any(|it| key.contains(it)) && !key.ends_with("_file") {
-                *text = Secret::MASK.into();
-            } else if let Some((scheme, user, rest)) = with_password(text) {
-                *text = format!("{scheme}://{user}:{}@{rest}", Secret::MASK);
-            }
-        }
-        toml::Value::Integer(_)
-        | toml::Value::Float(_)
-        | toml::Value::Boolean(_)
-        | toml::Value::Datetime(_) => {}
-    }
-}
-
-/// The parts around the password of an address such as `https://user:password@host/path`.
-fn with_password(text: &str) -> Option<(&str, &str, &str)> {
-    let (scheme, rest) = text.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let (userinfo, _) = authority.rsplit_once('@')?;
-    let (user, _) = userinfo.split_once(':')?;
-    Some((scheme, user, &rest[userinfo.len() + 1..]))
-}
-
 fn built_in(what: &str, toml: &str) -> Result<toml::Table, SettingsError> {
     toml.parse().map_err(|source: toml::de::Error| SettingsError::BuiltIn {
         what: what.to_owned(),
         source: Box::new(source),
     })
+}
+
+/// What of a flag without `=` is a key; what follows may be a password.
+fn key_of(flag: &str) -> String {
+    let is_of_key = |it: char| it.is_ascii_alphanumeric() || matches!(it, '.' | '_' | '-');
+    match flag.find(|it| !is_of_key(it)) {
+        Some(end) => format!("{}…", &flag[..end]),
+        None => flag.to_owned(),
+    }
 }
 
 /// A number, a truth value, an array or a table if the text is one in TOML's notation, else a string.

@@ -1,6 +1,8 @@
 //! The server as a whole: its start, its ports and its stop.
 
 mod background;
+mod incoming;
+mod only_for;
 mod open;
 mod ports;
 mod watched;
@@ -26,7 +28,7 @@ use tracing::{info, warn};
 
 use self::background::lag_of;
 use self::open::{FunctionModel, open_models, open_spool};
-use self::ports::{announce, end_watching, serve_grpc, serve_http, set_serving};
+use self::ports::{PREDICTING, announce, end_watching, serve_both, serve_grpc, set_serving};
 use crate::backend::{AwaitedBackend, Backend, InlineBackend, ModelFunction};
 use crate::config::Config;
 use crate::error::ServeError;
@@ -221,6 +223,13 @@ impl Server {
                 openapi_json(),
             ));
             let app = http::router(&health, &metrics, api);
+            let operate = match config.operate.get() {
+                Some(operate) => Some(operate.bind().await.map_err(|source| ServeError::Port {
+                    what: "HTTP for those who operate the server",
+                    source: source.into(),
+                })?),
+                None => None,
+            };
             announce(&grpc, &http);
             let mut grpc_task = tokio::spawn(serve_grpc(
                 config.clone(),
@@ -230,7 +239,12 @@ impl Server {
                 own_metrics,
                 ports.clone(),
             )?);
-            let mut http_task = tokio::spawn(serve_http(http, app, ports.clone()));
+            let (http_app, operate_app) = match operate {
+                Some(listener) => (app.clone().only_for(&PREDICTING), Some((listener, app))),
+                None => (app, None),
+            };
+            let mut http_task =
+                tokio::spawn(serve_both(http, http_app, operate_app, ports.clone()));
             set_serving(&reporter, ServingStatus::Serving).await;
 
             let mut result = tokio::select! {

@@ -33,9 +33,12 @@ pub(super) async fn open_spool(config: &Config) -> Result<Spool, ServeError> {
         max_bytes: config.spool.max_bytes,
         segment_bytes: config.spool.segment_bytes,
     };
-    tokio::task::spawn_blocking(move || Spool::open(dir, &options))
-        .await?
-        .map_err(ServeError::Spool)
+    let open = move || {
+        shadowline_own_files::folder(&dir)
+            .map_err(|source| ServeError::Directory { dir: dir.clone(), source })?;
+        Spool::open(dir, &options).map_err(ServeError::Spool)
+    };
+    tokio::task::spawn_blocking(open).await?
 }
 
 pub(super) async fn open_models(

@@ -1,8 +1,11 @@
 //! The two ports: gRPC and HTTP.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use shadowline_service::http::{self, App};
+use shadowline_api::Role;
+use shadowline_service::http::{self, App, HoldLayer};
 use shadowline_wire::FILE_DESCRIPTOR_SET;
 use shadowline_wire::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use shadowline_wire::serving::prediction_service_server::PredictionServiceServer;
@@ -10,7 +13,6 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
 use tonic::server::NamedService;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
@@ -22,6 +24,9 @@ use crate::grpc::GrpcEndpoints;
 use crate::metrics::ServingMetrics;
 use crate::routes::grpc_methods;
 use crate::undecodable::UndecodableLayer;
+
+use super::incoming::incoming;
+use super::only_for::OnlyForLayer;
 
 /// A connection that says nothing is asked after this time whether it is still there.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
@@ -65,7 +70,9 @@ pub(super) fn serve_grpc(
     let limit = config.limits.message_bytes;
     let health = HealthService::from_health_reporter(reporter);
     let router = tonic::transport::Server::builder()
+        .layer(HoldLayer)
         .layer(UndecodableLayer { metrics })
+        .layer(OnlyForLayer { closed: closed(&config) })
         // Behind the time limit of a prediction, which names the inference and is shadowed.
         .timeout(config.limits.request_timeout.get() + Duration::from_secs(1))
         .max_concurrent_streams(config.limits.streams_per_connection)
@@ -86,7 +93,7 @@ pub(super) fn serve_grpc(
         .add_service(declared(HealthServer::new(health)))
         .add_service(declared(reflection().build_v1().map_err(ServeError::Reflection)?))
         .add_service(declared(reflection().build_v1alpha().map_err(ServeError::Reflection)?));
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = incoming(listener);
     Ok(async move {
         router
             .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
@@ -95,14 +102,32 @@ pub(super) fn serve_grpc(
     })
 }
 
-pub(super) async fn serve_http(
+/// What a port for predictions answers.
+pub(super) const PREDICTING: [Role; 2] = [Role::Public, Role::Predict];
+
+/// The methods that are not answered, because there is a port for those who operate the server.
+fn closed(config: &Config) -> Arc<HashSet<&'static str>> {
+    let closes = config.operate.get().is_some();
+    let closed = grpc_methods().into_iter().filter(|it| closes && !PREDICTING.contains(&it.role));
+    Arc::new(closed.map(|it| it.path).collect())
+}
+
+/// Serves HTTP, and the port for those who operate the server if there is one.
+pub(super) async fn serve_both(
     listener: TcpListener,
     app: App,
+    operate: Option<(TcpListener, App)>,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
-    http::serve(listener, app, stop)
-        .await
-        .map_err(|source| ServeError::Port { what: "HTTP", source: source.into() })
+    let http = http::serve(listener, app, stop.clone());
+    let operate = async {
+        match operate {
+            Some((listener, app)) => http::serve(listener, app, stop).await,
+            None => Ok(()),
+        }
+    };
+    let served = tokio::try_join!(http, operate);
+    served.map(drop).map_err(|source| ServeError::Port { what: "HTTP", source: source.into() })
 }
 
 /// Passes a service on whose methods name their roles.

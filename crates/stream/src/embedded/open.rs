@@ -41,6 +41,7 @@ pub(super) enum EmbeddedOpenError {
 impl OpenLog {
     /// Blocks while every record is read to check it.
     pub(super) fn open(dir: PathBuf, metrics: Metrics) -> Result<Self, EmbeddedOpenError> {
+        shadowline_own_files::folder(&dir).map_err(FileError::at("create directory", &dir))?;
         let directory = lock_directory(&dir).map_err(|error| match error {
             OpenError::Locked { dir } => EmbeddedOpenError::InUse { dir },
             other => EmbeddedOpenError::Lock(other),

@@ -7,6 +7,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
+use super::bad_property::BadProperty;
 use super::size_limits::BatchLimit;
 use crate::error::LogError;
 use crate::options::{ConsumerOptions, ProducerOptions};
@@ -58,7 +59,12 @@ impl Settings {
     }
 
     pub(super) fn client_error(&self, error: KafkaError) -> LogError {
-        LogError::Client { bootstrap_servers: self.bootstrap_servers.clone(), source: error.into() }
+        let bootstrap_servers = self.bootstrap_servers.clone();
+        let source = match BadProperty::of(&error) {
+            Some(bad) => bad.into(),
+            None => error.into(),
+        };
+        LogError::Client { bootstrap_servers, source }
     }
 
     /// `pairs` are defaults, which the operator's properties go over.
