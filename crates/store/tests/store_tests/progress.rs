@@ -1,7 +1,8 @@
 //! Offsets and checkpoints are those of one topic of all that had its name.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use shadowline_store::{Batch, Checkpoint, OffsetStep, Progress, Store, StoreUrl};
-use shadowline_testkit_stack::{TestDatabase, on_both_stores};
+use shadowline_testkit_stack::on_both_stores;
 use uuid::Uuid;
 
 async fn advance(store: &Store, reader: &str, topic: &str, from: Option<u64>, to: u64) {

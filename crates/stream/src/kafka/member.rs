@@ -292,11 +292,7 @@ impl KafkaMember {
         let attempt = format!("commit offsets of group `{}`", self.group);
         let commit = blocking(attempt, move || consumer.commit(&list, CommitMode::Sync));
         match tokio::time::timeout(within, commit).await {
-            Ok(committed) => {
-                committed?;
-                self.session.consumer.context().committed(offsets);
-                Ok(())
-            }
+            Ok(committed) => committed,
             Err(elapsed) => {
                 Err(LogError::failed(format!("commit offsets of group `{}`", self.group), elapsed))
             }
