@@ -150,3 +150,85 @@ async fn a_monitor_without_packages_scores_what_specs_ask_of_it() {
     });
     ended.unwrap();
 }
+
+/// Runs a monitor until `check` is done with it.
+async fn run(log: &TestLog, health: &Health, check: impl Future<Output = ()>) {
+    let metrics = Metrics::new("test", "0.0.0");
+    let own_metrics = MonitorMetrics::register(&metrics, || Histogram::new([0.1]));
+    let topics = TopicSettings {
+        prefix: log.topics().clone(),
+        partitions: 2.try_into().unwrap(),
+        replication: 1.try_into().unwrap(),
+    };
+    let group = GroupName::try_from(log.group("latency")).unwrap();
+    let stop = CancellationToken::new();
+    let lifetime = Lifetime::begin(health.clone(), stop.clone());
+    let monitor = Monitor {
+        service: "monitor-latency",
+        log: log.log(),
+        topics: &topics,
+        group: &group,
+        max_batch: 10.try_into().unwrap(),
+        subscriptions: Arc::new(Subscriptions::new(Arc::new(Latency), own_metrics.clone())),
+        metrics: own_metrics,
+        health: MonitorHealth::register(health),
+        lifetime: &lifetime,
+        stop: stop.clone(),
+    };
+    let (ended, ()) = tokio::join!(monitor.run(), async {
+        wait_for("the monitor is ready", TIMEOUT, async || health.report().is_ready()).await;
+        tokio::time::timeout(TIMEOUT, check).await.expect("in time");
+        stop.cancel();
+    });
+    ended.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inferences_that_retention_took_are_unscored() {
+    let Some(log) = TestLog::kafka().await else { return };
+    log.create_topics(2).await;
+    let producer = log.producer();
+    let spec = WatchedSpec {
+        id: "slow".into(),
+        name: "slow".into(),
+        version: 1,
+        enabled: true,
+        model: ModelRef { name: "census".into(), version: "*".into() },
+        monitor: Some(MonitorRef { name: "latency".into(), version: String::new() }),
+        document_json: "{}".into(),
+        changed_at: Timestamp::UNIX_EPOCH,
+    };
+    let send = async |topic: Arc<str>, event_type: &str, value: Vec<u8>| {
+        let envelope = Envelope::new("slow", event_type, "/test", Timestamp::UNIX_EPOCH);
+        let (key, partition) = (Some(Bytes::from_static(b"slow")), Some(0));
+        let record = OutRecord { topic, partition, key, value: Some(value.into()), envelope };
+        producer.send(record).await.unwrap();
+    };
+    send(log.topics().metric_specs(), METRIC_SPEC_TYPE, spec.encode()).await;
+    let health = Health::new("test");
+    run(&log, &health, async {}).await;
+    // Away, while more comes than the topic keeps.
+    for _ in 0..10 {
+        send(log.topics().inferences(), INFERENCE_TYPE, vec![1]).await;
+    }
+    log.cluster().drop_records(&log.topics().inferences(), 0, 10).await.unwrap();
+
+    let health = Health::new("test");
+    run(&log, &health, async {
+        let mut scores = log.log().reader(&log.topics().scores(), StartAt::Earliest).await.unwrap();
+        let record = loop {
+            if let ReadEvent::Record(record) = scores.next().await.unwrap() {
+                break record;
+            }
+        };
+        let score = Score::decode(record.value.as_ref().unwrap()).unwrap();
+        let unscored = score.result.unwrap_err();
+        assert_eq!(unscored.code, "lost_records");
+        assert!(unscored.message.starts_with("10 records of `"), "{}", unscored.message);
+        assert_eq!((record.partition, score.model.name.as_str()), (0, "census"));
+        assert_eq!(score.metric.name, "latency");
+        let message = health.report().message;
+        assert!(message.contains("records is degraded: 10 records of"), "{message}");
+    })
+    .await;
+}

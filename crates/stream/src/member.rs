@@ -24,14 +24,14 @@ use crate::record::{StartAt, TopicPartition};
 /// - Dropping any of the futures loses nothing.
 #[derive(Debug)]
 pub(crate) enum Member {
-    Kafka(KafkaMember),
+    Kafka(Box<KafkaMember>),
     Embedded(EmbeddedMember),
 }
 
 impl Member {
     pub(crate) async fn join(log: &Log, options: &ConsumerOptions) -> Result<Self, LogError> {
         match log {
-            Log::Kafka(log) => log.join(options).await.map(Self::Kafka),
+            Log::Kafka(log) => log.join(options).await.map(|it| Self::Kafka(Box::new(it))),
             Log::Embedded(log) => log.join(options).await.map(Self::Embedded),
         }
     }

@@ -1,4 +1,5 @@
 //! Offsets and checkpoints are those of one topic of all that had its name.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use shadowline_store::{Batch, Checkpoint, OffsetStep, Progress, Store, StoreUrl};
 use shadowline_testkit_stack::on_both_stores;

@@ -53,8 +53,6 @@ struct Membership {
 struct Done {
     /// Where reading began.
     begun: u64,
-    /// What is committed, as far as the broker has said so.
-    committed: u64,
     /// The first offset that the log still has, while it is behind everything that was fetched.
     taken_up_to: Option<u64>,
 }
@@ -107,22 +105,8 @@ impl KafkaContext {
     /// Reading these partitions begins, with nothing to do before the offset.
     pub(super) fn begun(&self, at: &TopicPartition, offset: u64) {
         if let Some(membership) = &self.membership {
-            let done = Done { begun: offset, committed: offset, taken_up_to: None };
+            let done = Done { begun: offset, taken_up_to: None };
             membership.done.lock().insert(at.clone(), done);
-        }
-    }
-
-    /// The group goes on at these offsets from now on.
-    pub(super) fn committed<'a>(
-        &self,
-        offsets: impl IntoIterator<Item = (&'a TopicPartition, &'a u64)>,
-    ) {
-        let Some(membership) = &self.membership else { return };
-        let mut done = membership.done.lock();
-        for (at, offset) in offsets {
-            if let Some(done) = done.get_mut(at) {
-                done.committed = done.committed.max(*offset);
-            }
         }
     }
 
@@ -277,8 +261,9 @@ impl ClientContext for KafkaContext {
                     continue;
                 }
                 let low = u64::try_from(partition.lo_offset).unwrap_or(0);
-                // What the client itself says is committed, it knows only after a commit of its own.
-                let lag = end.saturating_sub(done.committed.max(low));
+                // The client knows what is committed only after a commit of its own; nothing before the start is left.
+                let committed = u64::try_from(partition.committed_offset).unwrap_or(0);
+                let lag = end.saturating_sub(committed.max(done.begun).max(low));
                 self.metrics.set_lag(&membership.group, &at, lag);
                 // With nothing fetched that waits to be read, what is gone before it will not come any more.
                 let fetched = u64::try_from(partition.app_offset).unwrap_or(done.begun);
@@ -322,17 +307,8 @@ impl ConsumerContext for KafkaContext {
         }
     }
 
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let Err(error) = result else {
-            let listed = from_list(offsets);
-            let known = listed.iter().zip(offsets.elements()).filter_map(|(at, entry)| {
-                entry.error().ok()?;
-                Some((at, u64::try_from(entry.offset().to_raw()?).ok()?))
-            });
-            let known: Vec<_> = known.collect();
-            self.committed(known.iter().map(|(at, offset)| (*at, offset)));
-            return;
-        };
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        let Err(error) = result else { return };
         if let Some(membership) = &self.membership {
             self.metrics.commit_error(&membership.group);
         }

@@ -18,12 +18,11 @@ use super::aside::Aside;
 use super::calls::{ASK_TIMEOUT, blocking, signed, unsigned};
 use super::context::KafkaContext;
 use super::member::KafkaMember;
-use super::producer::KafkaProducer;
 use super::reader::KafkaReader;
 use super::settings::Settings;
 use crate::error::LogError;
 use crate::metrics::Metrics;
-use crate::options::{ConsumerOptions, ProducerOptions};
+use crate::options::ConsumerOptions;
 use crate::record::{Committed, StartAt, TopicPartition, Watermarks};
 use crate::topic_id::TopicId;
 use crate::topics::{Cleanup, TopicDescription, TopicSpec};
@@ -80,6 +79,10 @@ impl KafkaLog {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.0.settings
     }
 
     pub(super) fn admin(&self) -> &AdminClient<KafkaContext> {
@@ -314,10 +317,6 @@ impl KafkaLog {
             Ok(committed)
         })
         .await
-    }
-
-    pub(crate) fn producer(&self, options: ProducerOptions) -> Result<KafkaProducer, LogError> {
-        KafkaProducer::new(self.clone(), self.0.settings.clone(), options, self.0.metrics.clone())
     }
 
     pub(crate) async fn reader(&self, topic: &str, from: StartAt) -> Result<KafkaReader, LogError> {

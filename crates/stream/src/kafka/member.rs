@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::aside::Aside;
-use super::calls::{ASK_TIMEOUT, blocking, signed, unsigned};
+use super::calls::{blocking, signed, unsigned};
 use super::context::{KafkaContext, answer};
 use super::settings::Settings;
 use crate::envelope::Envelope;
@@ -30,6 +30,9 @@ use crate::record::{Received, StartAt, TopicPartition, Watermarks};
 /// How long a full buffer is left as it is before the partitions are paused: pausing throws away
 /// what the client has fetched ahead, so it must not happen for every batch.
 const PAUSE_AFTER: Duration = Duration::from_secs(1);
+
+/// How long it may take to hear where a partition stands: reading waits for it, so it is rather asked again.
+const PLACES_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(crate) struct KafkaMember {
     session: Aside<Session>,
@@ -209,11 +212,11 @@ impl KafkaMember {
         let (consumer, asked) = (self.session.consumer.clone(), partitions.to_vec());
         let attempt = format!("read offsets of group `{}` and what is there", self.group);
         blocking(attempt, move || {
-            let committed = consumer.committed_offsets(to_list(&asked), ASK_TIMEOUT)?;
+            let committed = consumer.committed_offsets(to_list(&asked), PLACES_TIMEOUT)?;
             let mut places = Vec::with_capacity(asked.len());
             for at in &asked {
                 let (topic, partition) = (&at.topic, signed(at.partition));
-                let (low, high) = consumer.fetch_watermarks(topic, partition, ASK_TIMEOUT)?;
+                let (low, high) = consumer.fetch_watermarks(topic, partition, PLACES_TIMEOUT)?;
                 let there = Watermarks { low: unsigned(low), high: unsigned(high) };
                 let entry = committed.find_partition(topic, partition);
                 if let Some(entry) = &entry {
@@ -292,11 +295,7 @@ impl KafkaMember {
         let attempt = format!("commit offsets of group `{}`", self.group);
         let commit = blocking(attempt, move || consumer.commit(&list, CommitMode::Sync));
         match tokio::time::timeout(within, commit).await {
-            Ok(committed) => {
-                committed?;
-                self.session.consumer.context().committed(offsets);
-                Ok(())
-            }
+            Ok(committed) => committed,
             Err(elapsed) => {
                 Err(LogError::failed(format!("commit offsets of group `{}`", self.group), elapsed))
             }

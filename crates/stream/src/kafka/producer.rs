@@ -95,20 +95,18 @@ enum Try {
     Refused(ProduceError),
 }
 
-impl KafkaProducer {
-    pub(super) fn new(
-        log: KafkaLog,
-        settings: Settings,
-        options: ProducerOptions,
-        metrics: Metrics,
-    ) -> Result<Self, LogError> {
+impl KafkaLog {
+    pub(crate) fn producer(&self, options: ProducerOptions) -> Result<KafkaProducer, LogError> {
+        let (settings, metrics) = (self.settings().clone(), self.metrics().clone());
         let limits = Arc::new(SizeLimits::default());
         let client = Mutex::new(Client::new(&settings, &options, &metrics, &limits)?);
-        let unobserved = UnobservedCount::default();
+        let (log, unobserved) = (self.clone(), UnobservedCount::default());
         let inner = Inner { log, settings, options, metrics, client, unobserved, limits };
-        Ok(Self(Arc::new(inner)))
+        Ok(KafkaProducer(Arc::new(inner)))
     }
+}
 
+impl KafkaProducer {
     pub(crate) async fn enqueue(
         &self,
         record: OutRecord,

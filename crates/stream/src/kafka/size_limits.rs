@@ -90,7 +90,7 @@ mod tests {
         let (limits, topic) = (SizeLimits::default(), Arc::from("t"));
         assert_eq!(limits.batch(), None);
         assert_eq!(limits.refused(&topic, 900), None, "nobody knows the limit yet");
-        assert_eq!(limits.unknown(), [topic.clone()]);
+        assert_eq!(limits.unknown(), std::slice::from_ref(&topic));
         limits.learn(&topic, 1000);
         assert!(limits.unknown().is_empty());
         assert_eq!(limits.refused(&topic, 1001), Some(1000));
