@@ -169,7 +169,11 @@ async fn run(log: &TestLog, health: &Health, check: impl Future<Output = ()>) {
         topics: &topics,
         group: &group,
         max_batch: 10.try_into().unwrap(),
-        subscriptions: Arc::new(Subscriptions::new(Arc::new(Latency), own_metrics.clone())),
+        subscriptions: Arc::new(Subscriptions::new(
+            "monitor-latency",
+            Arc::new(Latency),
+            own_metrics.clone(),
+        )),
         metrics: own_metrics,
         health: MonitorHealth::register(health),
         lifetime: &lifetime,
