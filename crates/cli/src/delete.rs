@@ -42,7 +42,8 @@ pub(crate) async fn run(args: &DeleteArgs) -> anyhow::Result<()> {
             &json!({"deleted": name, "version": args.version, "service": service}),
         );
     }
-    output::line(format!("deleted    {name} ({service})"))
+    let version = args.version.map(|it| format!(" version {it}")).unwrap_or_default();
+    output::line(format!("deleted    {name}{version} ({service})"))
 }
 
 /// Refuses to delete what an enabled metric spec names: a spec goes on then, and judges nothing. The hosts refuse it as

@@ -44,7 +44,7 @@ async fn each_version_brings_its_own_line_and_a_rollback_brings_it_back() {
     assert!(said.stdout.contains("would be right for"), "{said:?}");
     let first = train_knn(&knn, "0.05").await;
     let spec = std::fs::read_to_string(Path::new(&knn).join("spec.yaml")).unwrap();
-    assert!(spec.contains("model: {name: wine}") && spec.contains("from_package"), "{spec}");
+    assert!(spec.contains("model: {name: \"wine\"}") && spec.contains("from_package"), "{spec}");
 
     let up = Up::start(&folder.path().join("data")).await;
     let applied = ask(&up, &["apply", "--json", "-f", &wine, &knn]).await.ok().json();

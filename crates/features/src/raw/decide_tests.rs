@@ -78,7 +78,10 @@ fn codes_are_text() {
     check_text(&["007", "010"]);
     check_text(&["007", "010", "X12", "007"]);
     check_text(&["01234", "90210", "10001"]);
+    check_text(&["02139", "10001", "-1"]);
+    check_text(&["001", "038", "250", "401", "38.9"]);
     check_kind(&["0", "10", "0.5", "00.5"], Kind::Number);
+    check_refused(&["1.5", "2.25", "3.5", "007"], 3, "007");
     let mut cells = vec!["5"; 50];
     cells.extend(["12", "007"]);
     check_refused(&cells, 51, "007");

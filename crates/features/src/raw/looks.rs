@@ -111,7 +111,6 @@ impl<'a> Looks<'a> {
         let are_codes = self.are_codes();
         if let Some(first) = self.first_code
             && !are_codes
-            && self.n_digits == self.n_numbers
             && self.n_numbers == self.n_present
         {
             return Err(Odd::Code(first));
@@ -154,11 +153,12 @@ impl<'a> Looks<'a> {
         }
     }
 
-    /// Whether digits are written as codes are: with leading zeros, all of one width or often.
+    /// Whether most numbers are nothing but digits, and written as codes are: with leading zeros, all of one width or
+    /// often. The others may be written in other ways: `-1` for an unknown code, `38.9` among `038` and `250`.
     fn are_codes(&self) -> bool {
         0 < self.n_codes
-            && self.n_digits == self.n_numbers
-            && (self.has_one_width || self.n_digits <= 20 * self.n_codes)
+            && self.n_numbers < 2 * self.n_digits
+            && (self.has_one_width || self.n_numbers <= 20 * self.n_codes)
     }
 
     fn n_times(&self) -> usize {
