@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// A body twice: with one of its optional members null, and without it.
 #[derive(Debug, Clone)]
@@ -29,16 +29,19 @@ pub fn optional_members(document: &Value, schema: &Value, bodies: &[Value]) -> V
         walk.visit(schema, body, "body", String::new());
         for pointer in walk.found {
             let (mut as_null, mut left_out) = (body.clone(), body.clone());
-            *as_null.pointer_mut(&pointer).expect("it was found there") = Value::Null;
             let (object, name) = pointer.rsplit_once('/').expect("a pointer to a member");
-            let object = left_out.pointer_mut(object).and_then(Value::as_object_mut);
-            object.expect("members are of objects").remove(name);
+            members_of(&mut as_null, object).insert(name.to_owned(), Value::Null);
+            members_of(&mut left_out, object).remove(name);
             members.push(OptionalMember { pointer, as_null, left_out });
         }
     }
     let missing: Vec<&String> = wanted.difference(&seen).collect();
     assert!(missing.is_empty(), "no body has the optional members {missing:?}");
     members
+}
+
+fn members_of<'a>(body: &'a mut Value, pointer: &str) -> &'a mut Map<String, Value> {
+    body.pointer_mut(pointer).and_then(Value::as_object_mut).expect("members are of objects")
 }
 
 struct Walk<'a> {
@@ -78,7 +81,8 @@ impl Walk<'_> {
             let (name, at) = (format!("{name}.{property}"), format!("{at}/{property}"));
             if !is_required(schema, property) {
                 self.wanted.insert(name.clone());
-                if member.is_some() {
+                // One that may be null and nothing else is in no body, and can be put into each.
+                if member.is_some() || of_property["type"] == "null" {
                     self.seen.insert(name.clone());
                     self.found.push(at.clone());
                 }
@@ -120,7 +124,9 @@ mod tests {
                 "list": {"type": "array", "items": {"$ref": "#/components/schemas/B"}},
                 "id": {"type": ["string", "null"]},
             }},
-            "B": {"type": "object", "required": ["n"], "properties": {"n": {}, "more": {}}},
+            "B": {"type": "object", "required": ["n"], "properties": {
+                "n": {}, "more": {}, "other": {"type": "null"},
+            }},
             "C": {"anyOf": [{"type": "null"}, {"$ref": "#/components/schemas/A"}]},
         }}})
     }
@@ -129,11 +135,13 @@ mod tests {
     fn optional_members_are_found_at_every_depth() {
         let schema = json!({"$ref": "#/components/schemas/C"});
         let body = json!({"id": "x", "list": [{"n": 1}, {"n": 2, "more": 3}]});
-        let found = optional_members(&document(), &schema, &[body]);
+        let found = optional_members(&document(), &schema, std::slice::from_ref(&body));
         let pointers: Vec<&str> = found.iter().map(|it| it.pointer.as_str()).collect();
-        assert_eq!(pointers, ["/id", "/list/1/more"]);
-        assert_eq!(found[1].as_null["list"][1], json!({"n": 2, "more": null}));
-        assert_eq!(found[1].left_out["list"][1], json!({"n": 2}));
+        assert_eq!(pointers, ["/id", "/list/0/other", "/list/1/more", "/list/1/other"]);
+        assert_eq!(found[2].as_null["list"][1], json!({"n": 2, "more": null}));
+        assert_eq!(found[2].left_out["list"][1], json!({"n": 2}));
+        assert_eq!(found[1].as_null["list"][0], json!({"n": 1, "other": null}));
+        assert_eq!(found[1].left_out, body);
     }
 
     #[test]

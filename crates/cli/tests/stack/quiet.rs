@@ -51,4 +51,5 @@ pub(crate) const QUERIES: [Quiet; 9] = [
     },
 ];
 
-pub(crate) const RULES: [Empty; 0] = [];
+pub(crate) const RULES: [Empty; 1] =
+    [("ShadowlineDetectorMissing", "a monitor tells of detectors only while they are missing")];
