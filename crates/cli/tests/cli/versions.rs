@@ -123,7 +123,7 @@ async fn each_version_brings_its_own_line_and_a_rollback_brings_it_back() {
 
     // A spec that is pinned to a version that went watches nothing, and that is said.
     let pinned = folder.path().join("pinned.yaml");
-    let document = spec.replace("monitor: wine_knn}", "monitor: wine_knn, version: 2}");
+    let document = spec.replace("\"wine_knn\"}", "\"wine_knn\", version: 2}");
     std::fs::write(&pinned, document.replace("wine_knn_outliers", "pinned")).unwrap();
     let said = ask(&up, &["apply", "-f", &pinned.display().to_string()]).await.ok();
     assert!(said.stderr.contains("`pinned` watches nothing now"), "{said:?}");

@@ -17,8 +17,9 @@ const WITHIN: Duration = Duration::from_secs(120);
 const RECORD_BYTES: usize = 200;
 
 /// Alerts that are not made to fire here, and why. `promtool test rules` shows each on series that were made up.
-const UNSHOWN: [(&str, &str); 9] = [
+const UNSHOWN: [(&str, &str); 10] = [
     ("ShadowlineDiskFilling", "needs a disk that is nearly full"),
+    ("ShadowlineRecordsLost", "needs a log that drops what was not read"),
     ("ShadowlineUnwatched", "needs five minutes of a version that no spec names"),
     ("ShadowlineDetectorMissing", "needs a second replica of a monitor"),
     ("ShadowlineNotificationsFailing", "needs five minutes without a receiver"),
