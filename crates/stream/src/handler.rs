@@ -22,7 +22,7 @@ pub trait Handler: Send {
     ///
     /// `Ok` commits them. After [`HandlerError::Retry`] the same records come again, as far as
     /// their partitions are still here. When a partition must be let go and the future takes too
-    /// long ([`ConsumerOptions::drain_timeout`]), it is dropped where it waits.
+    /// long ([`crate::ConsumerOptions::drain_timeout`]), it is dropped where it waits.
     fn handle(
         &mut self,
         records: &[Received],
@@ -50,7 +50,7 @@ pub trait Handler: Send {
         let _ = n_partitions;
     }
 
-    /// Is called every [`ConsumerOptions::tick_every`], with records or without, but never while
+    /// Is called every [`crate::ConsumerOptions::tick_every`], with records or without, but never while
     /// another call runs.
     fn tick(&mut self) -> impl Future<Output = Result<(), HandlerError>> + Send {
         std::future::ready(Ok(()))
