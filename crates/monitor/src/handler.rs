@@ -9,18 +9,17 @@ use shadowline_service::clock;
 use shadowline_service::health::{Component, Status};
 use shadowline_service::traces::{self, KeyValue};
 use shadowline_stream::{
-    DeadLetters, Handler, HandlerError, Lost, ProduceError, Received, SpanContext, TopicId,
-    TopicPartition,
+    DeadLetters, Handler, HandlerError, Lost, ProduceError, Received, SpanContext, TopicPartition,
 };
-use shadowline_wire::{ModelRef, MonitorRef, Origin, Score, Subject, Unscored};
-use shadowline_worker::{LOST_RECORDS, LostRecords, lost_message};
+use shadowline_wire::{MonitorRef, Origin, Score, Subject};
+use shadowline_worker::{LOST_RECORDS, LostRecords, lost_score};
 use tracing::{debug, warn};
 
 use crate::emit::{ScoreWriter, to_handler_error, too_large};
 use crate::judge::{Judged, Readable, Verdict, judge};
 use crate::metrics::MonitorMetrics;
 use crate::plan::Subscriptions;
-use crate::scorers::{Scorers, Target};
+use crate::scorers::Scorers;
 
 /// What a monitor does with the records of its group.
 #[derive(Debug)]
@@ -132,7 +131,11 @@ impl<S: Scorers> ScoreHandler<S> {
         let mut sent = Vec::new();
         for lost in lost {
             for (model, target) in plan.watched_models() {
-                let score = lost_score(lost, model, target, now);
+                let score = Score {
+                    is_newest: target.is_newest,
+                    threshold: target.threshold,
+                    ..lost_score(lost, model, target.monitor.clone().into(), now)
+                };
                 sent.push(self.writer.enqueue(lost.partition.partition, score, None).await?);
             }
         }
@@ -149,26 +152,6 @@ impl<S: Scorers> ScoreHandler<S> {
 /// Which score of which record; none for a score that is no monitor's.
 fn place_of(record: &Received, score: &Score) -> Option<(TopicPartition, u64, MonitorRef)> {
     Some((record.topic_partition(), record.offset, score.metric.monitor()?))
-}
-
-/// What is said of a model whose inferences may be among those that were lost. Its origin is the topic itself, at the
-/// offset behind the loss, so that the same loss told twice counts once.
-fn lost_score<S>(lost: &Lost, model: ModelRef, target: &Target<S>, now: Timestamp) -> Score {
-    let (topic, partition) = (&lost.partition.topic, lost.partition.partition);
-    Score {
-        subject: Subject::Inference(format!("lost/{topic}/{partition}/{}-{}", lost.from, lost.to)),
-        model,
-        metric: target.monitor.clone().into(),
-        is_newest: target.is_newest,
-        threshold: target.threshold,
-        result: Err(Unscored { code: LOST_RECORDS.to_owned(), message: lost_message(lost) }),
-        origin: Origin {
-            instance: lost.topic_id.map(TopicId::uuid).unwrap_or_default(),
-            sequence: lost.to,
-        },
-        received_at: now,
-        scored_at: now,
-    }
 }
 
 /// The span of a record's processing, or what it came with.

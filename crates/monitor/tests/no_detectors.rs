@@ -92,34 +92,8 @@ async fn a_monitor_without_packages_scores_what_specs_ask_of_it() {
     let envelope = Envelope::new("slow", METRIC_SPEC_TYPE, "/test", Timestamp::UNIX_EPOCH);
     send(log.topics().metric_specs(), "slow", spec.encode(), envelope).await;
 
-    let (health, metrics) = (Health::new("test"), Metrics::new("test", "0.0.0"));
-    let own_metrics = MonitorMetrics::register(&metrics, || Histogram::new([0.1]));
-    let topics = TopicSettings {
-        prefix: log.topics().clone(),
-        partitions: 2.try_into().unwrap(),
-        replication: 1.try_into().unwrap(),
-    };
-    let group = GroupName::try_from(log.group("latency")).unwrap();
-    let stop = CancellationToken::new();
-    let lifetime = Lifetime::begin(health.clone(), stop.clone());
-    let monitor = Monitor {
-        service: "monitor-latency",
-        log: log.log(),
-        topics: &topics,
-        group: &group,
-        max_batch: 10.try_into().unwrap(),
-        subscriptions: Arc::new(Subscriptions::new(
-            "monitor-latency",
-            Arc::new(Latency),
-            own_metrics.clone(),
-        )),
-        metrics: own_metrics,
-        health: MonitorHealth::register(&health),
-        lifetime: &lifetime,
-        stop: stop.clone(),
-    };
-    let check = async {
-        wait_for("the monitor is ready", TIMEOUT, async || health.report().is_ready()).await;
+    let health = Health::new("test");
+    run(&log, &health, async {
         let inference = Inference {
             id: "one".into(),
             model: model.clone(),
@@ -143,12 +117,8 @@ async fn a_monitor_without_packages_scores_what_specs_ask_of_it() {
         let score = Score::decode(record.value.as_ref().unwrap()).unwrap();
         assert_eq!(score.result.unwrap().value.to_bits(), 0.25_f64.to_bits());
         assert_eq!(score.metric.name, "latency");
-        stop.cancel();
-    };
-    let (ended, ()) = tokio::join!(monitor.run(), async {
-        tokio::time::timeout(TIMEOUT, check).await.expect("a score in time");
-    });
-    ended.unwrap();
+    })
+    .await;
 }
 
 /// Runs a monitor until `check` is done with it.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use shadowline_evaluation::{MetricSpec, SpecId, SpecVersion};
 
 use crate::alerts::{AlertEvent, Revision, end_evaluation};
-use crate::database::{Statement, to_json};
+use crate::database::{Statement, as_stored, to_json};
 use crate::error::StoreError;
 use crate::specs::{SpecNo, StoredSpec};
 use crate::store::Store;
@@ -30,6 +30,7 @@ impl Store {
         spec: &MetricSpec,
         now: Timestamp,
     ) -> Result<StoredSpec, StoreError> {
+        let now = as_stored(now);
         let document = to_json("a metric spec", spec)?;
         let mut transaction = self.begin().await?;
         let statement = Statement::new(
@@ -73,6 +74,7 @@ impl Store {
         ending: Ending<'_>,
     ) -> Result<StoredSpec, StoreError> {
         const ATTEMPT: &str = "replace a metric spec";
+        let now = as_stored(now);
         let next = current.version.next();
         let document = to_json("a metric spec", spec)?;
         let mut transaction = self.begin().await?;

@@ -18,7 +18,7 @@ mod topics;
 pub use lag::group_lag;
 pub use lifetime::Lifetime;
 pub use log_health::{LastError, watch_log, watch_needed_log};
-pub use lost::{LOST_RECORDS, LostRecords, lost_message};
+pub use lost::{LOST_RECORDS, LostRecords, lost_score};
 pub use settings::{EmptyGroup, GroupName, TopicSettings, local_kafka};
 pub use shadowline_stream::Backoff;
 pub use table::{TableChange, follow_table, read_table};

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use shadowline_service::health::Component;
-use shadowline_stream::Lost;
+use shadowline_stream::{Lost, TopicId};
+use shadowline_wire::{MetricRef, ModelRef, Origin, Score, Subject, Unscored};
 use tokio::time::Instant;
 
-/// How long the health says it: long enough to be seen by whoever looks, and the metric counts for ever.
+/// How long the health says it: long enough to be seen, and the metric counts for ever.
 const SAID_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// Says in the health of a service that records were lost before they were read, for an hour after the last.
@@ -51,8 +53,28 @@ impl LostRecords {
 /// Why what was lost has no score.
 pub const LOST_RECORDS: &str = "lost_records";
 
-/// The reason in words for a record of the checks.
-pub fn lost_message(lost: &Lost) -> String {
+/// What stands for lost records of a model in its checks. Its origin is the topic itself, at the offset behind the loss,
+/// so that the same loss told twice counts once.
+pub fn lost_score(lost: &Lost, model: ModelRef, metric: MetricRef, now: Timestamp) -> Score {
+    let (topic, partition) = (&lost.partition.topic, lost.partition.partition);
+    Score {
+        subject: Subject::Inference(format!("lost/{topic}/{partition}/{}-{}", lost.from, lost.to)),
+        model,
+        metric,
+        is_newest: true,
+        threshold: None,
+        result: Err(Unscored { code: LOST_RECORDS.to_owned(), message: lost_message(lost) }),
+        origin: Origin {
+            instance: lost.topic_id.map(TopicId::uuid).unwrap_or_default(),
+            sequence: lost.to,
+        },
+        received_at: now,
+        scored_at: now,
+    }
+}
+
+/// The reason in words.
+fn lost_message(lost: &Lost) -> String {
     let (topic, partition) = (&lost.partition.topic, lost.partition.partition);
     format!(
         "{} records of `{topic}`, partition {partition} from offset {} on, were dropped by the log before they were \

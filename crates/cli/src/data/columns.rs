@@ -78,29 +78,47 @@ impl Raw {
         let (decided, first_row) = (table.decide(&choices), table.first_row());
         let Decided { table, taken, left_out } =
             decided.map_err(with_advice).with_context(|| format!("`{found}`"))?;
-        Ok(Decision { data: Data { table, name, first_row }, found, taken, left_out })
+        let written_as = WrittenAs::new(taken.iter().map(|it| (it.name.clone(), it.written)));
+        let data = Data { table, name, first_row, written_as };
+        Ok(Decision { data, found, taken, left_out })
     }
 }
 
 /// What can be done about it, in the words of the flags.
 fn with_advice(error: DecideError) -> anyhow::Error {
+    let say =
+        |name, value: &str, what: &str| flag(name, value).map(|it| format!("say {it} {what}"));
+    let as_text = |column: &str| say("--text", column, "if the column is meant as text");
+    let without = |column: &str| say("--drop", column, "to leave it out");
     let advice = match &error {
-        DecideError::Mixed { column, cell, .. } => format!(
-            "say --na '{cell}' if such a cell stands for a missing value, --text '{column}' if the column is meant as \
-             text, or --drop '{column}' to leave it out"
-        ),
-        DecideError::Dressed { column, .. } => format!(
-            "write them so, say --text '{column}' if the column is meant as text, or --drop '{column}' to leave it out"
-        ),
-        DecideError::Codes { column, .. } => {
-            format!(
-                "say --text '{column}' if they are codes, or --number '{column}' if they are numbers"
-            )
+        DecideError::Mixed { column, cell, .. } => vec![
+            say("--na", cell, "if such a cell stands for a missing value"),
+            as_text(column),
+            without(column),
+        ],
+        DecideError::Dressed { column, .. } => {
+            vec![Some("write them so".to_owned()), as_text(column), without(column)]
         }
-        DecideError::Nameless { .. } => "give it a name".to_owned(),
+        DecideError::Codes { column, .. } => vec![
+            say("--text", column, "if they are codes"),
+            say("--number", column, "if they are numbers"),
+        ],
+        DecideError::Nameless { .. } => vec![Some("give it a name".to_owned())],
         DecideError::Table(_) => return error.into(),
     };
+    let advice: Vec<String> = advice.into_iter().flatten().collect();
+    let advice = match advice.as_slice() {
+        [] => "give the column a name without a comma, by which a flag can name it".to_owned(),
+        [one] => one.clone(),
+        [others @ .., last] => format!("{}, or {last}", others.join(", ")),
+    };
     anyhow::anyhow!("{error}; {advice}")
+}
+
+/// A flag with a value, as a shell takes it; none where the value has a comma, which parts the values of a flag.
+fn flag(name: &str, value: &str) -> Option<String> {
+    let quoted = value.replace('\'', r"'\''");
+    (!value.contains(',')).then(|| format!("{name} '{quoted}'"))
 }
 
 impl Decision {
@@ -141,11 +159,6 @@ impl Decision {
             },
         };
         self.taken.iter().map(column).collect()
-    }
-
-    /// What the columns are written as, for the package.
-    pub(crate) fn written_as(&self) -> WrittenAs {
-        WrittenAs::new(self.taken.iter().map(|it| (it.name.clone(), it.written)))
     }
 
     /// The columns that were left out, for `--json`.
@@ -207,5 +220,32 @@ fn reason(why: &LeftOut) -> String {
         LeftOut::Nameless => "no name and no values".to_owned(),
         LeftOut::NoValues => "no value in any row".to_owned(),
         LeftOut::Unusable(found) => found.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_is_only_what_works() {
+        let mixed = |column: &str, cell: &str| {
+            let error = DecideError::Mixed {
+                column: column.to_owned(),
+                expected: "numbers",
+                n_like: 8,
+                n_present: 9,
+                row_idx: 3,
+                cell: cell.to_owned(),
+            };
+            with_advice(error).to_string()
+        };
+        let usual = mixed("a", "x");
+        assert!(usual.contains("say --na 'x' if"), "{usual}");
+        assert!(usual.contains(", or say --drop 'a' to leave it out"), "{usual}");
+        assert!(mixed("a", "it's").contains(r"--na 'it'\''s' if"));
+        let comma = mixed("a", "n,a");
+        assert!(!comma.contains("--na") && comma.contains("say --text 'a'"), "{comma}");
+        assert!(mixed("a,b", "n,a").contains("a name without a comma"));
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use shadowline_features::{RawTable, Table, Words};
 
 use crate::args::ReadArgs;
+use crate::folder::WrittenAs;
 
 /// A table as its file has it, and where it is from.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Data {
     pub(crate) name: String,
     /// The place of its first row in the file, counted from 0.
     pub(crate) first_row: usize,
+    /// What its numbers are written as.
+    pub(crate) written_as: WrittenAs,
 }
 
 /// The words for a missing value, the usual ones and those of `--na`.

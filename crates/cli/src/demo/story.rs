@@ -10,7 +10,7 @@ use shadowline_features::{Missing, Scale, Table, TableColumn};
 use shadowline_packages::PackageName;
 
 use crate::args::DemoData;
-use crate::folder::DOCUMENT;
+use crate::folder::{DOCUMENT, WrittenAs};
 use crate::train::{self, Report, Trained};
 
 /// Rows that are replayed before anything goes wrong.
@@ -139,6 +139,7 @@ impl Story {
             self.label,
             Missing::Refuse,
             trained_on,
+            &WrittenAs::default(),
         )?;
         let forest =
             IsolationForest::params().contamination(Contamination::Share(FOREST_CONTAMINATION));

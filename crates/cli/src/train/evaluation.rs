@@ -97,7 +97,7 @@ pub(crate) fn test(
         let decision = only.decide(&types, &[label.to_owned()], Purpose::Looking);
         columns.extend(decision.context("--test")?.data.table.into_columns());
     }
-    let data = Data { table: Table::new(columns)?, name, first_row };
+    let data = Data { table: Table::new(columns)?, name, first_row, written_as };
     evaluated("test", artefact, data, scores, label, positive)
 }
 
@@ -124,7 +124,7 @@ fn evaluated(
     let n_scored = (rows - unscored).max(1);
     let flagged_share = flagged as f64 / n_scored as f64;
     let figures = Figures { rows, unscored, flagged, flagged_share, auc, first_reason };
-    let Data { table, name: source, first_row } = data;
+    let Data { table, name: source, first_row, .. } = data;
     Ok(Evaluated { name, source, table, first_row, scores, figures })
 }
 

@@ -98,7 +98,7 @@ async fn classify(args: &LogisticRegressionArgs) -> anyhow::Result<()> {
     let rows = output::thousands(data.table.n_rows());
     let progress = progress::spinner(&format!("training on {rows} rows"));
     let (label, missing) = (args.label.clone(), params::missing(args.missing));
-    let work = move || classifier(name, &data.table, &label, missing, &data.name);
+    let work = move || classifier(name, &data.table, &label, missing, &data.name, &data.written_as);
     let mut trained = tokio::task::spawn_blocking(work).await??;
     progress.finish_and_clear();
     trained.take(read, &args.training.types.read.na)?;
@@ -116,7 +116,7 @@ async fn detect(
         refuse_gaps(&decision, args.label.as_ref())?;
     }
     let read = Read::of(&decision);
-    let written_as = decision.written_as();
+    let written_as = decision.data.written_as.clone();
     let data = decision.data;
     if let Some(label) = &args.label {
         crate::figures::validate_positive(
@@ -196,7 +196,7 @@ fn detect_blocking(
         Some(label) => data.table.column(label)?.to_texts(),
         None => Vec::new(),
     };
-    let mut warned = warnings::of_columns(&features);
+    let mut warned = warnings::of_columns(&features, &data.written_as);
     warned.extend(warnings::of_label(&features, &labels));
     warned.extend(warnings::of_spreads(&artefact, records.view()));
     warned.extend(check.findings.iter().map(ToString::to_string));

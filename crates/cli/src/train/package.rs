@@ -93,7 +93,7 @@ impl Read {
         Self {
             columns: decision.columns(),
             left_out: decision.left(),
-            written_as: decision.written_as(),
+            written_as: decision.data.written_as.clone(),
         }
     }
 }
@@ -296,6 +296,7 @@ pub(crate) fn classifier(
     label: &str,
     missing: Missing,
     trained_on: &str,
+    written_as: &WrittenAs,
 ) -> anyhow::Result<Trained> {
     let started = Instant::now();
     let model = LogisticRegression::params()
@@ -307,7 +308,8 @@ pub(crate) fn classifier(
     let labels = table.column(label)?.to_texts();
     let figures = ClassifierFigures::of(&model, table, &labels)?;
     let warnings =
-        [warnings::of_columns(&features), warnings::of_label(&features, &labels)].concat();
+        [warnings::of_columns(&features, written_as), warnings::of_label(&features, &labels)]
+            .concat();
     let rows = table.n_rows();
     let report = Report {
         name: name.to_string(),

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::{ArrayView2, Axis};
-use shadowline_contract::DataType;
 use shadowline_detectors::{DetectorArtefact, DetectorKind, roc_auc};
-use shadowline_features::{Scale, Table, is_missing};
+use shadowline_features::{Scale, Table, TableColumn, Written, is_missing};
+
+use crate::folder::WrittenAs;
 
 /// Fewer rows are too few to call a column an identifier, or a label in another form.
 const FEWEST_ROWS: usize = 50;
@@ -36,14 +37,13 @@ const LABELS: [&str; 18] = [
 ];
 
 /// Columns that nothing should be learnt from.
-pub(crate) fn of_columns(features: &Table) -> Vec<String> {
+pub(crate) fn of_columns(features: &Table, written_as: &WrittenAs) -> Vec<String> {
     let mut warnings = Vec::new();
     if features.n_rows() < FEWEST_ROWS {
         return warnings;
     }
     for (name, column) in features.columns() {
-        // Measurements are distinct by nature; whole numbers and texts are not.
-        let may_identify = !matches!(column.data_type(), DataType::Float32 | DataType::Float64);
+        let may_identify = may_identify(column, written_as.of(name));
         let name_of_label = name.trim().to_lowercase().replace([' ', '-'], "_");
         let may_be_label = LABELS.contains(&name_of_label.as_str());
         if !may_identify && !may_be_label {
@@ -68,6 +68,18 @@ pub(crate) fn of_columns(features: &Table) -> Vec<String> {
         }
     }
     warnings
+}
+
+/// Whether distinct values are unusual. Measurements are distinct by nature, times among them; whole numbers and texts
+/// are not. Whole numbers are floats where some are missing, or larger than integers are.
+fn may_identify(column: &TableColumn, written: Written) -> bool {
+    match column {
+        TableColumn::Numbers(values) => {
+            let is_whole = |it: &f64| it.is_nan() || it.fract().abs() <= 0.0;
+            !written.is_time() && values.iter().all(is_whole)
+        }
+        TableColumn::Integers(_) | TableColumn::Texts(_) => true,
+    }
 }
 
 /// Columns that say what the label says, which no column knows when a request comes.
@@ -130,8 +142,6 @@ pub(crate) fn of_spreads(artefact: &DetectorArtefact, records: ArrayView2<'_, f6
 
 #[cfg(test)]
 mod tests {
-    use shadowline_features::TableColumn;
-
     use super::*;
 
     fn table(columns: &[(&str, &dyn Fn(i64) -> String)]) -> Table {
@@ -151,10 +161,25 @@ mod tests {
             ("Is Fraud", &|it| (it % 2).to_string()),
             ("y", &|it| format!("{}.5", it)),
         ]);
-        let warnings = of_columns(&table);
+        let warnings = of_columns(&table, &WrittenAs::default());
         let named: Vec<&str> = warnings.iter().map(|it| it.split('`').nth(1).unwrap()).collect();
         assert_eq!(named, ["customer", "uuid", "Is Fraud"]);
-        assert!(of_columns(&table.rows(0..20)).is_empty());
+        assert!(of_columns(&table.rows(0..20), &WrittenAs::default()).is_empty());
+    }
+
+    #[test]
+    fn identifiers_with_gaps_or_beyond_integers_are_named_and_times_are_not() {
+        let numbers = |of: &dyn Fn(i32) -> f64| TableColumn::Numbers((0..200).map(of).collect());
+        let columns = vec![
+            ("gap".to_owned(), numbers(&|it| if it == 7 { f64::NAN } else { f64::from(it) })),
+            ("large".to_owned(), numbers(&|it| 1e19 + f64::from(it) * 1e6)),
+            ("at".to_owned(), numbers(&|it| 1.7e9 + f64::from(it) * 60.0)),
+            ("spend".to_owned(), numbers(&|it| f64::from(it) * 7.25)),
+        ];
+        let written_as = WrittenAs::new([("at".to_owned(), Written::Timestamp)]);
+        let warnings = of_columns(&Table::new(columns).unwrap(), &written_as);
+        let named: Vec<&str> = warnings.iter().map(|it| it.split('`').nth(1).unwrap()).collect();
+        assert_eq!(named, ["gap", "large"]);
     }
 
     #[test]

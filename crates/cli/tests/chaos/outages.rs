@@ -40,6 +40,7 @@ async fn a_broker_that_goes_away_again_and_again_costs_nothing() {
         }
         calls.add(before.finish().await);
         if outage % 3 == 2 {
+            // The outage itself: nothing comes of it that could be waited for.
             tokio::time::sleep(LONG).await;
         }
         node.start().await.expect("kafka starts again");

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use shadowline_evaluation::{MetricKind, MetricSelector, MetricSpec};
 use shadowline_service::clock;
 use shadowline_store::StoreError;
-use shadowline_stream::{Lost, TopicId};
-use shadowline_wire::{MetricRef, ModelRef, Origin, Score, Subject, Unscored};
-use shadowline_worker::{LOST_RECORDS, lost_message};
+use shadowline_stream::Lost;
+use shadowline_wire::{MetricRef, ModelRef};
+use shadowline_worker::lost_score;
 
 use super::handle::{PartitionedScore, Scores};
 use super::state::Engine;
@@ -21,6 +20,18 @@ const ANY: &str = "*";
 struct Watched {
     model: (String, String),
     monitor: (String, String),
+}
+
+impl Watched {
+    fn model_ref(&self) -> ModelRef {
+        let (name, version) = self.model.clone();
+        ModelRef { name, version }
+    }
+
+    fn metric(&self) -> MetricRef {
+        let (name, version) = self.monitor.clone();
+        MetricRef { kind: MetricKind::Monitor, name, version }
+    }
 }
 
 impl Engine {
@@ -39,7 +50,7 @@ impl Engine {
             scores.next_offsets.insert(partition, lost.to);
             scores.scores.extend(watched.iter().map(|it| PartitionedScore {
                 partition,
-                score: lost_score(lost, it, now),
+                score: lost_score(lost, it.model_ref(), it.metric(), now),
                 trace: None,
             }));
         }
@@ -75,26 +86,6 @@ fn narrowest(all: BTreeSet<Watched>) -> Vec<Watched> {
         })
     };
     all.iter().filter(|it| !covered(it)).cloned().collect()
-}
-
-/// Its origin is the topic itself, at the offset behind the loss, so that the same loss told twice counts once.
-fn lost_score(lost: &Lost, watched: &Watched, now: Timestamp) -> Score {
-    let (topic, partition) = (&lost.partition.topic, lost.partition.partition);
-    let (model, monitor) = (watched.model.clone(), watched.monitor.clone());
-    Score {
-        subject: Subject::Inference(format!("lost/{topic}/{partition}/{}-{}", lost.from, lost.to)),
-        model: ModelRef { name: model.0, version: model.1 },
-        metric: MetricRef { kind: MetricKind::Monitor, name: monitor.0, version: monitor.1 },
-        is_newest: true,
-        threshold: None,
-        result: Err(Unscored { code: LOST_RECORDS.to_owned(), message: lost_message(lost) }),
-        origin: Origin {
-            instance: lost.topic_id.map(TopicId::uuid).unwrap_or_default(),
-            sequence: lost.to,
-        },
-        received_at: now,
-        scored_at: now,
-    }
 }
 
 #[cfg(test)]

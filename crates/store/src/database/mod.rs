@@ -17,6 +17,7 @@ use self::postgres::{PostgresDatabase, PostgresTransaction};
 pub(crate) use self::row::Row;
 use self::sqlite::SqliteDatabase;
 pub(crate) use self::statement::Statement;
+pub(crate) use self::time::as_stored;
 use crate::error::StoreError;
 use crate::options::StoreOptions;
 use crate::url::{Place, StoreUrl};

@@ -27,6 +27,11 @@ impl From<Timestamp> for Micros {
     }
 }
 
+/// A time as it will be read again, so that what is answered now is what is answered later.
+pub(crate) fn as_stored(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}
+
 impl Type<Sqlite> for Micros {
     fn type_info() -> SqliteTypeInfo {
         <i64 as Type<Sqlite>>::type_info()

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::fixtures::{GROUP, TOPIC, at, batch, check, id, open, spec};
 use jiff::Timestamp;
@@ -17,9 +18,11 @@ use shadowline_testkit_stack::on_both_stores;
 on_both_stores! {
     async fn a_spec_keeps_every_version_and_its_changes_wait_in_the_outbox(database: TestDatabase) {
         let store = open(&database).await;
-        let first = store.create_spec(id(1), &spec("outliers"), at(0)).await.unwrap();
+        // Databases keep microseconds, and what is answered at once is what is read again.
+        let between = |seconds| at(seconds) + Duration::from_nanos(7);
+        let first = store.create_spec(id(1), &spec("outliers"), between(0)).await.unwrap();
         let changed = first.spec.with(Some(0.7), None).unwrap();
-        let second = store.replace_spec(&first, &changed, at(10), Ending::default()).await.unwrap();
+        let second = store.replace_spec(&first, &changed, between(10), Ending::default()).await.unwrap();
         assert_eq!(
             (second.version, second.created_at, second.updated_at),
             (SpecVersion(2), at(0), at(10))

@@ -5,8 +5,8 @@ use crate::topic_id::TopicId;
 /// The name of a topic and the id that it has from now on, if that is what a line of the client's log says.
 ///
 /// A client that knows a topic's id fetches by it, and so never mixes two topics of one name. But when the name leads
-/// to another id, librdkafka 2.12 goes on at the offset that it had, of what is another topic now (`FIXME: an offset
-/// reset must be triggered` in `rd_kafka_topic_metadata_update`). There is no event for that, and no function that
+/// to another id, librdkafka 2.12 goes on at the offset that it had, of what is another topic now (its source says
+/// in `rd_kafka_topic_metadata_update` that resetting the offset is still to be done). There is no event for that, and no function that
 /// tells a consumer the id; `DescribeTopics` does, but it knows nothing of what the consumer fetches, so that records
 /// of the new topic could be read at offsets of the old one until it is asked again. This line is written between the
 /// last record of the old topic and the first of the new one, into the same queue. Should another version of
