@@ -157,7 +157,7 @@ impl Publisher {
     }
 
     /// Sends the specs again whenever their topic was deleted and made again: who follows it would else find none, and
-    /// watch nothing. `wake` wakes whoever empties the outbox.
+    /// watch nothing. `wake` wakes the task that empties the outbox.
     pub(crate) async fn follow_topic(&self, log: &Log, wake: &watch::Sender<()>) {
         let topic = self.topics.metric_specs();
         let mut known = None;

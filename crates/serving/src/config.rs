@@ -31,7 +31,7 @@ pub struct Config {
     pub grpc: HttpSettings,
     /// Where HTTP listens.
     pub http: HttpSettings,
-    /// A port of its own for whoever operates the server; none if its address is empty.
+    /// A port of its own for operators; none if its address is empty.
     pub operate: OptionalHttpSettings,
     /// What a request may ask for.
     pub limits: Limits,

@@ -16,7 +16,7 @@ pub enum LogError {
     Failed { attempt: String, source: BoxError },
     #[error("topic `{topic}` does not exist")]
     NoTopic { topic: String },
-    /// Whoever reads it must begin again at its start.
+    /// Its readers must begin again at its start.
     #[error("topic `{topic}` was deleted and made again")]
     MadeAgain { topic: String },
     #[error("topic `{topic}` has no partition {partition}, it has {partitions}")]

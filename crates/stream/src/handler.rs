@@ -1,4 +1,4 @@
-//! What is done with the records of a group, by whoever has the effects.
+//! What is done with the records of a group, by the code that has the effects.
 
 use shadowline_error::BoxError;
 

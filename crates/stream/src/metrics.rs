@@ -258,7 +258,7 @@ impl Metrics {
         self.unreachable.get_or_create(&ClientLabels { client: client.to_owned() }).clone()
     }
 
-    /// What is wrong with clients of a log that answers, in words for whoever can mend it; empty if nothing is.
+    /// What is wrong with clients of a log that answers, in words for an operator; empty if nothing is.
     pub fn complaints(&self) -> Vec<String> {
         self.complaints.lock().values().cloned().collect()
     }

@@ -421,7 +421,7 @@ async fn the_start_script_makes_the_lock_of_the_password() {
     let environment = std::fs::read(format!("/proc/{}/environ", door.process.id()));
     let environment = String::from_utf8_lossy(&environment.expect("its environment")).into_owned();
     assert!(!environment.contains(PASSWORD) && !environment.contains(LOGIN), "{environment}");
-    // Whoever guesses takes no time from others: a slow hash of one of these would take a second.
+    // Guessing takes no time from others: a slow hash of one of these would take a second.
     let began = tokio::time::Instant::now();
     for guess in 0..100 {
         assert_eq!(door.status("ADMINER", "/", Some(&format!("guess {guess}"))).await, 401);

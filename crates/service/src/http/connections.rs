@@ -188,7 +188,7 @@ impl AsyncRead for Connection {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.taken.place.is_closing(cx.waker()) && !this.taken.place.is_in_use() {
-            // As if the peer had ended it: whoever reads then closes it.
+            // As if the peer had ended it: its reader then closes it.
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();

@@ -1,7 +1,7 @@
 //! The places for connections that a process has: a third of the files that it may have open.
 //!
 //! The limit of open files is the process's, whichever port a connection came by, and so are the places. When they are
-//! taken, the connection that has been without a request for longest makes room: whoever opens connections and says
+//! taken, the connection that has been without a request for longest makes room: a client that opens connections and says
 //! nothing silences nobody.
 
 use std::collections::HashMap;
@@ -36,7 +36,7 @@ fn limit() -> usize {
     (files / 3).clamp(LEAST, MOST)
 }
 
-/// The place of one connection, seen by the connection, by its requests and by whoever needs room.
+/// The place of one connection, seen by the connection, by its requests and by connections that need room.
 #[derive(Debug)]
 pub(super) struct Place {
     in_flight: AtomicUsize,

@@ -31,7 +31,7 @@ const BYTES_PER_SECOND: u64 = 1024;
 )]
 struct TooSlow;
 
-/// Whether a body was given up, for whoever answers.
+/// Whether a body was given up, for the answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct GivenUp(Arc<AtomicBool>);
 

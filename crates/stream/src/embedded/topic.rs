@@ -307,7 +307,7 @@ impl Partition {
         let chunk = match self.log.read(*next, max_bytes, max_records) {
             Ok(chunk) => chunk,
             Err(ReadError::OutOfRange { asked, first, .. }) if asked < first => {
-                // Whoever reads as a group is told by the gap.
+                // A group is told by the gap.
                 debug!(partition = %self.at, asked, first, "what comes next was dropped by retention");
                 *next = first;
                 return self.read_into(next, max_bytes, max_records, out);

@@ -1,4 +1,4 @@
-//! What an error of the client means to whoever has to mend it.
+//! What an error of the client means to the operator who has to mend it.
 
 use std::error::Error;
 use std::fmt;

@@ -102,7 +102,7 @@ impl KafkaLog {
             answer
         });
         answer.await.map_err(|error| match self.0.client.context().refusal() {
-            // Whoever is refused gets no answer, and the error says no more than that.
+            // A client that is refused gets no answer, and the error says no more than that.
             Some(refusal) => LogError::failed(refusal, error),
             None => error,
         })

@@ -222,7 +222,7 @@ impl Inner {
         if !self.unobserved.is_zero() {
             return Err(ProduceError::Halted { earlier });
         }
-        // Whoever had the record says that it failed.
+        // The sender of the record says that it failed.
         debug!(client = %self.options.client_id, error = earlier, "producer is recreated after an error");
         let fresh =
             Client::new(&self.settings, &self.options, &self.metrics, &self.limits).map_err(

@@ -1,4 +1,4 @@
-//! The broker does not let a user in, or do what he asks: the cause is said, whoever asks.
+//! The broker does not let a user in, or do what the user asks: each client says the cause.
 
 use shadowline_error::chain;
 use shadowline_stream::{
