@@ -1,8 +1,8 @@
 //! The places for connections that a process has: a third of the files that it may have open.
 //!
 //! The limit of open files is the process's, whichever port a connection came by, and so are the places. When they are
-//! taken, the connection that has been without a request for longest makes room: a client that opens connections and says
-//! nothing silences nobody.
+//! taken, the connection that has been without a request for longest makes room: a client that opens connections and
+//! says nothing silences no other.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
