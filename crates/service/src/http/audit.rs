@@ -1,7 +1,7 @@
 //! Who changed something: a line in the log for every request that was to change what is judged or what runs.
 //!
-//! The user's name is the one that the door checked and passed on. A client that reaches a service beside the door may write
-//! any name there, as he may do everything else.
+//! The user's name is the one that the door checked and passed on. A client that reaches a service beside the
+//! door may write any name there, as it may do everything else.
 
 use std::collections::HashSet;
 use std::sync::Arc;
